@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// A certificate authority as the station sees it. Each backend is one file, ca_*.c, and one row in
+// the table of ca.c.
+//
+// Every call returns at once; its one result comes later through on_result, on the loop, never from
+// inside the call. What a backend must get right is the outcome: CA_NOT_SENT only if the CA
+// certainly did not act, CA_DOUBT whenever it may have.
+#ifndef BIRTHCERT_CA_CA_H
+#define BIRTHCERT_CA_CA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ca-client/profile.h"
+#include "station/base/buf.h"
+#include "station/base/bytes.h"
+#include "station/base/error.h"
+#include "station/io/loop.h"
+
+#define CA_HANDLE_SIZE 65
+#define CA_PENDING_MAX 1024 // calls in progress at once, at most
+
+struct ca;
+
+// [ca NAME] of the configuration. Strings are owned by the caller and outlive the CA; NULL or ""
+// where not set. File names are read at ca_ops.open; secrets never stay in here.
+struct ca_settings {
+    const char *name;
+    const char *backend;
+    const char *url;
+    const char *client_certificate_file;
+    const char *client_key_file;
+    const char *server_root_file; // pins the TLS server
+    const char *root_file;        // pins the issued certificates
+    const char *intermediates_file;
+    const char *api_key_file;
+    const char *api_secret_file;
+    const char *extra_header;        // "Name: value"
+    const char *ca_certificate_file; // local
+    const char *ca_key_file;         // local
+    uint32_t in_flight;              // requests at once
+    uint32_t requests_per_second;    // 0: no limit
+    uint32_t timeout_ms;             // of one HTTP exchange
+};
+
+// One certificate to ask for. Everything is copied by submit.
+struct ca_request {
+    int64_t id; // the credential; comes back in the result
+    const struct profile *profile;
+    struct profile_subject subject;
+    struct slice csr; // DER
+    uint8_t spki_sha256[SHA256_SIZE];
+    int64_t not_before_s; // 0: the CA's now
+    int64_t sent_ms;      // wall clock of the attempt, for reconcile
+    const char *handle;   // for fetch and revoke; "" else
+};
+
+enum ca_outcome {
+    CA_ACCEPTED,    // handle: fetch it later
+    CA_CERTIFICATE, // leaf and extra
+    CA_NOT_SENT,    // the CA did not act: may be sent again after retry_after_ms
+    CA_REFUSED,     // the CA said no to this request, for good
+    CA_DOUBT,       // the CA may have acted
+    CA_NOT_ISSUED,  // reconcile: nothing for this key was found in this scan
+    CA_CANNOT_TELL, // reconcile: this CA has no way to look
+    CA_REVOKED,     // revoke succeeded
+};
+
+// Slices and strings are valid during the callback only.
+struct ca_result {
+    int64_t id;
+    enum ca_outcome outcome;
+    struct error error;      // for all but ACCEPTED, CERTIFICATE, NOT_ISSUED, REVOKED
+    uint32_t retry_after_ms; // 0: the station's own backoff
+    const char *handle;      // never NULL
+    struct slice leaf;       // DER
+    struct slice extra;      // DER of further certificates that the CA gave, one after the other
+    int64_t issued_s;        // reconcile: notBefore of what was found
+};
+
+// What ca_ops.check found, for doctor and before a tray.
+struct ca_report {
+    bool reachable;
+    bool logged_in;
+    bool policy_fits;
+    struct error error;                       // of the first thing that failed
+    int64_t quota;                            // certificates left; -1: not known
+    int64_t station_certificate_not_after_ms; // of the mutual TLS certificate; 0: none
+    int64_t clock_offset_ms;                  // CA's clock minus ours; 0 where not known
+    char chain[4][256]; // subjects of the trust chain, issuing CA first; "" ends it
+};
+
+struct ca_events {
+    void (*on_result)(void *context, const struct ca_result *result);
+    void (*on_report)(void *context, const struct ca_report *report);
+};
+
+enum ca_revocation_reason {
+    CA_REVOKE_UNSPECIFIED,
+    CA_REVOKE_KEY_COMPROMISE,
+    CA_REVOKE_AFFILIATION_CHANGED,
+    CA_REVOKE_SUPERSEDED,
+    CA_REVOKE_CESSATION_OF_OPERATION,
+    CA_REVOKE_PRIVILEGE_WITHDRAWN,
+};
+
+struct ca_ops {
+    const char *name;             // "hvca", "local"
+    bool is_public;               // false: every output says that it is not a public CA
+    bool can_reconcile;           // false: a lost answer is held for a person
+    uint32_t not_before_window_s; // stamps may lie this far back, one per second; 0: no stamps
+    uint32_t settle_ms;           // how long after a request the CA's lists may lag behind
+
+    // Reads files and checks settings; makes no connection. E_CA_CONFIG, E_SECRET_*.
+    bool (*open)(struct loop *loop, const struct ca_settings *settings,
+                 const struct ca_events *events, void *context, struct ca **ca,
+                 struct error *error);
+    // Ends what is in progress without results. Takes NULL.
+    void (*close)(struct ca *ca);
+
+    void (*check)(struct ca *ca, const struct profile *profile);
+    void (*submit)(struct ca *ca, const struct ca_request *request);
+    void (*fetch)(struct ca *ca, const struct ca_request *request);     // by handle
+    void (*reconcile)(struct ca *ca, const struct ca_request *request); // one scan
+    void (*revoke)(struct ca *ca, const struct ca_request *request,
+                   enum ca_revocation_reason reason);
+};
+
+extern const struct ca_ops ca_hvca;
+extern const struct ca_ops ca_local;
+
+// The row with that name, or NULL. The table ends with NULL.
+const struct ca_ops *ca_find(const char *name);
+extern const struct ca_ops *const ca_table[];
+
+// Makes an embedded CA: a P-256 root, its certificate and key in new files (key mode 0600). Fails
+// where one of them exists.
+MUST_CHECK bool ca_local_create(const char *common_name, const char *certificate_file,
+                                const char *key_file, struct error *error);
+
+#endif

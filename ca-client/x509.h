@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks on CSRs, certificates and proofs of possession, all by OpenSSL. Safe on hostile input:
+// sizes are capped before anything is decoded.
+#ifndef BIRTHCERT_CA_X509_H
+#define BIRTHCERT_CA_X509_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ca-client/profile.h"
+#include "station/base/buf.h"
+#include "station/base/bytes.h"
+#include "station/base/error.h"
+
+#define X509_OBJECT_MAX 16384
+#define X509_NAME_TEXT_SIZE 256
+#define X509_SERIAL_MAX 20 // RFC 5280, section 4.1.2.2
+
+// What a good CSR says.
+struct csr_facts {
+    uint8_t spki_sha256[SHA256_SIZE];
+    uint8_t key_type;        // enum key_type of protocol/message.h; 0: none of them
+    char subject_serial[65]; // the subject's serialNumber, else its CN, else ""
+};
+
+// Parses one DER PKCS#10 (RFC 2986) with nothing behind it, verifies its signature with its own
+// key, and tells its facts. E_CSR_MALFORMED, E_CSR_SIGNATURE, E_CSR_KEY_TYPE (weak or unknown key).
+MUST_CHECK bool x509_check_csr(struct slice der, struct csr_facts *facts, struct error *error);
+
+// Writes the DER Name that the camera is asked to put into its CSR. `capacity` of 1024 is enough.
+// Returns false where a template does not fill.
+MUST_CHECK bool x509_make_subject(const struct profile *profile,
+                                  const struct profile_subject *subject, uint8_t *out,
+                                  size_t capacity, size_t *length, struct error *error);
+
+// The pinned roots and the intermediates that certificates are checked with.
+struct x509_trust;
+
+// Reads PEM certificates. `intermediates_pem` may be empty. At least one self-signed root is
+// needed.
+MUST_CHECK bool x509_trust_new(struct slice roots_pem, struct slice intermediates_pem,
+                               struct x509_trust **trust, struct error *error);
+void x509_trust_free(struct x509_trust *trust); // takes NULL
+
+// What a certificate says; filled as far as it could be read, also when the check fails.
+struct certificate_facts {
+    uint8_t sha256[SHA256_SIZE]; // of the leaf's DER
+    uint8_t spki_sha256[SHA256_SIZE];
+    uint8_t serial[X509_SERIAL_MAX]; // big-endian, without leading zeros
+    size_t serial_length;
+    char issuer[X509_NAME_TEXT_SIZE]; // RFC 4514, escaped
+    char subject[X509_NAME_TEXT_SIZE];
+    int64_t not_before_ms;
+    int64_t not_after_ms;
+};
+
+// What the certificate is held against.
+struct certificate_expected {
+    const struct profile *profile;
+    struct profile_subject subject;
+    const uint8_t *spki_sha256; // the key that was asked for, SHA256_SIZE bytes
+    int64_t now_ms;             // wall clock
+    int64_t not_before_s;       // the stamp that was asked for; 0: none
+};
+
+// Checks the leaf in `leaf_der` before it goes near a camera: key; subject and subjectAltName equal
+// to the profile's; digitalSignature, the profile's extended key usages and no others; CA:FALSE;
+// validity (begun, by at most 5 minutes of clock difference; not after the profile's end; at least
+// 90 % of what was asked for, unless the issuer expires before); chain to a pinned root with
+// X509_verify_cert; no SHA-1 signature. `extra_der` are further certificates from the CA, DER one
+// after the other, may be empty. On success `chain` gets what is to be installed: leaf first, then
+// intermediates, without the root. E_CERT_*.
+MUST_CHECK bool x509_check_certificate(const struct x509_trust *trust, struct slice leaf_der,
+                                       struct slice extra_der,
+                                       const struct certificate_expected *expected,
+                                       struct certificate_facts *facts, struct buf *chain,
+                                       struct error *error);
+
+// Verifies PROVE's signature over "birthcert-prove-v1" 00 SHA-256(leaf DER) nonce with the leaf's
+// key. `chain_der` is what is installed, leaf first. `algorithm` is enum signature_algorithm and
+// must fit the key. E_CAM_PROOF.
+MUST_CHECK bool x509_check_proof(struct slice chain_der, struct slice nonce, uint8_t algorithm,
+                                 struct slice signature, struct error *error);
+
+// The first DER element of `der`; empty where there is none.
+struct slice x509_first_der(struct slice der);
+
+// PEM certificates to DER, one after the other, and one DER to PEM. E_CERT_MALFORMED.
+MUST_CHECK bool x509_pem_to_der(struct slice pem, struct buf *der, struct error *error);
+MUST_CHECK bool x509_der_to_pem(struct slice der, const char *label, struct buf *pem,
+                                struct error *error);
+
+// The subjectPublicKeyInfo of a CSR or of a certificate as PEM ("PUBLIC KEY"), for CAs that take a
+// key instead of a CSR.
+MUST_CHECK bool x509_csr_public_key_pem(struct slice csr_der, struct buf *pem, struct error *error);
+
+void x509_sha256(struct slice data, uint8_t out[SHA256_SIZE]);
+
+#endif

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes into the journal and what comes back: plain values between the core, which decides,
+// and a store, which keeps. No pointer in here owns anything.
+//
+// The persistent model: a unit is one camera, known by its serial. A unit has one row per
+// credential that the profiles want filled. A credential has at most one request to the CA in
+// progress, and at most one live certificate. Every record also leaves an event in the unit's
+// history.
+#ifndef BIRTHCERT_DB_RECORD_H
+#define BIRTHCERT_DB_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "station/base/arena.h"
+#include "station/base/bytes.h"
+#include "station/base/error.h"
+
+#define SERIAL_SIZE 65 // 64 bytes (X.520 ub-serial-number) and a NUL
+#define NAME_SIZE 65   // model, firmware, slot, lot, station, operator, profile, CA
+#define HARDWARE_ID_MAX 32
+#define HANDLE_SIZE 65 // a CA's own name for a request or certificate: for HVCA the serial in hex
+#define JOB_ID_SIZE 16
+#define BOOT_ID_SIZE 8
+#define UNIT_CREDENTIALS_MAX 4
+#define OBJECT_MAX 16384          // a CSR or a certificate chain, DER
+#define CERTIFICATE_SERIAL_MAX 20 // RFC 5280, section 4.1.2.2
+
+// The numbers are in the database: never change one.
+enum unit_result { UNIT_OPEN = 0, UNIT_FAILED = 1, UNIT_PASSED = 2 };
+
+enum request_state {
+    REQUEST_NONE = 0,        // no CSR yet
+    REQUEST_QUEUED = 1,      // in the outbox: not sent, or known not to have been issued
+    REQUEST_SENT = 2,        // the intent is durable; the request may be on its way
+    REQUEST_ACCEPTED = 3,    // the CA gave a handle and has not yet issued
+    REQUEST_DOUBT = 4,       // the answer was lost: reconcile first
+    REQUEST_HELD = 5,        // the CA cannot tell: a person decides
+    REQUEST_REFUSED = 6,     // the CA said no, for good
+    REQUEST_QUARANTINED = 7, // issued, and must not be installed
+    REQUEST_ISSUED = 8,      // issued and checked
+};
+
+enum install_state {
+    INSTALL_NONE = 0,
+    INSTALL_STARTED = 1, // durable before the first byte of the chain is written
+    INSTALL_DONE = 2,    // committed by the camera and read back
+    INSTALL_PROVED = 3,  // the camera signed a fresh nonce with the installed key
+};
+
+// One credential as the store knows it.
+struct credential_record {
+    int64_t credential_id;
+    uint8_t number;   // the camera's own number of the credential
+    uint8_t key_type; // protocol/message.h
+    char profile[NAME_SIZE];
+    uint8_t job_id[JOB_ID_SIZE]; // chosen by the store at admission, random
+    bool has_key;                // spki_sha256 is known
+    uint8_t spki_sha256[SHA256_SIZE];
+    enum request_state request;
+    enum install_state install;
+    enum error_code error; // of a request that is held, refused or quarantined
+};
+
+// One unit as the store knows it: the answer to RECORD_ADMIT.
+struct unit_record {
+    int64_t unit_id;
+    bool is_new;
+    enum unit_result result;
+    char serial[SERIAL_SIZE];
+    uint32_t credential_count;
+    struct credential_record credentials[UNIT_CREDENTIALS_MAX];
+};
+
+// All that the CA side needs to ask for one certificate: the answer to RECORD_SENT and to
+// RECORD_LOAD_REQUEST. `csr` lives in the answer's bytes.
+struct request_record {
+    int64_t unit_id;
+    int64_t credential_id;
+    enum request_state state;
+    uint32_t attempt;     // 1 for the first
+    int64_t sent_ms;      // wall clock of the last attempt
+    int64_t not_before_s; // stamp that makes the request recognisable, Unix seconds; 0: none
+    uint8_t key_type;
+    uint8_t spki_sha256[SHA256_SIZE];
+    char serial[SERIAL_SIZE];
+    char model[NAME_SIZE];
+    char profile[NAME_SIZE];
+    char handle[HANDLE_SIZE]; // "" until the CA gave one
+    uint8_t hardware_id[HARDWARE_ID_MAX];
+    size_t hardware_id_length;
+    struct slice csr;
+};
+
+// A certificate, with the facts that the checks found in it.
+struct certificate_record {
+    uint8_t sha256[SHA256_SIZE];      // of the leaf's DER
+    uint8_t spki_sha256[SHA256_SIZE]; // of the leaf's SubjectPublicKeyInfo
+    uint8_t serial[CERTIFICATE_SERIAL_MAX];
+    size_t serial_length;
+    char issuer[256]; // RFC 4514 text, escaped
+    char subject[256];
+    int64_t not_before_ms;
+    int64_t not_after_ms;
+    struct slice chain; // DER one after the other, leaf first: exactly what is installed
+};
+
+enum record_kind {
+    RECORD_ADMIT = 1,       // a camera was identified; answer: unit
+    RECORD_KEY = 2,         // the camera made a key (spki_sha256)
+    RECORD_CSR = 3,         // its CSR is good (spki_sha256, bytes): into the outbox
+    RECORD_SENT = 4,        // intent: the request leaves now (ca, not_before_s); answer: request
+    RECORD_REQUEST = 5,     // the request's new state (request, handle, error)
+    RECORD_CERTIFICATE = 6, // what the CA issued; error says why it is quarantined
+    RECORD_INSTALL = 7,     // new install state (install)
+    RECORD_LOCKING = 8,     // the camera is asked to lock
+    RECORD_RESULT = 9,      // the unit passed or failed (result, error)
+    RECORD_EVENT = 10,      // history only (text)
+    RECORD_LOAD_CERTIFICATE = 11, // reads the live certificate; answer: certificate
+    RECORD_LOAD_REQUEST = 12,     // reads a request as it is; answer: request
+};
+
+// What a unit must be given at admission.
+struct admission {
+    char serial[SERIAL_SIZE];
+    char model[NAME_SIZE];
+    char firmware[NAME_SIZE];
+    uint8_t hardware_id[HARDWARE_ID_MAX];
+    size_t hardware_id_length;
+    uint8_t boot_id[BOOT_ID_SIZE];
+    char lot[NAME_SIZE];     // "" where none was given
+    char label[SERIAL_SIZE]; // the scanned serial, "" where none was
+    uint32_t wanted_count;
+    struct {
+        uint8_t number;
+        uint8_t key_type;
+        char profile[NAME_SIZE];
+    } wanted[UNIT_CREDENTIALS_MAX];
+};
+
+// One entry of a batch. Which members a kind uses stands beside the kind; the rest are zero.
+struct record {
+    enum record_kind kind;
+    int64_t unit_id;
+    int64_t credential_id; // 0 where the record is about the whole unit
+    int64_t time_ms;       // wall clock
+    char slot[NAME_SIZE];  // "" on the CA side
+    enum error_code error;
+    char text[ERROR_TEXT_MAX]; // for the history; escaped
+    struct admission admission;
+    uint8_t spki_sha256[SHA256_SIZE];
+    enum request_state request;
+    enum install_state install;
+    enum unit_result result;
+    char ca[NAME_SIZE];
+    char handle[HANDLE_SIZE];
+    int64_t not_before_s;
+    struct certificate_record certificate;
+    struct slice bytes;
+};
+
+// What the store says of one record. `code` is ERROR_NONE, or why this record, alone, was refused:
+// E_STORE_CONFLICT, E_CSR_KEY_REUSED, E_CERT_DUPLICATE, E_STORE_UNKNOWN. A refused record leaves
+// nothing but an event of the refusal.
+struct answer {
+    enum error_code code;
+    char text[ERROR_TEXT_MAX];
+    union {
+        struct unit_record unit;
+        struct request_record request;
+        struct certificate_record certificate;
+    };
+};
+
+#define BATCH_MAX 512
+
+// Records that become durable together, in order; answers[i] belongs to records[i]. The slices of
+// records lie in `bytes`, those of answers in `answer_bytes`; both live as long as the batch is not
+// cleared.
+struct batch {
+    size_t count;
+    struct record *records; // BATCH_MAX of each
+    struct answer *answers;
+    struct arena bytes;
+    struct arena answer_bytes;
+};
+
+#endif

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration: an INI file and the drop-ins *.conf of the folder conf.d beside it, read in
+// the order of their names. Unknown sections, unknown keys and bad values are errors with file and
+// line and what is allowed.
+#ifndef BIRTHCERT_APP_CONFIG_H
+#define BIRTHCERT_APP_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ca-client/ca.h"
+#include "ca-client/profile.h"
+#include "db/record.h"
+#include "station/base/error.h"
+
+#define CONFIG_SLOTS_MAX 256
+#define CONFIG_CAS_MAX 8
+#define CONFIG_PROFILES_MAX UNIT_CREDENTIALS_MAX
+
+// [slot NAME]: one place on the bench that a camera is plugged into.
+struct config_slot {
+    char name[NAME_SIZE];
+    char transport[NAME_SIZE]; // "serial" or "unix", by which of the keys was given
+    char path[256];
+    uint32_t bit_rate;   // 0: the transport's default
+    char wake_line[129]; // "" for none
+};
+
+struct config_ca {
+    char name[NAME_SIZE];
+    struct ca_settings settings; // its strings belong to the config
+};
+
+struct config {
+    char file[512];          // as it was opened
+    char station[NAME_SIZE]; // [station] name; the host's name by default
+    char operator_name[NAME_SIZE];
+    char lot[NAME_SIZE];
+    bool lock; // [station] lock = yes: FINISH locks the camera; the default
+    // Policy of retries and deadlines, milliseconds.
+    uint32_t generate_timeout_ms; // cap for GENERATE_KEY, default 300 s
+    uint32_t batch_window_ms;     // how long records are gathered before a commit, default 5
+
+    char store_path[512]; // [store] path; a relative one is relative to the file's folder
+
+    size_t ca_count;
+    struct config_ca cas[CONFIG_CAS_MAX];
+    size_t profile_count; // at least 1; each fills another credential
+    struct profile profiles[CONFIG_PROFILES_MAX];
+    size_t slot_count;
+    struct config_slot slots[CONFIG_SLOTS_MAX];
+};
+
+// Reads the configuration. `path` NULL: $BIRTHCERT_CONFIG, else birthcert.conf in this folder, else
+// /etc/birthcert/birthcert.conf. The caller frees it with config_free, also after a failure.
+// E_CONFIG_MISSING, E_CONFIG. Secret files are named here and read, and checked, where they are
+// used.
+MUST_CHECK bool config_load(const char *path, struct config **config, struct error *error);
+void config_free(struct config *config); // takes NULL
+
+// NULL where there is none of that name.
+const struct config_slot *config_find_slot(const struct config *config, const char *name);
+const struct config_ca *config_find_ca(const struct config *config, const char *name);
+const struct profile *config_find_profile(const struct config *config, const char *name);
+
+// Writes a new folder for a bench: birthcert.conf with every key explained, conf.d, the database's
+// place, and an embedded CA for trying out (ca/root.pem, ca/root.key). Never overwrites a file.
+MUST_CHECK bool config_init(const char *folder, struct error *error);
+
+#endif
