@@ -63,13 +63,17 @@ typedef void http_callback(void *context, const struct http_response *response);
 // E_CA_CONFIG, E_SECRET_MISSING, E_SECRET_EXPOSED.
 MUST_CHECK bool http_new(struct loop *loop, const struct http_settings *settings,
                          struct http **http, struct error *error);
-// Ends what is in progress without callbacks. Takes NULL.
+// Ends what is in progress without callbacks. Takes NULL. Not from inside a callback.
 void http_free(struct http *http);
 
 // Starts an exchange; everything is copied. The callback comes later, from the loop. False, and no
 // callback, only without memory.
 MUST_CHECK bool http_start(struct http *http, const struct http_request *request,
                            http_callback *callback, void *context, struct error *error);
+
+// True for http:// with a literal loopback address, 127.x.x.x or [::1]: the only URLs that may go
+// without TLS. Any other such URL ends in HTTP_NOT_SENT with E_CA_CONFIG.
+bool http_url_is_loopback(const char *url);
 
 // For the benchmark: connections opened since http_new.
 uint64_t http_connections_opened(const struct http *http);

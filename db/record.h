@@ -172,7 +172,7 @@ struct answer {
     };
 };
 
-#define BATCH_MAX 512
+#define BATCH_MAX 2048
 
 // Records that become durable together, in order; answers[i] belongs to records[i]. The slices of
 // records lie in `bytes`, those of answers in `answer_bytes`; both live as long as the batch is not

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shared by ca_hvca*.c only. From the bottom up:
+//   ca_hvca_session.c    login, queue, rate: hvca_send
+//   ca_hvca_facts.c      what is needed before a request can be written: policy and trust chain
+//   ca_hvca_request.c    a request's JSON                        (pure)
+//   ca_hvca_policy.c     does the profile fit the policy?        (pure)
+//   ca_hvca_judge.c      what an answer means for a certificate  (pure)
+//   ca_hvca_fetch.c, _reconcile.c, _revoke.c, _check.c           one kind of call each
+//   ca_hvca.c            open, close, submit
+#ifndef BIRTHCERT_CA_HVCA_INTERNAL_H
+#define BIRTHCERT_CA_HVCA_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ca-client/ca.h"
+#include "ca-client/ca_hvca_json.h"
+#include "ca-client/http.h"
+
+#define HVCA_URL_SIZE 640
+#define HVCA_PATH_SIZE 256
+#define HVCA_SECRET_MAX 4096
+#define HVCA_REQUEST_MAX (64 * 1024)
+#define HVCA_CHAIN_MAX (256 * 1024)
+// Certificates can be stamped to have begun this far back. Accounts allow from 120 s on
+// (validity.not_before_negative_skew); the rest is for the way there and for clocks. A stamp that
+// the account does not allow is left out of the request, and the look-up then reads every
+// certificate of its time.
+#define HVCA_STAMP_WINDOW_S 100
+#define HVCA_SETTLE_MS 30000
+
+// ---- the session
+// ---------------------------------------------------------------------------------
+
+typedef void hvca_answer_callback(void *context, const struct http_response *response);
+
+// One HTTP exchange, from the queue to its answer.
+struct hvca_exchange {
+    struct ca *ca;
+    struct hvca_exchange *next; // in the queue, or among those under way
+    struct hvca_exchange *previous;
+    const char *method; // static
+    char path[HVCA_PATH_SIZE];
+    struct buf *body; // owned, may be NULL
+    bool at_most_once;
+    bool is_repeated;    // after a 401
+    uint32_t generation; // of the token it went out with
+    hvca_answer_callback *on_answer;
+    void *context;
+};
+
+enum hvca_session_state { HVCA_LOGGED_OUT, HVCA_LOGGING_IN, HVCA_LOGGED_IN };
+
+struct hvca_session {
+    enum hvca_session_state state;
+    struct buf *token; // secret
+    uint32_t generation;
+    bool is_proven;       // the token was accepted at least once
+    int64_t logged_in_ms; // monotonic
+    // After a failure: no login before this, and every request fails with `error` at once.
+    int64_t retry_at_ms;
+    uint32_t failures;
+    struct error error;
+};
+
+struct hvca_queue {
+    struct hvca_exchange *first;
+    struct hvca_exchange *last;
+    struct hvca_exchange *under_way;
+    uint32_t in_flight;
+    double tokens; // of the bucket that holds the rate
+    int64_t filled_ms;
+    struct loop_timer *timer;
+};
+
+// ---- calls
+// ---------------------------------------------------------------------------------------
+
+struct hvca_call;
+typedef void hvca_call_step(struct hvca_call *call);
+
+#define HVCA_SUBJECT_TEXT_SIZE 129
+#define HVCA_HARDWARE_ID_MAX 64
+
+// One call of ca_ops from its start to its result. Holds its own copy of the request.
+struct hvca_call {
+    struct ca *ca;
+    struct hvca_call *next;
+    struct hvca_call *previous;
+    struct hvca_call *next_waiting; // for the facts, or for its turn to scan
+    hvca_call_step *step;           // what comes once the facts are there
+    struct ca_request request;      // its pointers lead into this struct
+    struct profile profile;
+    char serial[HVCA_SUBJECT_TEXT_SIZE];
+    char model[HVCA_SUBJECT_TEXT_SIZE];
+    uint8_t hardware_id[HVCA_HARDWARE_ID_MAX];
+    char handle[CA_HANDLE_SIZE];
+    uint8_t *csr;             // owned
+    struct loop_timer *timer; // owned, may be NULL
+    uint32_t tries;           // polls, or repetitions
+    uint32_t failures;        // in a row
+    uint32_t delay_ms;        // before the next poll
+    int64_t started_ms;       // monotonic
+    enum ca_revocation_reason reason;
+    struct hvca_scan *scan;   // owned, reconcile only
+    struct ca_report *report; // owned, check only
+    struct ca_result early;   // a result that is known before anything was sent
+};
+
+struct hvca_scan_cache_entry {
+    char serial[CA_HANDLE_SIZE];
+    uint8_t spki_sha256[SHA256_SIZE];
+};
+#define HVCA_CACHE_ENTRIES 4096 // a power of two
+
+enum hvca_facts_state { HVCA_FACTS_UNKNOWN, HVCA_FACTS_LOADING, HVCA_FACTS_KNOWN };
+
+struct ca {
+    struct loop *loop;
+    struct http *http;
+    struct ca_events events;
+    void *context;
+    char *base_url; // without a slash at its end
+    char *extra_header;
+    char *certificate_file;
+    char *key_file;
+    struct buf *api_key;    // secret
+    struct buf *api_secret; // secret
+    uint32_t in_flight_max;
+    uint32_t requests_per_second; // 0: no limit
+
+    struct hvca_session session;
+    struct hvca_queue queue;
+    struct hvca_call *calls;
+    uint32_t call_count;
+
+    enum hvca_facts_state facts;
+    int64_t facts_ms; // monotonic
+    struct hvca_policy policy;
+    struct buf *chain;         // DER, issuing CA first
+    struct hvca_call *waiting; // for the facts
+    bool has_clock_offset;     // of the CA's clock, from its Date
+    int64_t clock_offset_ms;
+
+    struct hvca_call *scanning;
+    struct hvca_call *scan_waiting;
+    struct hvca_scan_cache_entry *cache; // HVCA_CACHE_ENTRIES, by hash of the serial
+};
+
+// ---- ca_hvca_session.c
+
+// Queues an exchange; takes the body over. `on_answer` comes later from the loop, once: also where
+// the login failed (then outcome HTTP_NOT_SENT with the login's error). A 401 is a definite no, so
+// it is answered by one new login and one repetition, for any method.
+void hvca_send(struct ca *ca, const char *method, const char *path, struct buf *body,
+               bool at_most_once, hvca_answer_callback *on_answer, void *context);
+void hvca_session_close(struct ca *ca);
+// Called by the queue's timer.
+void hvca_pump(void *context);
+// The next request logs in at once, whatever failed before.
+void hvca_session_retry_now(struct ca *ca);
+// The CA's clock, Unix seconds; our own where its answers have no Date.
+int64_t hvca_ca_now_s(const struct ca *ca);
+
+// ---- ca_hvca_login.c
+
+// Starts a login; ends in hvca_login_done.
+void hvca_login_start(struct ca *ca);
+// In ca_hvca_session.c: the login ended, `error` is NULL where it succeeded.
+void hvca_login_done(struct ca *ca, const struct error *error, int64_t retry_after_ms);
+
+// ---- ca_hvca_facts.c
+
+// Runs call->step once policy and chain are known and fresh; ends the call where they cannot be
+// had.
+void hvca_need_facts(struct hvca_call *call, hvca_call_step *step);
+
+// ---- ca_hvca_call.c
+
+// A call with a copy of what the request points to. Never NULL.
+struct hvca_call *hvca_call_new(struct ca *ca, const struct ca_request *request);
+// Gives the result and frees the call. `result->id` is filled in.
+void hvca_call_finish(struct hvca_call *call, struct ca_result *result);
+void hvca_call_fail(struct hvca_call *call, enum ca_outcome outcome, const struct error *error,
+                    int64_t retry_after_ms);
+// Gives a result that is known already, later from the loop.
+void hvca_call_finish_later(struct hvca_call *call, enum ca_outcome outcome,
+                            const struct error *error);
+// Runs `step` after a while.
+void hvca_call_delay(struct hvca_call *call, int64_t delay_ms, hvca_call_step *step);
+void hvca_call_free(struct hvca_call *call);
+
+// ---- ca_hvca_judge.c
+
+// Says what went wrong with anything but an issuing request, where repeating does no harm: code and
+// text for a response that is not the one hoped for.
+void hvca_explain(const struct http_response *response, const char *what, struct error *error);
+// True where the same request may well succeed a little later.
+bool hvca_is_passing(const struct http_response *response);
+// What the answer to an issuing request means. Fills outcome, error, retry_after_ms, and for
+// CA_ACCEPTED `handle`.
+void hvca_judge_issue(const struct http_response *response, struct ca_result *result,
+                      char handle[CA_HANDLE_SIZE]);
+
+// ---- ca_hvca_request.c
+
+// When, and how much, the request asks for.
+struct hvca_ask {
+    const struct hvca_policy *policy;
+    const struct ca_request *request;
+    int64_t ca_now_s;
+};
+
+// The end to ask for in Unix seconds, from a beginning; 0: the longest that the policy has.
+int64_t hvca_not_after_s(const struct hvca_policy *policy, const struct profile *profile,
+                         int64_t begin_s);
+
+// The body of POST /certificates. The caller frees it.
+MUST_CHECK bool hvca_write_request(const struct hvca_ask *ask, struct buf **body,
+                                   struct error *error);
+
+// ---- ca_hvca_policy.c
+
+// Whether requests of this profile can satisfy the policy, and their certificates the profile.
+// Texts that are the same for every camera are held against the policy's expressions only with
+// `with_formats`, which takes long. E_CA_POLICY names the field and the reason.
+MUST_CHECK bool hvca_policy_fits(const struct hvca_policy *policy, const struct profile *profile,
+                                 int64_t ca_now_s, bool with_formats, struct error *error);
+
+// ---- ca_hvca_format.c
+
+// Whether `value` matches the policy's regular expression. True too for an expression that cannot
+// be judged here (another dialect, too costly): the CA judges it anyway.
+bool hvca_format_matches(const char *expression, const char *value);
+
+// ---- the calls
+
+void hvca_fetch(struct hvca_call *call);
+void hvca_reconcile(struct hvca_call *call);
+void hvca_scan_free(struct hvca_scan *scan); // takes NULL
+void hvca_revoke(struct hvca_call *call);
+void hvca_check(struct hvca_call *call);
+// Ends a check: its report, not a result, goes out. `error` may be NULL.
+void hvca_check_finish(struct hvca_call *call, const struct error *error);
+void hvca_certificate_path(char out[HVCA_PATH_SIZE], const char *serial);
+
+#endif

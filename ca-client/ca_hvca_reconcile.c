@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+// Settles a request whose answer was lost: lists what the account issued around that time, looks at
+// each certificate, and finds the one with the request's key. Scans take turns, so that many
+// requests in doubt read each certificate once.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ca-client/ca_hvca_internal.h"
+#include "ca-client/x509.h"
+#include "ca-client/x509_station.h"
+#include "station/base/clock.h"
+
+#define CLOCK_SKEW_S 300
+#define WINDOW_MAX_S (30 * 24 * 60 * 60 - 1) // the service lists at most 30 days
+#define PER_PAGE 100
+#define PAGES_MAX 500
+#define SCAN_ROWS_MAX 20000
+#define LOOKS_MAX 8 // certificates read at once
+
+struct hvca_look {
+    struct hvca_call *call;
+    size_t row;
+    bool is_used;
+};
+
+struct hvca_scan {
+    int64_t from_s;
+    int64_t to_s;
+    uint32_t page;
+    struct hvca_row *rows;
+    size_t row_count;
+    size_t next_row;
+    bool second_pass; // the rows that do not carry the request's stamp
+    struct hvca_look looks[LOOKS_MAX];
+    uint32_t look_count;
+    struct error error; // of the first thing that could not be read; then nothing is ruled out
+    char revoked_serial[CA_HANDLE_SIZE];
+    char serial[CA_HANDLE_SIZE]; // found
+    struct buf *certificates;    // DER
+    int64_t issued_s;
+};
+
+void hvca_scan_free(struct hvca_scan *scan) {
+    if (scan != NULL) {
+        free(scan->rows);
+        buf_free(scan->certificates);
+        free(scan);
+    }
+}
+
+static void look_further(struct hvca_call *call);
+static void list_page(struct hvca_call *call);
+
+// ---- the cache
+// -----------------------------------------------------------------------------------
+
+static struct hvca_scan_cache_entry *cache_slot(struct ca *ca, const char *serial) {
+    uint32_t hash = 2166136261U; // FNV-1a
+    if (ca->cache == NULL) {
+        ca->cache = calloc(HVCA_CACHE_ENTRIES, sizeof *ca->cache);
+    }
+    for (const char *at = serial; *at != '\0'; at++) {
+        hash = (hash ^ (uint8_t)*at) * 16777619U;
+    }
+    return ca->cache == NULL ? NULL : &ca->cache[hash % HVCA_CACHE_ENTRIES];
+}
+
+static void cache_put(struct ca *ca, const char *serial, const uint8_t spki_sha256[SHA256_SIZE]) {
+    struct hvca_scan_cache_entry *slot = cache_slot(ca, serial);
+    if (slot != NULL && text_copy(slot->serial, sizeof slot->serial, serial)) {
+        memcpy(slot->spki_sha256, spki_sha256, SHA256_SIZE);
+    }
+}
+
+static bool is_known_other(struct hvca_call *call, const char *serial) {
+    const struct hvca_scan_cache_entry *slot = cache_slot(call->ca, serial);
+    return slot != NULL && strcmp(slot->serial, serial) == 0 &&
+           memcmp(slot->spki_sha256, call->request.spki_sha256, SHA256_SIZE) != 0;
+}
+
+// ---- the end
+// -------------------------------------------------------------------------------------
+
+static void start_scan(struct hvca_call *call);
+
+static void end_turn(struct hvca_call *call) {
+    struct ca *ca = call->ca;
+    if (ca->scanning != call) {
+        return;
+    }
+    ca->scanning = ca->scan_waiting;
+    if (ca->scanning != NULL) {
+        ca->scan_waiting = ca->scanning->next_waiting;
+        start_scan(ca->scanning);
+    }
+}
+
+static void finish_found(struct hvca_call *call) {
+    const struct hvca_scan *scan = call->scan;
+    struct error error;
+    struct slice all = buf_slice(scan->certificates);
+    struct slice leaf = x509_first_der(all);
+    struct slice chain = buf_slice(call->ca->chain);
+    struct buf *extra = buf_new(HTTP_BODY_MAX + HVCA_CHAIN_MAX);
+    if (extra == NULL || !buf_put(extra, leaf.data + leaf.length, all.length - leaf.length) ||
+        !buf_put(extra, chain.data, chain.length)) {
+        error_set(&error, E_MEMORY, "no memory for a certificate");
+        hvca_call_fail(call, CA_DOUBT, &error, 0);
+    } else {
+        struct ca_result result = {
+            .outcome = CA_CERTIFICATE,
+            .handle = scan->serial,
+            .leaf = leaf,
+            .extra = buf_slice(extra),
+            .issued_s = scan->issued_s,
+        };
+        hvca_call_finish(call, &result);
+    }
+    buf_free(extra);
+}
+
+static void finish_scan(struct hvca_call *call) {
+    const struct hvca_scan *scan = call->scan;
+    struct error error;
+    struct ca_result result = {.outcome = CA_NOT_ISSUED};
+    end_turn(call);
+    if (scan->serial[0] != '\0') {
+        finish_found(call);
+    } else if (scan->error.code != ERROR_NONE) {
+        error_set(&error, E_CA_DOUBT, "the look-up is not complete: %s", scan->error.text);
+        hvca_call_fail(call, CA_DOUBT, &error, 0);
+    } else if (scan->revoked_serial[0] != '\0') {
+        error_set(&error, E_CA_REFUSED, "the CA issued %s for this key, and it is revoked",
+                  scan->revoked_serial);
+        hvca_call_fail(call, CA_REFUSED, &error, 0);
+    } else {
+        hvca_call_finish(call, &result);
+    }
+}
+
+static void note_error(struct hvca_scan *scan, const struct error *error) {
+    if (scan->error.code == ERROR_NONE) {
+        scan->error = *error;
+    }
+}
+
+// ---- one certificate
+// -----------------------------------------------------------------------------
+
+static bool read_certificate(struct hvca_call *call, const char *serial, struct slice body,
+                             struct error *error) {
+    struct hvca_scan *scan = call->scan;
+    struct certificate_identity identity;
+    bool is_revoked = false;
+    struct buf *pem = buf_new(HTTP_BODY_MAX);
+    struct buf *der = buf_new(HTTP_BODY_MAX);
+    bool good = pem != NULL && der != NULL;
+    if (!good) {
+        error_set(error, E_MEMORY, "no memory for a certificate");
+    }
+    good = good && hvca_parse_certificate(body, pem, &is_revoked, error) &&
+           x509_pem_to_der(buf_slice(pem), der, error) &&
+           x509_identify(x509_first_der(buf_slice(der)), &identity, error);
+    buf_free(pem);
+    if (good) {
+        cache_put(call->ca, serial, identity.spki_sha256);
+    }
+    bool is_ours =
+        good && memcmp(identity.spki_sha256, call->request.spki_sha256, SHA256_SIZE) == 0;
+    if (is_ours && is_revoked) {
+        (void)text_copy(scan->revoked_serial, sizeof scan->revoked_serial, serial);
+    } else if (is_ours && scan->serial[0] == '\0') {
+        (void)text_copy(scan->serial, sizeof scan->serial, serial);
+        scan->issued_s = identity.not_before_s;
+        scan->certificates = der;
+        der = NULL;
+    }
+    buf_free(der);
+    return good;
+}
+
+static void handle_certificate(void *context, const struct http_response *response) {
+    struct hvca_look *look = context;
+    struct hvca_call *call = look->call;
+    struct hvca_scan *scan = call->scan;
+    const char *serial = scan->rows[look->row].serial;
+    struct error error;
+    look->is_used = false;
+    scan->look_count--;
+    if (response->outcome != HTTP_ANSWERED || response->status != 200) {
+        // A 202 too: what is pending may be ours.
+        hvca_explain(response, serial, &error);
+        note_error(scan, &error);
+    } else if (!read_certificate(call, serial, response->body, &error)) {
+        error_prefix(&error, "%s", serial);
+        note_error(scan, &error);
+    }
+    look_further(call);
+}
+
+static void look_at(struct hvca_call *call, size_t row) {
+    struct hvca_scan *scan = call->scan;
+    char path[HVCA_PATH_SIZE];
+    struct hvca_look *look = scan->looks;
+    while (look->is_used) {
+        look++;
+    }
+    *look = (struct hvca_look){.call = call, .row = row, .is_used = true};
+    scan->look_count++;
+    hvca_certificate_path(path, scan->rows[row].serial);
+    hvca_send(call->ca, "GET", path, NULL, false, handle_certificate, look);
+}
+
+// The row to look at next: first those with the request's stamp, then the others. False: no more.
+static bool next_row(struct hvca_call *call, size_t *row) {
+    struct hvca_scan *scan = call->scan;
+    for (;;) {
+        while (scan->next_row < scan->row_count) {
+            size_t number = scan->next_row++;
+            const struct hvca_row *candidate = &scan->rows[number];
+            bool is_stamped = candidate->not_before_s == call->request.not_before_s;
+            if (is_stamped != scan->second_pass && !is_known_other(call, candidate->serial)) {
+                *row = number;
+                return true;
+            }
+        }
+        if (scan->second_pass) {
+            return false;
+        }
+        // The stamped ones decide alone where they hold the key: the rest is not even read then.
+        if (scan->look_count > 0) {
+            return false;
+        }
+        scan->second_pass = true;
+        scan->next_row = 0;
+    }
+}
+
+static void look_further(struct hvca_call *call) {
+    struct hvca_scan *scan = call->scan;
+    size_t row = 0;
+    bool is_decided = scan->serial[0] != '\0' || scan->error.code != ERROR_NONE;
+    while (!is_decided && scan->look_count < LOOKS_MAX && next_row(call, &row)) {
+        look_at(call, row);
+    }
+    if (scan->look_count == 0) {
+        finish_scan(call);
+    }
+}
+
+// ---- the list
+// ------------------------------------------------------------------------------------
+
+static void end_with(struct hvca_call *call, const struct error *error) {
+    note_error(call->scan, error);
+    finish_scan(call);
+}
+
+static bool add_rows(struct hvca_scan *scan, struct slice body, size_t *added,
+                     struct error *error) {
+    if (scan->row_count + HVCA_ROWS_MAX > SCAN_ROWS_MAX) {
+        return error_set(error, E_CA_NONSENSE, "over %d certificates are listed", SCAN_ROWS_MAX);
+    }
+    struct hvca_row *rows =
+        realloc(scan->rows, (scan->row_count + HVCA_ROWS_MAX) * sizeof *scan->rows);
+    if (rows == NULL) {
+        return error_set(error, E_MEMORY, "no memory for the CA's list");
+    }
+    scan->rows = rows;
+    if (!hvca_parse_rows(body, rows + scan->row_count, added, error)) {
+        return false;
+    }
+    scan->row_count += *added;
+    return true;
+}
+
+static void handle_page(void *context, const struct http_response *response) {
+    struct hvca_call *call = context;
+    struct hvca_scan *scan = call->scan;
+    struct error error;
+    size_t added = 0;
+    if (response->outcome != HTTP_ANSWERED || response->status != 200) {
+        hvca_explain(response, "the list of certificates", &error);
+        end_with(call, &error);
+        return;
+    }
+    if (!add_rows(scan, response->body, &added, &error)) {
+        end_with(call, &error);
+        return;
+    }
+    // The service may give shorter pages than were asked for: only an empty page or the total tell
+    // the end.
+    bool has_total = response->total_count >= 0;
+    bool is_whole = has_total ? (int64_t)scan->row_count >= response->total_count : added == 0;
+    if (is_whole) {
+        look_further(call);
+    } else if (added == 0 || scan->page >= PAGES_MAX) {
+        error_set(&error, E_CA_NONSENSE, "the list of certificates ends after %zu of %lld",
+                  scan->row_count, (long long)response->total_count);
+        end_with(call, &error);
+    } else {
+        scan->page++;
+        list_page(call);
+    }
+}
+
+static void list_page(struct hvca_call *call) {
+    const struct hvca_scan *scan = call->scan;
+    char path[HVCA_PATH_SIZE];
+    snprintf(path, sizeof path, "/stats/issued?page=%u&per_page=%d&from=%lld&to=%lld", scan->page,
+             PER_PAGE, (long long)scan->from_s, (long long)scan->to_s);
+    hvca_send(call->ca, "GET", path, NULL, false, handle_page, call);
+}
+
+static void set_window(struct hvca_call *call) {
+    const struct ca *ca = call->ca;
+    struct hvca_scan *scan = call->scan;
+    int64_t now_s = hvca_ca_now_s(ca);
+    int64_t sent_s = call->request.sent_ms / 1000 + (now_s - clock_wall_ms() / 1000);
+    int64_t stamp_s = call->request.not_before_s;
+    if (call->request.sent_ms == 0) {
+        sent_s = now_s - WINDOW_MAX_S + 2 * CLOCK_SKEW_S;
+    }
+    // It is not said whether the list goes by the time of issue or by notBefore: both are in.
+    scan->from_s = (stamp_s > 0 && stamp_s < sent_s ? stamp_s : sent_s) - CLOCK_SKEW_S;
+    scan->to_s = now_s + CLOCK_SKEW_S;
+    if (scan->to_s - scan->from_s > WINDOW_MAX_S) {
+        scan->to_s = scan->from_s + WINDOW_MAX_S;
+    }
+}
+
+static void start_scan(struct hvca_call *call) {
+    set_window(call);
+    call->scan->page = 1;
+    list_page(call);
+}
+
+static void wait_for_turn(struct hvca_call *call) {
+    struct ca *ca = call->ca;
+    if (ca->scanning == NULL) {
+        ca->scanning = call;
+        start_scan(call);
+        return;
+    }
+    struct hvca_call **link = &ca->scan_waiting;
+    while (*link != NULL) {
+        link = &(*link)->next_waiting;
+    }
+    call->next_waiting = NULL;
+    *link = call;
+}
+
+void hvca_reconcile(struct hvca_call *call) {
+    struct error error;
+    call->scan = calloc(1, sizeof *call->scan);
+    if (call->scan == NULL) {
+        error_set(&error, E_MEMORY, "no memory for a look-up");
+        hvca_call_finish_later(call, CA_DOUBT, &error);
+        return;
+    }
+    hvca_need_facts(call, wait_for_turn);
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+
+#include "ca-client/ca_hvca_internal.h"
+
+#define TRIES_MAX 4
+#define TRY_DELAY_MS 500
+
+static const char *const reason_names[] = {
+    [CA_REVOKE_UNSPECIFIED] = "unspecified",
+    [CA_REVOKE_KEY_COMPROMISE] = "keyCompromise",
+    [CA_REVOKE_AFFILIATION_CHANGED] = "affiliationChanged",
+    [CA_REVOKE_SUPERSEDED] = "superseded",
+    [CA_REVOKE_CESSATION_OF_OPERATION] = "cessationOfOperation",
+    [CA_REVOKE_PRIVILEGE_WITHDRAWN] = "privilegeWithdrawn",
+};
+
+static void send_revocation(struct hvca_call *call);
+
+static void finish_revoked(struct hvca_call *call) {
+    struct ca_result result = {.outcome = CA_REVOKED};
+    hvca_call_finish(call, &result);
+}
+
+// After a no: the certificate may be revoked already, by a request whose answer was lost.
+static void handle_look(void *context, const struct http_response *response) {
+    struct hvca_call *call = context;
+    struct error error;
+    bool is_revoked = false;
+    struct buf *pem = buf_new(HTTP_BODY_MAX);
+    bool is_read = pem != NULL && response->outcome == HTTP_ANSWERED && response->status == 200 &&
+                   hvca_parse_certificate(response->body, pem, &is_revoked, &error);
+    buf_free(pem);
+    if (is_read && is_revoked) {
+        finish_revoked(call);
+    } else {
+        hvca_call_fail(call, CA_REFUSED, &call->early.error, 0);
+    }
+}
+
+static void handle_refusal(struct hvca_call *call, const struct http_response *response) {
+    char path[HVCA_PATH_SIZE];
+    hvca_explain(response, "the revocation", &call->early.error);
+    hvca_certificate_path(path, call->handle);
+    hvca_send(call->ca, "GET", path, NULL, false, handle_look, call);
+}
+
+static void handle_revocation(void *context, const struct http_response *response) {
+    struct hvca_call *call = context;
+    struct error error;
+    call->tries++;
+    if (response->outcome == HTTP_ANSWERED && response->status / 100 == 2) {
+        finish_revoked(call);
+        return;
+    }
+    hvca_explain(response, "the revocation", &error);
+    if (response->outcome == HTTP_NOT_SENT) {
+        hvca_call_fail(call, CA_NOT_SENT, &error, response->retry_after_ms);
+    } else if (response->outcome == HTTP_LOST || response->status >= 500) {
+        // To revoke once more does no harm, so a lost answer needs no look-up.
+        if (call->tries < TRIES_MAX) {
+            hvca_call_delay(call, (int64_t)TRY_DELAY_MS << call->tries, send_revocation);
+        } else {
+            hvca_call_fail(call, CA_DOUBT, &error, response->retry_after_ms);
+        }
+    } else if (response->status == 401 || response->status == 403 || response->status == 429) {
+        hvca_call_fail(call, CA_NOT_SENT, &error, response->retry_after_ms);
+    } else {
+        handle_refusal(call, response);
+    }
+}
+
+static void send_revocation(struct hvca_call *call) {
+    char path[HVCA_PATH_SIZE];
+    struct error error;
+    struct buf *body = buf_new(256);
+    if (body == NULL ||
+        !buf_printf(body, "{\"revocation_reason\":\"%s\"}", reason_names[call->reason])) {
+        buf_free(body);
+        error_set(&error, E_MEMORY, "no memory for a revocation");
+        hvca_call_finish_later(call, CA_NOT_SENT, &error);
+        return;
+    }
+    hvca_certificate_path(path, call->handle);
+    hvca_send(call->ca, "PATCH", path, body, false, handle_revocation, call);
+}
+
+void hvca_revoke(struct hvca_call *call) {
+    char serial[CA_HANDLE_SIZE];
+    struct error error;
+    if ((size_t)call->reason >= ARRAY_LENGTH(reason_names) ||
+        !hvca_read_serial(call->handle, strlen(call->handle), serial)) {
+        error_set(&error, E_INTERNAL, "revoke without a certificate's serial or a known reason");
+        hvca_call_finish_later(call, CA_REFUSED, &error);
+        return;
+    }
+    send_revocation(call);
+}

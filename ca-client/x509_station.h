@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What CA backends need of X.509 besides the checks in x509.h: the station's own certificate, and
+// looking at what a CA lists.
+#ifndef BIRTHCERT_CA_X509_STATION_H
+#define BIRTHCERT_CA_X509_STATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ca-client/x509.h"
+#include "station/base/bytes.h"
+#include "station/base/error.h"
+
+// The first certificate of a PEM file and the private key that must belong to it. `not_after_ms`
+// gets the certificate's end. E_CA_CONFIG, E_SECRET_MISSING, E_SECRET_EXPOSED.
+MUST_CHECK bool x509_station_check(const char *certificate_file, const char *key_file,
+                                   int64_t *not_after_ms, struct error *error);
+
+// What tells one issued certificate from another.
+struct certificate_identity {
+    uint8_t spki_sha256[SHA256_SIZE];
+    int64_t not_before_s;
+};
+
+// Of one DER certificate; says nothing on whether it is good. E_CERT_MALFORMED.
+MUST_CHECK bool x509_identify(struct slice der, struct certificate_identity *identity,
+                              struct error *error);
+
+// The subject of one DER certificate for a person: RFC 4514, escaped, cut at `capacity` - 1. ""
+// where it cannot be read.
+void x509_subject_text(struct slice der, char *out, size_t capacity);
+
+#endif

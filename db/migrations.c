@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "db/migrations.h"
+
+#include <assert.h>
+
+#include "station/base/bytes.h"
+
+// C17 has no #embed; the assembler has had .incbin for ever. Paths are relative to the root.
+#define EMBED(symbol, file)                                                                        \
+    __asm__(".pushsection .rodata\n" #symbol ":\n.incbin \"" file "\"\n.byte 0\n.popsection\n");   \
+    extern const char symbol[]
+
+EMBED(migration_0001, "db/migrations/0001_initial.sql");
+
+const char *migration_sql(int version) {
+    static const char *const steps[] = {migration_0001};
+    static_assert(ARRAY_LENGTH(steps) == SCHEMA_VERSION, "a step of the schema is not embedded");
+    assert(version >= 1 && version <= SCHEMA_VERSION);
+    return steps[version - 1];
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside the SQLite store: what its parts, store_sqlite*.c, share. For nobody else.
+#ifndef BIRTHCERT_DB_STORE_SQLITE_H
+#define BIRTHCERT_DB_STORE_SQLITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "db/store.h"
+#include "station/base/error.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+#define CHECKPOINT_PAGES 1000           // of 4096 bytes in the WAL
+#define STORE_APPLICATION_ID 0x62637274 // "bcrt", at offset 68 of the file
+
+// The columns that credential_read, request_read and certificate_read take.
+#define CREDENTIAL_COLUMNS                                                                         \
+    "c.id, c.number, c.key_type, c.profile, c.job_id, c.spki_sha256, c.request, c.install, "       \
+    "c.error"
+#define CREDENTIAL_COLUMN_COUNT 9
+#define REQUEST_COLUMNS                                                                            \
+    "c.unit, c.id, c.request, c.attempt, c.sent_ms, c.not_before_s, c.key_type, c.spki_sha256,"    \
+    " u.serial, u.model, c.profile, c.handle, u.hardware_id"
+#define REQUEST_COLUMN_COUNT 13
+#define CERTIFICATE_COLUMNS                                                                        \
+    "x.sha256, x.spki_sha256, x.serial, i.name, x.subject, x.not_before_ms, x.not_after_ms"
+#define CERTIFICATE_COLUMN_COUNT 7
+
+// certificate.state
+enum certificate_state { CERTIFICATE_LIVE = 1, CERTIFICATE_QUARANTINED = 2 };
+
+// Every statement of the commit path, prepared once at open. The SQL is in store_sqlite_query.c.
+enum statement {
+    SQL_BEGIN,
+    SQL_COMMIT,
+    SQL_ROLLBACK,
+    SQL_SESSION_INSERT,
+    SQL_EVENT_INSERT,
+    SQL_UNIT_BY_SERIAL,
+    SQL_UNIT_BY_ID,
+    SQL_UNIT_INSERT,
+    SQL_UNIT_UPDATE,
+    SQL_UNIT_RESULT,
+    SQL_UNIT_CREDENTIALS,
+    SQL_UNIT_UNPROVED,
+    SQL_UNIT_EVENTS,
+    SQL_CREDENTIAL_BY_ID,
+    SQL_CREDENTIAL_INSERT,
+    SQL_CREDENTIAL_WANTED,
+    SQL_CREDENTIAL_KEY,
+    SQL_CREDENTIAL_QUEUED,
+    SQL_CREDENTIAL_SENT,
+    SQL_CREDENTIAL_REQUEST,
+    SQL_CREDENTIAL_INSTALL,
+    SQL_SPKI_OWNER,
+    SQL_CSR_PUT,
+    SQL_REQUEST_BY_ID,
+    SQL_REQUESTS_PENDING,
+    SQL_ISSUER_FIND,
+    SQL_ISSUER_INSERT,
+    SQL_INTERMEDIATES_FIND,
+    SQL_INTERMEDIATES_INSERT,
+    SQL_CERTIFICATE_BY_SHA256,
+    SQL_CERTIFICATE_BY_SERIAL,
+    SQL_CERTIFICATE_INSERT,
+    SQL_CERTIFICATE_UPDATE,
+    SQL_CERTIFICATE_LIVE,
+    SQL_STATEMENT_COUNT,
+};
+
+struct store {
+    struct sqlite3 *connection;
+    struct sqlite3_stmt *statements[SQL_STATEMENT_COUNT];
+    enum store_mode mode;
+    int lock; // descriptor that holds the writer's lock, -1 in a reader
+    int64_t session_id;
+    int wal_pages;     // after the last commit
+    int checkpoint_at; // pages of the WAL that the next checkpoint waits for
+    char *path;        // as SQLite opens it
+    char name[128];    // the path for messages, escaped, its end where it is too long
+};
+
+// Sets the code that goes with SQLite's last error on this connection, with its message, the path
+// and what was being done. Returns false, always.
+bool store_fail(struct store *store, struct error *error, const char *doing);
+
+// ---- store_sqlite_query.c
+// ------------------------------------------------------------------------
+
+// One use of a statement: bind its parameters in their order, then run it or read its rows. What
+// goes wrong while binding is kept and reported when it runs.
+struct query {
+    struct store *store;
+    struct sqlite3_stmt *statement;
+    int bound;
+    int status;
+};
+
+MUST_CHECK bool store_prepare(struct store *store, struct error *error);
+void store_finalize(struct store *store);
+
+struct query query_begin(struct store *store, enum statement statement);
+void query_bind_integer(struct query *query, int64_t value);
+void query_bind_text(struct query *query, const char *text); // lives until the query ends
+void query_bind_blob(struct query *query, const void *data, size_t length);
+void query_bind_null(struct query *query);
+void query_bind_error(struct query *query, enum error_code code); // '' for ERROR_NONE
+
+// Runs a statement that has no rows to read, and ends the query.
+MUST_CHECK bool query_run(struct query *query, struct error *error);
+
+// The next row. Where there is none, or on an error, the query is ended.
+MUST_CHECK bool query_row(struct query *query, bool *found, struct error *error);
+void query_end(struct query *query);
+
+// Columns of the row, from 0. Text and blobs are copied; what does not fit reads as "" and 0 bytes.
+int64_t query_integer(const struct query *query, int column);
+void query_text(const struct query *query, int column, char *out, size_t capacity);
+size_t query_blob(const struct query *query, int column, uint8_t *out, size_t capacity);
+bool query_is_null(const struct query *query, int column);
+struct slice query_slice(const struct query *query, int column); // until the next row
+enum error_code query_error(const struct query *query, int column);
+
+// A query with SQL of its own; query_end_own ends it, and must follow also on failure.
+MUST_CHECK bool query_begin_own(struct store *store, const char *sql, struct query *query,
+                                struct error *error);
+void query_end_own(struct query *query);
+
+// Runs a statement without parameters.
+MUST_CHECK bool store_run(struct store *store, enum statement statement, struct error *error);
+
+// ---- store_sqlite_schema.c
+// -----------------------------------------------------------------------
+
+// Finds out whether the file is ours. E_STORE_FOREIGN, E_STORE_NEWER, E_STORE_CORRUPT.
+MUST_CHECK bool store_identify(struct store *store, int *version, struct error *error);
+
+// Brings the schema from `version` up to SCHEMA_VERSION, each step in one transaction.
+MUST_CHECK bool store_migrate(struct store *store, int version, struct error *error);
+
+// Copies the database to PATH.backup-vVERSION, durably.
+MUST_CHECK bool store_backup(struct store *store, int version, struct error *error);
+
+// ---- store_sqlite_commit.c
+// -----------------------------------------------------------------------
+
+// One record on its way into the database.
+struct change {
+    struct store *store;
+    const struct record *record;
+    struct answer *answer;
+    struct arena *answer_bytes;
+    int64_t unit_id;
+    enum unit_result unit_result;
+    char serial[SERIAL_SIZE];
+    struct credential_record credential; // where the record names one
+    unsigned state;                      // for the event: the new state of what it is about
+};
+
+bool store_sqlite_commit(struct store *store, struct batch *batch, struct error *error);
+
+// Refuses the record: its event then tells of the refusal. Returns true: the others go on.
+bool change_refuse(struct change *change, enum error_code code, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+// ---- store_sqlite_unit.c, store_sqlite_request.c, store_sqlite_certificate.c
+// ------------------------
+
+// Each applies one kind of record, or refuses it. False only where the database failed.
+typedef bool change_apply(struct change *change, struct error *error);
+
+change_apply change_admit;
+change_apply change_result;
+change_apply change_key;
+change_apply change_csr;
+change_apply change_sent;
+change_apply change_request;
+change_apply change_load_request;
+change_apply change_certificate;
+change_apply change_install;
+change_apply change_load_certificate;
+
+// Each reads its columns, above, from `column` on. Neither a CSR nor a chain is among them.
+void credential_read(const struct query *query, int column, struct credential_record *credential);
+void certificate_read(const struct query *query, int column,
+                      struct certificate_record *certificate);
+void request_read(const struct query *query, int column, struct request_record *request);
+
+// ---- store_sqlite_select.c, store_sqlite_check.c
+// --------------------------------------------------
+
+bool store_sqlite_select_requests(struct store *store, store_visit_request *visit, void *context,
+                                  struct error *error);
+bool store_sqlite_select_rows(struct store *store, const struct store_filter *filter,
+                              store_visit_row *visit, void *context, struct error *error);
+bool store_sqlite_select_events(struct store *store, int64_t unit_id, store_visit_event *visit,
+                                void *context, struct error *error);
+bool store_sqlite_check(struct store *store, struct error *error);
+
+#endif

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <assert.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "db/store_sqlite.h"
+#include "station/base/bytes.h"
+
+static change_apply change_nothing;
+
+static const struct {
+    change_apply *apply;
+    bool is_of_credential;
+    bool is_read; // leaves no event
+} handlers[] = {
+    [RECORD_ADMIT] = {change_admit, false, false},
+    [RECORD_KEY] = {change_key, true, false},
+    [RECORD_CSR] = {change_csr, true, false},
+    [RECORD_SENT] = {change_sent, true, false},
+    [RECORD_REQUEST] = {change_request, true, false},
+    [RECORD_CERTIFICATE] = {change_certificate, true, false},
+    [RECORD_INSTALL] = {change_install, true, false},
+    [RECORD_LOCKING] = {change_nothing, false, false},
+    [RECORD_RESULT] = {change_result, false, false},
+    [RECORD_EVENT] = {change_nothing, false, false},
+    [RECORD_LOAD_CERTIFICATE] = {change_load_certificate, true, true},
+    [RECORD_LOAD_REQUEST] = {change_load_request, true, true},
+};
+
+static bool change_nothing(struct change *change, struct error *error) {
+    (void)change;
+    (void)error;
+    return true;
+}
+
+bool change_refuse(struct change *change, enum error_code code, const char *format, ...) {
+    char raw[ERROR_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(raw, sizeof raw, format, arguments);
+    va_end(arguments);
+    struct error escaped;
+    error_set(&escaped, code, "%s", raw);
+    change->answer->code = code;
+    memcpy(change->answer->text, escaped.text, sizeof escaped.text);
+    return true;
+}
+
+void credential_read(const struct query *query, int column, struct credential_record *credential) {
+    *credential = (struct credential_record){
+        .credential_id = query_integer(query, column),
+        .number = (uint8_t)query_integer(query, column + 1),
+        .key_type = (uint8_t)query_integer(query, column + 2),
+        .request = (enum request_state)query_integer(query, column + 6),
+        .install = (enum install_state)query_integer(query, column + 7),
+        .error = query_error(query, column + 8),
+    };
+    query_text(query, column + 3, credential->profile, sizeof credential->profile);
+    query_blob(query, column + 4, credential->job_id, sizeof credential->job_id);
+    credential->has_key =
+        query_blob(query, column + 5, credential->spki_sha256, SHA256_SIZE) == SHA256_SIZE;
+}
+
+static bool load_unit(struct change *change, bool *found, struct error *error) {
+    struct query query = query_begin(change->store, SQL_UNIT_BY_ID);
+    query_bind_integer(&query, change->record->unit_id);
+    if (!query_row(&query, found, error)) {
+        return false;
+    }
+    if (*found) {
+        change->unit_id = change->record->unit_id;
+        query_text(&query, 0, change->serial, sizeof change->serial);
+        change->unit_result = (enum unit_result)query_integer(&query, 1);
+        query_end(&query);
+    }
+    return true;
+}
+
+static bool load_credential(struct change *change, bool *found, struct error *error) {
+    struct query query = query_begin(change->store, SQL_CREDENTIAL_BY_ID);
+    query_bind_integer(&query, change->record->credential_id);
+    query_bind_integer(&query, change->record->unit_id);
+    if (!query_row(&query, found, error)) {
+        return false;
+    }
+    if (*found) {
+        change->unit_id = change->record->unit_id;
+        query_text(&query, 0, change->serial, sizeof change->serial);
+        change->unit_result = (enum unit_result)query_integer(&query, 1);
+        credential_read(&query, 2, &change->credential);
+        query_end(&query);
+    }
+    return true;
+}
+
+// Loads what the record is about, or refuses the record.
+static bool change_load(struct change *change, bool is_of_credential, struct error *error) {
+    const struct record *record = change->record;
+    bool found = false;
+    if (record->credential_id != 0 || is_of_credential) {
+        if (!load_credential(change, &found, error)) {
+            return false;
+        }
+        if (found) {
+            return true;
+        }
+    }
+    if (!load_unit(change, &found, error)) {
+        return false;
+    }
+    if (!found) {
+        return change_refuse(change, E_STORE_UNKNOWN, "there is no unit %lld",
+                             (long long)record->unit_id);
+    }
+    if (record->credential_id != 0 || is_of_credential) {
+        return change_refuse(change, E_STORE_UNKNOWN, "%s has no credential with id %lld",
+                             change->serial, (long long)record->credential_id);
+    }
+    return true;
+}
+
+static bool change_write_event(struct change *change, struct error *error) {
+    const struct record *record = change->record;
+    bool refused = change->answer->code != ERROR_NONE;
+    struct query query = query_begin(change->store, SQL_EVENT_INSERT);
+    query_bind_integer(&query, change->unit_id);
+    query_bind_integer(&query, record->time_ms);
+    query_bind_integer(&query, change->store->session_id);
+    query_bind_integer(&query, record->kind);
+    query_bind_integer(&query, change->credential.number);
+    query_bind_integer(&query, refused ? 0 : change->state);
+    query_bind_integer(&query, refused);
+    query_bind_text(&query, record->slot);
+    query_bind_error(&query, refused ? change->answer->code : record->error);
+    query_bind_text(&query, refused ? change->answer->text : record->text);
+    return query_run(&query, error);
+}
+
+static bool commit_record(struct change *change, struct error *error) {
+    enum record_kind kind = change->record->kind;
+    assert(kind >= RECORD_ADMIT && kind <= RECORD_LOAD_REQUEST);
+    if (kind != RECORD_ADMIT && !change_load(change, handlers[kind].is_of_credential, error)) {
+        return false;
+    }
+    if (change->answer->code == ERROR_NONE && !handlers[kind].apply(change, error)) {
+        return false;
+    }
+    bool is_silent = change->unit_id == 0 || // a unit that is not there has no history
+                     (handlers[kind].is_read && change->answer->code == ERROR_NONE);
+    return is_silent || change_write_event(change, error);
+}
+
+static bool commit_records(struct store *store, struct batch *batch, struct error *error) {
+    for (size_t i = 0; i < batch->count; i++) {
+        struct change change = {
+            .store = store,
+            .record = &batch->records[i],
+            .answer = &batch->answers[i],
+            .answer_bytes = &batch->answer_bytes,
+        };
+        if (!commit_record(&change, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// The answer stands by now: what goes wrong here goes wrong again, and is reported, in a commit.
+static void checkpoint_when_due(struct store *store) {
+    if (store->wal_pages < store->checkpoint_at) {
+        return;
+    }
+    int pages = 0;
+    int done = 0;
+    sqlite3_wal_checkpoint_v2(store->connection, "main", SQLITE_CHECKPOINT_PASSIVE, &pages, &done);
+    // A reader may hold on to an old state: then not again at each commit.
+    store->checkpoint_at = (done < pages ? store->wal_pages : 0) + CHECKPOINT_PAGES;
+}
+
+bool store_sqlite_commit(struct store *store, struct batch *batch, struct error *error) {
+    arena_clear(&batch->answer_bytes);
+    if (batch->count == 0) {
+        return true;
+    }
+    memset(batch->answers, 0, batch->count * sizeof *batch->answers);
+    if (store->mode == STORE_READ) {
+        return error_set(error, E_STORE_READONLY, "%s: opened for reading only", store->name);
+    }
+    if (!store_run(store, SQL_BEGIN, error)) {
+        return false;
+    }
+    if (!commit_records(store, batch, error) || !store_run(store, SQL_COMMIT, error)) {
+        struct error also;
+        if (sqlite3_get_autocommit(store->connection) == 0 &&
+            !store_run(store, SQL_ROLLBACK, &also)) {
+            error_prefix(error, "and it could not be taken back");
+        }
+        return false;
+    }
+    checkpoint_when_due(store);
+    return true;
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files that a configuration is read from.
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "station/app/config_source.h"
+#include "station/base/buf.h"
+
+static bool fail_file(struct error *error, const char *file, int number) {
+    enum error_code code = number == ENOENT || number == ENOTDIR ? E_CONFIG_MISSING : E_CONFIG;
+    return error_set(error, code, "%s: %s", file, strerror(number));
+}
+
+static bool read_all(int descriptor, const char *file, struct buf *text, struct error *error) {
+    char piece[4096];
+    ssize_t got;
+    while ((got = read(descriptor, piece, sizeof piece)) != 0) {
+        if (got < 0 && errno != EINTR) {
+            return fail_file(error, file, errno);
+        }
+        if (got > 0 && !buf_put(text, piece, (size_t)got)) {
+            return error_set(error, E_CONFIG, "%s: larger than %zu bytes", file, CONFIG_FILE_MAX);
+        }
+    }
+    return true;
+}
+
+static bool open_file(const char *file, int *descriptor, struct error *error) {
+    struct stat status;
+    // Not blocking: a FIFO must not hold up the start.
+    int opened = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (opened < 0) {
+        return fail_file(error, file, errno);
+    }
+    if (fstat(opened, &status) != 0 || !S_ISREG(status.st_mode)) {
+        close(opened);
+        return error_set(error, E_CONFIG, "%s: not a file", file);
+    }
+    *descriptor = opened;
+    return true;
+}
+
+bool config_source_add_file(struct config_source *source, const char *file, struct error *error) {
+    int descriptor = -1;
+    if (!open_file(file, &descriptor, error)) {
+        return false;
+    }
+    struct buf *text = buf_new(CONFIG_FILE_MAX);
+    bool is_added = text != NULL ? read_all(descriptor, file, text, error) &&
+                                       config_source_add_text(source, file, buf_slice(text), error)
+                                 : error_set(error, E_MEMORY, "no memory for the configuration");
+    buf_free(text);
+    close(descriptor);
+    return is_added;
+}
+
+static int is_drop_in(const struct dirent *entry) {
+    size_t length = strlen(entry->d_name);
+    return entry->d_name[0] != '.' && length > 5 &&
+           strcmp(entry->d_name + length - 5, ".conf") == 0;
+}
+
+// By bytes: an order that does not depend on the locale.
+static int compare_names(const struct dirent **a, const struct dirent **b) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static bool add_drop_in(struct config_source *source, const char *folder, const char *name,
+                        struct error *error) {
+    char file[1024];
+    int length = snprintf(file, sizeof file, "%s/%s", folder, name);
+    if (length < 0 || (size_t)length >= sizeof file) {
+        return error_set(error, E_CONFIG, "%s: the path is too long", name);
+    }
+    if (!config_source_add_file(source, file, error)) {
+        // A link that leads nowhere: the configuration itself is not missing.
+        error->code = error->code == E_CONFIG_MISSING ? E_CONFIG : error->code;
+        return false;
+    }
+    return true;
+}
+
+bool config_source_add_folder(struct config_source *source, const char *folder,
+                              struct error *error) {
+    struct dirent **entries = NULL;
+    int count = scandir(folder, &entries, is_drop_in, compare_names);
+    if (count < 0) {
+        return errno == ENOENT || error_set(error, E_CONFIG, "%s: %s", folder, strerror(errno));
+    }
+    bool is_added = true;
+    for (int i = 0; i < count; i++) {
+        is_added = is_added && add_drop_in(source, folder, entries[i]->d_name, error);
+        free(entries[i]);
+    }
+    free(entries);
+    return is_added;
+}

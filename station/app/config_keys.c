@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "station/app/config_keys.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ca-client/ca.h"
+#include "protocol/message.h"
+#include "station/app/config.h"
+#include "station/base/error.h"
+
+#define SOCKET_PATH_MAX 107 // of struct sockaddr_un, without its NUL
+
+#define SIZE_OF(type, member) sizeof(((type *)NULL)->member)
+#define AT(type, member) .offset = offsetof(type, member), .size = SIZE_OF(type, member)
+#define AT_CA(member) AT(struct config_ca, settings.member)
+
+static const char *const no_yes[] = {"no", "yes"};
+static const char *const refuse_replace[] = {"refuse", "replace"};
+
+const struct config_section_row config_sections[CONFIG_SECTION_COUNT] = {
+    [CONFIG_STATION] = {"station", false, 1, NULL, "This bench."},
+    [CONFIG_STORE] = {"store", false, 1, NULL, "The database: every unit and its history."},
+    [CONFIG_CA] = {"ca", true, CONFIG_CAS_MAX, "trial",
+                   "A certificate authority. This one is embedded: its key lies in a file, and\n"
+                   "nobody trusts it. It is for trying out and for pilots."},
+    [CONFIG_PROFILE] =
+        {"profile", true, CONFIG_PROFILES_MAX, "https",
+         "A certificate that every camera gets. One section for each of the camera's\n"
+         "credentials that is to be filled."},
+    [CONFIG_SLOT] = {"slot", true, CONFIG_SLOTS_MAX, "1",
+                     "A place on the bench that a camera is plugged into. One section for each."},
+};
+
+// clang-format off
+const struct config_key config_keys[] = {
+    {CONFIG_STATION, "name", CONFIG_LABEL, AT(struct config, station),
+     .initial = "", .comment = "What the records call this bench. Default: the computer's name."},
+    {CONFIG_STATION, "operator", CONFIG_LABEL, AT(struct config, operator_name),
+     .initial = "", .comment = "Who works here, for the records."},
+    {CONFIG_STATION, "lot", CONFIG_LABEL, AT(struct config, lot),
+     .initial = "", .comment = "The production lot, where the command line names none."},
+    {CONFIG_STATION, "lock", CONFIG_SWITCH, AT(struct config, lock), .words = no_yes,
+     .initial = "yes", .starter = "yes",
+     .comment = "Lock each camera when it is done. There is no way back: a locked camera takes no\n"
+                "new key and no new certificate."},
+    {CONFIG_STATION, "generate_timeout", CONFIG_DURATION, AT(struct config, generate_timeout_ms),
+     .minimum = 1000, .maximum = 3600000, .initial = "300s",
+     .comment = "How long a camera may take to make its key."},
+    {CONFIG_STATION, "batch_window", CONFIG_DURATION, AT(struct config, batch_window_ms),
+     .minimum = 0, .maximum = 1000, .initial = "5ms",
+     .comment = "How long records are gathered before they are written together."},
+
+    {CONFIG_STORE, "path", CONFIG_FILE, AT(struct config, store_path),
+     .initial = "birthcert.db", .starter = "birthcert.db",
+     .comment = "The database's file. Like every file name in here it is relative to the folder\n"
+                "of this file. Keep it on a local disk, and in the backup."},
+
+    {CONFIG_CA, "backend", CONFIG_BACKEND, AT_CA(backend),
+     .initial = "", .starter = "local", .comment = "Which kind of CA."},
+    {CONFIG_CA, "url", CONFIG_HELD_TEXT, AT_CA(url),
+     .initial = "", .comment = "hvca: the base URL, with the API's version."},
+    {CONFIG_CA, "client_certificate_file", CONFIG_HELD_FILE, AT_CA(client_certificate_file),
+     .initial = "", .comment = "hvca: the certificate that the station shows to the CA, PEM."},
+    {CONFIG_CA, "client_key_file", CONFIG_SECRET, AT_CA(client_key_file),
+     .initial = "", .comment = "hvca: its private key, PEM."},
+    {CONFIG_CA, "server_root_file", CONFIG_HELD_FILE, AT_CA(server_root_file),
+     .initial = "", .comment = "hvca: the root that the CA's web server must lead to, PEM."},
+    {CONFIG_CA, "root_file", CONFIG_HELD_FILE, AT_CA(root_file),
+     .initial = "", .starter = "ca/root.pem",
+     .comment = "The root that every issued certificate must lead to, PEM. Get it from the CA's\n"
+                "administrator on a safe way."},
+    {CONFIG_CA, "intermediates_file", CONFIG_HELD_FILE, AT_CA(intermediates_file),
+     .initial = "", .comment = "Issuing CAs below that root, PEM, where the CA does not send them."},
+    {CONFIG_CA, "api_key_file", CONFIG_SECRET, AT_CA(api_key_file),
+     .initial = "", .comment = "hvca: a file that holds the API key, and nothing else."},
+    {CONFIG_CA, "api_secret_file", CONFIG_SECRET, AT_CA(api_secret_file),
+     .initial = "", .comment = "hvca: a file that holds the API secret, and nothing else."},
+    {CONFIG_CA, "extra_header", CONFIG_HELD_TEXT, AT_CA(extra_header),
+     .initial = "", .comment = "hvca: a further HTTP header, as \"Name: value\"."},
+    {CONFIG_CA, "ca_certificate_file", CONFIG_HELD_FILE, AT_CA(ca_certificate_file),
+     .initial = "", .starter = "ca/root.pem", .comment = "local: the CA's certificate, PEM."},
+    {CONFIG_CA, "ca_key_file", CONFIG_SECRET, AT_CA(ca_key_file),
+     .initial = "", .starter = "ca/root.key", .comment = "local: the CA's private key, PEM."},
+    {CONFIG_CA, "in_flight", CONFIG_NUMBER, AT_CA(in_flight), .minimum = 1,
+     .maximum = CA_PENDING_MAX, .initial = "64",
+     .comment = "Requests to the CA at once; best as many as there are slots."},
+    {CONFIG_CA, "requests_per_second", CONFIG_NUMBER, AT_CA(requests_per_second), .minimum = 0,
+     .maximum = 10000, .initial = "0", .comment = "The rate that the CA allows; 0: no limit."},
+    {CONFIG_CA, "timeout", CONFIG_DURATION, AT_CA(timeout_ms), .minimum = 1000,
+     .maximum = 600000, .initial = "30s", .comment = "How long one exchange with the CA may take."},
+    {CONFIG_CA, "api_key", CONFIG_REFUSED, .comment = "api_key_file"},
+    {CONFIG_CA, "api_secret", CONFIG_REFUSED, .comment = "api_secret_file"},
+    {CONFIG_CA, "client_key", CONFIG_REFUSED, .comment = "client_key_file"},
+    {CONFIG_CA, "ca_key", CONFIG_REFUSED, .comment = "ca_key_file"},
+
+    {CONFIG_PROFILE, "based_on", CONFIG_BUILT_IN, .initial = "", .starter = "https",
+     .comment = "The built-in profile whose values stand where none is given here: https (for\n"
+                "the camera's web server) or idevid (IEEE 802.1AR, the device's identity)."},
+    {CONFIG_PROFILE, "ca", CONFIG_LABEL, AT(struct profile, ca),
+     .initial = "", .starter = "trial", .comment = "The NAME of the [ca NAME] that issues it."},
+    {CONFIG_PROFILE, "credential", CONFIG_SMALL, AT(struct profile, credential), .minimum = 1,
+     .maximum = 255, .initial = "1", .comment = "The camera's number of the credential to fill."},
+    {CONFIG_PROFILE, "key", CONFIG_KEY_TYPE, AT(struct profile, key_type),
+     .initial = "p256", .comment = "The kind of key that the camera makes."},
+    {CONFIG_PROFILE, "foreign_key", CONFIG_SWITCH, AT(struct profile, replace_foreign_key),
+     .words = refuse_replace, .initial = "refuse",
+     .comment = "A camera that comes with a key that this database does not know: fail it, or\n"
+                "let it make a new one."},
+    {CONFIG_PROFILE, "common_name", CONFIG_TEXT, AT(struct profile, common_name),
+     .initial = "{serial}", .comment = "Names in the certificate. {serial}, {model} and {mac} stand for what the camera\n"
+                               "reports; an empty value leaves a name out."},
+    {CONFIG_PROFILE, "serial_number", CONFIG_TEXT, AT(struct profile, serial_number),
+     .initial = "{serial}", .comment = "The subject's serialNumber."},
+    {CONFIG_PROFILE, "organization", CONFIG_TEXT, AT(struct profile, organization),
+     .initial = "", .comment = "The subject's organization: the maker."},
+    {CONFIG_PROFILE, "organizational_unit", CONFIG_TEXT, AT(struct profile, organizational_unit),
+     .initial = "", .comment = "The subject's organizational unit."},
+    {CONFIG_PROFILE, "country", CONFIG_TEXT, AT(struct profile, country),
+     .initial = "", .comment = "The subject's country: two letters of ISO 3166."},
+    {CONFIG_PROFILE, "dns_names", CONFIG_LIST, AT(struct profile, dns_names),
+     .initial = "{serial}.local", .comment = "DNS names in subjectAltName, separated by commas."},
+    {CONFIG_PROFILE, "hardware_type", CONFIG_TEXT, AT(struct profile, hardware_type),
+     .initial = "", .comment = "The maker's OID for this hardware: HardwareModuleName (RFC 4108) in\n"
+                               "subjectAltName."},
+    {CONFIG_PROFILE, "server_auth", CONFIG_SWITCH, AT(struct profile, server_auth),
+     .words = no_yes, .initial = "yes", .comment = "Extended key usage: TLS server."},
+    {CONFIG_PROFILE, "client_auth", CONFIG_SWITCH, AT(struct profile, client_auth),
+     .words = no_yes, .initial = "yes", .comment = "Extended key usage: TLS client."},
+    {CONFIG_PROFILE, "validity", CONFIG_DAYS, AT(struct profile, validity_days), .minimum = 1,
+     .maximum = 36525, .initial = "3650d", .comment = "How long the certificate is asked for."},
+
+    {CONFIG_SLOT, "serial", CONFIG_PORT, AT(struct config_slot, path),
+     .initial = "", .starter = "/dev/ttyUSB0",
+     .comment = "A serial port or USB serial adapter. The names below /dev/serial/by-path stay with\n"
+                "the socket that the cable is plugged into; /dev/ttyUSB0 may change at each start."},
+    {CONFIG_SLOT, "unix", CONFIG_PORT, AT(struct config_slot, path), .maximum = SOCKET_PATH_MAX,
+     .initial = "", .comment = "Instead of serial: the socket of a simulated camera."},
+    {CONFIG_SLOT, "speed", CONFIG_NUMBER, AT(struct config_slot, bit_rate), .minimum = 300,
+     .maximum = 4000000, .initial = "115200", .comment = "serial: bits per second."},
+    {CONFIG_SLOT, "wake_line", CONFIG_TEXT, AT(struct config_slot, wake_line),
+     .initial = "", .comment = "serial: where the port is a login console, the line that starts the camera's agent."},
+};
+// clang-format on
+const size_t config_key_count = ARRAY_LENGTH(config_keys);
+
+enum config_section config_section_find(const char *name, size_t length) {
+    for (int i = 0; i < CONFIG_SECTION_COUNT; i++) {
+        if (strlen(config_sections[i].name) == length &&
+            memcmp(config_sections[i].name, name, length) == 0) {
+            return (enum config_section)i;
+        }
+    }
+    return CONFIG_SECTION_COUNT;
+}
+
+const struct config_key *config_key_find(enum config_section section, const char *name) {
+    for (size_t i = 0; i < config_key_count; i++) {
+        if (config_keys[i].section == section && strcmp(config_keys[i].name, name) == 0) {
+            return &config_keys[i];
+        }
+    }
+    return NULL;
+}
+
+// A list in words that grows in a fixed text.
+struct words {
+    char *out;
+    size_t capacity;
+    size_t length;
+};
+
+static void words_add(struct words *words, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static void words_add(struct words *words, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length =
+        vsnprintf(words->out + words->length, words->capacity - words->length, format, arguments);
+    va_end(arguments);
+    size_t room = words->capacity - words->length - 1;
+    words->length += length < 0 ? 0 : (size_t)length < room ? (size_t)length : room;
+}
+
+static void add_backends(struct words *words) {
+    for (size_t i = 0; ca_table[i] != NULL; i++) {
+        words_add(words, "%s%s", i > 0 ? " or " : "", ca_table[i]->name);
+    }
+}
+
+static void add_key_types(struct words *words) {
+    for (int type = KEY_P256; type <= KEY_ED25519; type++) {
+        words_add(words, "%s%s", type > KEY_P256 ? ", " : "", key_type_name((enum key_type)type));
+    }
+}
+
+// What needs no more than the type to be said.
+static const char *const allowed_texts[] = {
+    [CONFIG_FILE] = "a file name",
+    [CONFIG_HELD_TEXT] = "printable ASCII text",
+    [CONFIG_HELD_FILE] = "a file name",
+    [CONFIG_SECRET] = "a file name, or credential:NAME for a systemd credential",
+    [CONFIG_LIST] = "up to 4 names, separated by commas",
+    [CONFIG_BUILT_IN] = "https or idevid",
+    [CONFIG_PORT] = "a path",
+    [CONFIG_REFUSED] = "",
+};
+_Static_assert(PROFILE_LIST_MAX == 4, "the text says 4");
+
+static void add_range(struct words *words, const struct config_key *key) {
+    unsigned minimum = key->minimum;
+    unsigned maximum = key->maximum;
+    if (key->type == CONFIG_DURATION) {
+        words_add(words, "a time from %ums to %us, as 500ms, 30s or 5m", minimum, maximum / 1000);
+    } else if (key->type == CONFIG_DAYS) {
+        words_add(words, "days from %ud to %ud, or forever", minimum, maximum);
+    } else {
+        words_add(words, "a number from %u to %u", minimum, maximum);
+    }
+}
+
+void config_key_allowed(const struct config_key *key, char *out, size_t capacity) {
+    struct words words = {out, capacity, 0};
+    out[0] = '\0';
+    switch (key->type) {
+    case CONFIG_LABEL:
+        words_add(&words, "up to %zu printable ASCII characters", key->size - 1);
+        break;
+    case CONFIG_TEXT:
+        words_add(&words, "up to %zu bytes of text, or nothing", key->size - 1);
+        break;
+    case CONFIG_SWITCH:
+        words_add(&words, "%s or %s", key->words[0], key->words[1]);
+        break;
+    case CONFIG_NUMBER:
+    case CONFIG_SMALL:
+    case CONFIG_DURATION:
+    case CONFIG_DAYS:
+        add_range(&words, key);
+        break;
+    case CONFIG_BACKEND:
+        add_backends(&words);
+        break;
+    case CONFIG_KEY_TYPE:
+        add_key_types(&words);
+        break;
+    default:
+        words_add(&words, "%s", allowed_texts[key->type]);
+    }
+}
+
+void config_key_names(enum config_section section, char *out, size_t capacity) {
+    struct words words = {out, capacity, 0};
+    out[0] = '\0';
+    for (size_t i = 0; i < config_key_count; i++) {
+        if (config_keys[i].section == section && config_keys[i].type != CONFIG_REFUSED) {
+            words_add(&words, "%s%s", words.length > 0 ? ", " : "", config_keys[i].name);
+        }
+    }
+}
+
+void config_section_names(char *out, size_t capacity) {
+    struct words words = {out, capacity, 0};
+    out[0] = '\0';
+    for (int i = 0; i < CONFIG_SECTION_COUNT; i++) {
+        words_add(&words, "%s[%s%s]", i > 0 ? ", " : "", config_sections[i].name,
+                  config_sections[i].is_named ? " NAME" : "");
+    }
+}

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "station/core/request.h"
+
+#include <assert.h>
+#include <string.h>
+
+typedef enum request_step request_handler(struct request *request,
+                                          const struct request_event *event,
+                                          struct request_output *output);
+
+static struct record *put_record(const struct request *request, const struct request_event *event,
+                                 struct request_output *output, enum record_kind kind) {
+    assert(output->record_count < REQUEST_RECORDS_MAX);
+    struct record *record = &output->records[output->record_count++];
+    memset(record, 0, sizeof *record);
+    record->kind = kind;
+    record->unit_id = request->unit_id;
+    record->credential_id = request->credential_id;
+    record->time_ms = event->now_ms;
+    return record;
+}
+
+static struct record *put_state(const struct request *request, const struct request_event *event,
+                                struct request_output *output, enum request_state state,
+                                const struct error *error) {
+    struct record *record = put_record(request, event, output, RECORD_REQUEST);
+    record->request = state;
+    if (error != NULL) {
+        record->error = error->code;
+        memcpy(record->text, error->text, sizeof record->text);
+    }
+    return record;
+}
+
+static enum request_step wait_for(struct request *request, const struct request_event *event,
+                                  enum request_purpose purpose, uint32_t pause_ms) {
+    request->purpose = purpose;
+    request->due_ms = event->monotonic_ms + pause_ms;
+    return STEP_DUE;
+}
+
+// The CA's own word on when to come back counts for more than our guess.
+static enum request_step back_off(struct request *request, const struct request_event *event,
+                                  enum request_purpose purpose) {
+    request->failures++;
+    uint32_t pause_ms = policy_backoff_ms(request->policy, request->failures, event->random);
+    if (event->result != NULL && event->result->retry_after_ms > pause_ms) {
+        pause_ms = event->result->retry_after_ms;
+    }
+    return wait_for(request, event, purpose, pause_ms);
+}
+
+static enum request_step settle(struct request *request, const struct request_event *event,
+                                struct request_output *output, enum request_state state,
+                                const struct error *error) {
+    put_state(request, event, output, state, error);
+    request->outcome = state;
+    request->error = *error;
+    return STEP_SETTLING;
+}
+
+static enum request_step hold(struct request *request, const struct request_event *event,
+                              struct request_output *output) {
+    struct error error;
+    error_set(&error, E_UNIT_HELD, "the CA %s cannot tell whether it issued a certificate",
+              request->ca);
+    return settle(request, event, output, REQUEST_HELD, &error);
+}
+
+// ---- handlers
+// -------------------------------------------------------------------------------------
+
+static enum request_step on_start(struct request *request, const struct request_event *event,
+                                  struct request_output *output) {
+    const struct request_record *record = event->request;
+    request->unit_id = record->unit_id;
+    request->credential_id = record->credential_id;
+    request->not_before_s = record->not_before_s;
+    request->doubt_ms = event->monotonic_ms;
+    switch (record->state) {
+    case REQUEST_QUEUED:
+        return wait_for(request, event, PURPOSE_SUBMIT, 0);
+    case REQUEST_ACCEPTED:
+        return wait_for(request, event, PURPOSE_FETCH, 0);
+    case REQUEST_SENT:
+    case REQUEST_DOUBT:
+        if (!request->policy->can_reconcile) {
+            return hold(request, event, output);
+        }
+        return wait_for(request, event, PURPOSE_RECONCILE, 0);
+    default:
+        return STEP_FREE;
+    }
+}
+
+static enum request_step on_due(struct request *request, const struct request_event *event,
+                                struct request_output *output) {
+    if (request->purpose != PURPOSE_SUBMIT) {
+        put_record(request, event, output, RECORD_LOAD_REQUEST);
+        return STEP_LOOKING_UP;
+    }
+    struct record *record = put_record(request, event, output, RECORD_SENT);
+    memcpy(record->ca, request->ca, sizeof record->ca);
+    record->not_before_s = request->not_before_s;
+    return STEP_CLAIMING;
+}
+
+static enum request_step on_claimed(struct request *request, const struct request_event *event,
+                                    struct request_output *output) {
+    (void)request;
+    (void)event;
+    output->action = REQUEST_ACT_SUBMIT;
+    return STEP_SUBMITTED;
+}
+
+static enum request_step on_looked_up(struct request *request, const struct request_event *event,
+                                      struct request_output *output) {
+    (void)event;
+    bool fetch = request->purpose == PURPOSE_FETCH;
+    output->action = fetch ? REQUEST_ACT_FETCH : REQUEST_ACT_RECONCILE;
+    return fetch ? STEP_FETCHING : STEP_RECONCILING;
+}
+
+// Somebody else took or settled it: the record is theirs to go on with.
+static enum request_step on_claim_lost(struct request *request, const struct request_event *event,
+                                       struct request_output *output) {
+    (void)request;
+    (void)event;
+    (void)output;
+    return STEP_FREE;
+}
+
+static enum request_step doubt(struct request *request, const struct request_event *event,
+                               struct request_output *output) {
+    const struct error *error = &event->result->error;
+    if (!request->policy->can_reconcile) {
+        return hold(request, event, output);
+    }
+    put_state(request, event, output, REQUEST_DOUBT, error);
+    output->ca_failed = true;
+    request->doubt_ms = event->monotonic_ms;
+    request->empty_scans = 0;
+    return wait_for(request, event, PURPOSE_RECONCILE, request->policy->rescan_ms);
+}
+
+static enum request_step keep_certificate(struct request *request,
+                                          const struct request_event *event,
+                                          struct request_output *output) {
+    const struct request_result *result = event->result;
+    struct record *record = put_record(request, event, output, RECORD_CERTIFICATE);
+    record->certificate = result->certificate;
+    record->error = result->error.code;
+    memcpy(record->text, result->error.text, sizeof record->text);
+    bool good = result->error.code == ERROR_NONE;
+    request->outcome = good ? REQUEST_ISSUED : REQUEST_QUARANTINED;
+    request->error = result->error;
+    output->ca_worked = true;
+    return STEP_SETTLING;
+}
+
+static enum request_step on_submit_result(struct request *request,
+                                          const struct request_event *event,
+                                          struct request_output *output) {
+    const struct request_result *result = event->result;
+    struct record *record;
+    switch (result->outcome) {
+    case OUTCOME_ACCEPTED:
+        record = put_state(request, event, output, REQUEST_ACCEPTED, NULL);
+        text_copy(record->handle, sizeof record->handle, result->handle);
+        put_record(request, event, output, RECORD_LOAD_REQUEST);
+        request->purpose = PURPOSE_FETCH;
+        request->failures = 0;
+        output->ca_worked = true;
+        return STEP_LOOKING_UP;
+    case OUTCOME_CERTIFICATE:
+        return keep_certificate(request, event, output);
+    case OUTCOME_NOT_SENT:
+        put_state(request, event, output, REQUEST_QUEUED, &result->error);
+        output->ca_failed = true;
+        return back_off(request, event, PURPOSE_SUBMIT);
+    case OUTCOME_REFUSED:
+        output->ca_worked = true;
+        return settle(request, event, output, REQUEST_REFUSED, &result->error);
+    default:
+        return doubt(request, event, output);
+    }
+}
+
+// Asking again for what has been accepted costs nothing; only a handle that the CA does not know
+// leads back into doubt.
+static enum request_step on_fetch_result(struct request *request, const struct request_event *event,
+                                         struct request_output *output) {
+    const struct request_result *result = event->result;
+    switch (result->outcome) {
+    case OUTCOME_CERTIFICATE:
+        return keep_certificate(request, event, output);
+    case OUTCOME_REFUSED:
+        return doubt(request, event, output);
+    case OUTCOME_ACCEPTED:
+        output->ca_worked = true;
+        return wait_for(request, event, PURPOSE_FETCH, request->policy->backoff_ms);
+    default:
+        output->ca_failed = true;
+        return back_off(request, event, PURPOSE_FETCH);
+    }
+}
+
+// One empty scan says little: the CA's lists lag behind. Several of them, past the settle time, say
+// that nothing was issued; then, and only then, the request goes back to the outbox.
+static enum request_step on_nothing_found(struct request *request,
+                                          const struct request_event *event,
+                                          struct request_output *output) {
+    request->empty_scans++;
+    output->ca_worked = true;
+    bool settled = event->monotonic_ms - request->doubt_ms >= request->policy->settle_ms;
+    if (request->empty_scans < request->policy->empty_scans || !settled) {
+        return wait_for(request, event, PURPOSE_RECONCILE, request->policy->rescan_ms);
+    }
+    put_state(request, event, output, REQUEST_QUEUED, NULL);
+    request->failures = 0;
+    return wait_for(request, event, PURPOSE_SUBMIT, 0);
+}
+
+static enum request_step on_scan_result(struct request *request, const struct request_event *event,
+                                        struct request_output *output) {
+    switch (event->result->outcome) {
+    case OUTCOME_CERTIFICATE:
+        return keep_certificate(request, event, output);
+    case OUTCOME_NOT_ISSUED:
+        return on_nothing_found(request, event, output);
+    case OUTCOME_CANNOT_TELL:
+        return hold(request, event, output);
+    default:
+        output->ca_failed = true;
+        return back_off(request, event, PURPOSE_RECONCILE);
+    }
+}
+
+static enum request_step on_settled(struct request *request, const struct request_event *event,
+                                    struct request_output *output) {
+    (void)request;
+    (void)event;
+    output->settled = true;
+    return STEP_FREE;
+}
+
+// The store would not have the certificate beside what it holds: it is known, and goes no further.
+static enum request_step on_settle_conflict(struct request *request,
+                                            const struct request_event *event,
+                                            struct request_output *output) {
+    if (request->outcome == REQUEST_QUARANTINED && request->error.code == event->error.code) {
+        output->settled = true;
+        return STEP_FREE;
+    }
+    return settle(request, event, output, REQUEST_QUARANTINED, &event->error);
+}
+
+// ---- the table
+// --------------------------------------------------------------------------------------
+
+#define NEXT_MAX 4
+#define END STEP_COUNT
+
+struct request_cell {
+    request_handler *handler;
+    enum request_step next[NEXT_MAX];
+};
+
+#define TO(...)                                                                                    \
+    { __VA_ARGS__, END }
+
+static const struct request_cell request_table[STEP_COUNT][REQUEST_EVENT_COUNT] = {
+    [STEP_FREE] = {[REQUEST_ON_START] = {on_start, TO(STEP_DUE, STEP_SETTLING, STEP_FREE)}},
+    [STEP_DUE] = {[REQUEST_ON_DUE] = {on_due, TO(STEP_CLAIMING, STEP_LOOKING_UP)}},
+    [STEP_CLAIMING] = {[REQUEST_ON_RECORD] = {on_claimed, TO(STEP_SUBMITTED)},
+                       [REQUEST_ON_CONFLICT] = {on_claim_lost, TO(STEP_FREE)}},
+    [STEP_SUBMITTED] = {[REQUEST_ON_RESULT] = {on_submit_result,
+                                               {STEP_LOOKING_UP, STEP_SETTLING, STEP_DUE, END}}},
+    [STEP_LOOKING_UP] = {[REQUEST_ON_RECORD] = {on_looked_up, TO(STEP_FETCHING, STEP_RECONCILING)},
+                         [REQUEST_ON_CONFLICT] = {on_claim_lost, TO(STEP_FREE)}},
+    [STEP_FETCHING] = {[REQUEST_ON_RESULT] = {on_fetch_result, TO(STEP_SETTLING, STEP_DUE)}},
+    [STEP_RECONCILING] = {[REQUEST_ON_RESULT] = {on_scan_result, TO(STEP_SETTLING, STEP_DUE)}},
+    [STEP_SETTLING] = {[REQUEST_ON_STORED] = {on_settled, TO(STEP_FREE)},
+                       [REQUEST_ON_CONFLICT] = {on_settle_conflict, TO(STEP_SETTLING, STEP_FREE)}},
+};
+
+static bool cell_allows(const struct request_cell *cell, enum request_step next) {
+    for (size_t i = 0; i < NEXT_MAX && cell->next[i] != END; i++) {
+        if (cell->next[i] == next) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void request_init(struct request *request, const struct ca_policy *policy, const char *ca) {
+    memset(request, 0, sizeof *request);
+    request->policy = policy;
+    text_copy(request->ca, sizeof request->ca, ca);
+}
+
+void request_step(struct request *request, const struct request_event *event,
+                  struct request_output *output) {
+    output->record_count = 0;
+    output->action = REQUEST_ACT_NONE;
+    output->settled = false;
+    output->ca_failed = false;
+    output->ca_worked = false;
+    const struct request_cell *cell = &request_table[request->step][event->kind];
+    if (cell->handler == NULL) {
+        return;
+    }
+    enum request_step next = cell->handler(request, event, output);
+    assert(cell_allows(cell, next));
+    request->step = next;
+}
+
+bool request_is_in_flight(const struct request *request) {
+    return request->step >= STEP_CLAIMING && request->step <= STEP_RECONCILING;
+}
+
+void request_visit_transitions(request_visit_transition *visit, void *context) {
+    for (enum request_step from = 0; from < STEP_COUNT; from++) {
+        for (enum request_event_kind kind = 0; kind < REQUEST_EVENT_COUNT; kind++) {
+            const struct request_cell *cell = &request_table[from][kind];
+            for (size_t i = 0; cell->handler != NULL && i < NEXT_MAX && cell->next[i] != END; i++) {
+                visit(context, from, kind, cell->next[i]);
+            }
+        }
+    }
+}
+
+const char *request_step_name(enum request_step step) {
+    static const char *const names[STEP_COUNT] = {
+        [STEP_FREE] = "free",
+        [STEP_DUE] = "due",
+        [STEP_CLAIMING] = "claiming",
+        [STEP_SUBMITTED] = "submitted",
+        [STEP_LOOKING_UP] = "looking up",
+        [STEP_FETCHING] = "fetching",
+        [STEP_RECONCILING] = "reconciling",
+        [STEP_SETTLING] = "settling",
+    };
+    return (unsigned)step < STEP_COUNT ? names[step] : "?";
+}
+
+const char *request_event_name(enum request_event_kind kind) {
+    static const char *const names[REQUEST_EVENT_COUNT] = {
+        [REQUEST_ON_START] = "start",   [REQUEST_ON_DUE] = "due",
+        [REQUEST_ON_RECORD] = "record", [REQUEST_ON_RESULT] = "result",
+        [REQUEST_ON_STORED] = "stored", [REQUEST_ON_CONFLICT] = "conflict",
+    };
+    return (unsigned)kind < REQUEST_EVENT_COUNT ? names[kind] : "?";
+}
+
+const char *request_state_name(enum request_state state) {
+    static const char *const names[] = {
+        [REQUEST_NONE] = "none",       [REQUEST_QUEUED] = "queued",
+        [REQUEST_SENT] = "sent",       [REQUEST_ACCEPTED] = "accepted",
+        [REQUEST_DOUBT] = "in doubt",  [REQUEST_HELD] = "held",
+        [REQUEST_REFUSED] = "refused", [REQUEST_QUARANTINED] = "quarantined",
+        [REQUEST_ISSUED] = "issued",
+    };
+    return (unsigned)state <= REQUEST_ISSUED ? names[state] : "?";
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// One certificate's way through the CA: from the outbox to a checked certificate on record, or to
+// what a person has to decide. Pure, like unit.h. It does not need the camera to be there.
+//
+// What must hold: the intent is durable before the request leaves (I2); a request whose answer was
+// lost is never sent again before the CA was asked, repeatedly, what it issued (I7).
+#ifndef BIRTHCERT_CORE_REQUEST_H
+#define BIRTHCERT_CORE_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "db/record.h"
+#include "station/base/error.h"
+#include "station/core/policy.h"
+
+enum request_step {
+    STEP_FREE,       // the place is not used
+    STEP_DUE,        // waits for its time and its turn; `purpose` says for what
+    STEP_CLAIMING,   // the intent becomes durable
+    STEP_SUBMITTED,  // on its way to the CA
+    STEP_LOOKING_UP, // its record is read, for FETCH or RECONCILE
+    STEP_FETCHING,
+    STEP_RECONCILING,
+    STEP_SETTLING, // the outcome becomes durable
+    STEP_COUNT,
+};
+
+enum request_purpose { PURPOSE_SUBMIT, PURPOSE_FETCH, PURPOSE_RECONCILE };
+
+enum request_event_kind {
+    REQUEST_ON_START,    // request: as the store has it
+    REQUEST_ON_DUE,      // its time has come and there is a place
+    REQUEST_ON_RECORD,   // request: the answer of claiming or looking up
+    REQUEST_ON_RESULT,   // result
+    REQUEST_ON_STORED,   // the outcome is durable
+    REQUEST_ON_CONFLICT, // error: the store refused the record
+    REQUEST_EVENT_COUNT,
+};
+
+enum request_outcome {
+    OUTCOME_ACCEPTED,    // handle
+    OUTCOME_CERTIFICATE, // certificate; error: why it must not be installed
+    OUTCOME_NOT_SENT,
+    OUTCOME_REFUSED,
+    OUTCOME_DOUBT,
+    OUTCOME_NOT_ISSUED,
+    OUTCOME_CANNOT_TELL,
+};
+
+struct request_result {
+    enum request_outcome outcome;
+    struct error error;
+    uint32_t retry_after_ms;
+    const char *handle;
+    struct certificate_record certificate;
+};
+
+struct request_event {
+    enum request_event_kind kind;
+    int64_t now_ms;       // wall clock, for records
+    int64_t monotonic_ms; // for pauses
+    uint64_t random;
+    struct error error;
+    const struct request_record *request;
+    const struct request_result *result;
+};
+
+enum request_action {
+    REQUEST_ACT_NONE,
+    REQUEST_ACT_SUBMIT,
+    REQUEST_ACT_FETCH,
+    REQUEST_ACT_RECONCILE
+};
+
+struct request {
+    const struct ca_policy *policy;
+    enum request_step step;
+    enum request_purpose purpose;
+    int64_t unit_id;
+    int64_t credential_id;
+    char ca[NAME_SIZE];
+    int64_t due_ms;       // monotonic, in STEP_DUE
+    int64_t not_before_s; // of the attempt in progress
+    uint32_t failures;    // in a row
+    uint32_t empty_scans;
+    int64_t doubt_ms;           // monotonic: since when this process knows of the doubt
+    enum request_state outcome; // in STEP_SETTLING
+    struct error error;         // in STEP_SETTLING, for the unit
+};
+
+#define REQUEST_RECORDS_MAX 2
+
+struct request_output {
+    size_t record_count;
+    struct record records[REQUEST_RECORDS_MAX];
+    enum request_action action;
+    bool settled;   // outcome and error are final: tell the unit; the place is free
+    bool ca_failed; // the CA could not be reached or asked to wait: for the breaker
+    bool ca_worked;
+};
+
+// `policy` must outlive the request.
+void request_init(struct request *request, const struct ca_policy *policy, const char *ca);
+void request_step(struct request *request, const struct request_event *event,
+                  struct request_output *output);
+
+// True while the CA works on it, for the cap on what is in flight.
+bool request_is_in_flight(const struct request *request);
+
+const char *request_step_name(enum request_step step);
+const char *request_state_name(enum request_state state); // "queued", "sent", "in doubt", ...
+
+typedef void request_visit_transition(void *context, enum request_step from,
+                                      enum request_event_kind event, enum request_step to);
+void request_visit_transitions(request_visit_transition *visit, void *context);
+const char *request_event_name(enum request_event_kind kind);
+
+#endif

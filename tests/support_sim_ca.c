@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support_sim.h"
+
+// What travels to the CA and back. `life` is the station's: answers for a dead one are lost.
+struct ca_message {
+    enum request_action action;
+    uint64_t life;
+    int64_t credential_id;
+    uint8_t spki[SHA256_SIZE];
+    char serial[SERIAL_SIZE];
+    char handle[HANDLE_SIZE];
+    enum request_outcome outcome;
+    enum error_code code;
+    size_t issued; // index, for CERTIFICATE
+};
+
+size_t sim_ca_count(const struct sim *sim, const uint8_t spki[SHA256_SIZE]) {
+    size_t count = 0;
+    for (size_t i = 0; i < sim->issued_count; i++) {
+        count += memcmp(sim->issued[i].spki_sha256, spki, SHA256_SIZE) == 0 ? 1 : 0;
+    }
+    return count;
+}
+
+bool sim_was_sent(const struct sim *sim, const uint8_t spki[SHA256_SIZE]) {
+    for (size_t i = 0; i < sim->sent_count; i++) {
+        if (memcmp(sim->sent[i], spki, SHA256_SIZE) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_kind(const struct sim *sim) {
+    return sim->now_ms >= sim->faults.end_ms;
+}
+
+static void answer(struct sim *sim, struct ca_message *message, enum request_outcome outcome,
+                   enum error_code code) {
+    message->outcome = outcome;
+    message->code = code;
+    sim_schedule(sim, sim->now_ms + sim_between(sim, 5, 400), SIM_CA_ANSWER, 0, message->life,
+                 message, sizeof *message);
+}
+
+void sim_ca_ask(struct sim *sim, enum request_action action, const struct request_record *request) {
+    struct ca_message message = {
+        .action = action,
+        .life = sim->life,
+        .credential_id = request->credential_id,
+    };
+    memcpy(message.spki, request->spki_sha256, SHA256_SIZE);
+    memcpy(message.serial, request->serial, sizeof message.serial);
+    memcpy(message.handle, request->handle, sizeof message.handle);
+    if (sim->now_ms < sim->ca_down_until_ms) {
+        answer(sim, &message, OUTCOME_NOT_SENT, E_CA_UNREACHABLE);
+        return;
+    }
+    if (!is_kind(sim) && sim_chance(sim, sim->faults.ca_lost_before)) {
+        answer(sim, &message, OUTCOME_DOUBT, E_CA_DOUBT);
+        if (sim_chance(sim, 50)) {
+            return; // it never arrives; else it does, while the station thinks it lost
+        }
+        message.life = UINT64_MAX;
+    }
+    sim_schedule(sim, sim->now_ms + sim_between(sim, 5, 900), SIM_CA_ARRIVAL, 0, 0, &message,
+                 sizeof message);
+}
+
+// I1 and I2 are judged where it costs money.
+static size_t issue(struct sim *sim, const struct ca_message *message) {
+    if (!sim_was_sent(sim, message->spki)) {
+        sim_fail(sim, "I2: the CA got a request for %s without a durable intent", message->serial);
+    }
+    if (sim_ca_count(sim, message->spki) > 0) {
+        sim_fail(sim, "I1: a second certificate for %s", message->serial);
+    }
+    if (sim->issued_count == SIM_ISSUED_MAX) {
+        sim_fail(sim, "the CA issued %d certificates", SIM_ISSUED_MAX);
+        return 0;
+    }
+    struct sim_issued *issued = &sim->issued[sim->issued_count];
+    issued->at_ms = sim->now_ms;
+    memcpy(issued->spki_sha256, message->spki, SHA256_SIZE);
+    issued->chain_length =
+        sim_make_chain(issued->chain, message->spki, message->serial, sim->issued_count + 1);
+    snprintf(issued->handle, sizeof issued->handle, "%zu", sim->issued_count + 1);
+    sim_trace(sim, "CA issues number %zu for %s", sim->issued_count + 1, message->serial);
+    return sim->issued_count++;
+}
+
+static void arrive_submit(struct sim *sim, struct ca_message *message) {
+    if (!is_kind(sim) && sim_chance(sim, sim->faults.ca_busy)) {
+        answer(sim, message, OUTCOME_NOT_SENT, E_CA_BUSY);
+        return;
+    }
+    message->issued = issue(sim, message);
+    bool lost = !is_kind(sim) && sim_chance(sim, sim->faults.ca_lost_after);
+    bool later = sim_chance(sim, sim->faults.ca_pending);
+    memcpy(message->handle, sim->issued[message->issued].handle, sizeof message->handle);
+    answer(sim, message,
+           lost    ? OUTCOME_DOUBT
+           : later ? OUTCOME_ACCEPTED
+                   : OUTCOME_CERTIFICATE,
+           lost ? E_CA_DOUBT : ERROR_NONE);
+}
+
+static void arrive_fetch(struct sim *sim, struct ca_message *message) {
+    for (size_t i = 0; i < sim->issued_count; i++) {
+        if (strcmp(sim->issued[i].handle, message->handle) == 0) {
+            message->issued = i;
+            bool pending = sim_chance(sim, sim->faults.ca_pending / 2);
+            answer(sim, message, pending ? OUTCOME_ACCEPTED : OUTCOME_CERTIFICATE, ERROR_NONE);
+            return;
+        }
+    }
+    sim_fail(sim, "fetch of an unknown handle");
+}
+
+static void arrive_reconcile(struct sim *sim, struct ca_message *message) {
+    for (size_t i = 0; i < sim->issued_count; i++) {
+        bool listed = sim->issued[i].at_ms + sim->faults.ca_lag_ms <= sim->now_ms;
+        if (listed && memcmp(sim->issued[i].spki_sha256, message->spki, SHA256_SIZE) == 0) {
+            message->issued = i;
+            answer(sim, message, OUTCOME_CERTIFICATE, ERROR_NONE);
+            return;
+        }
+    }
+    answer(sim, message, OUTCOME_NOT_ISSUED, ERROR_NONE);
+}
+
+void sim_ca_arrival(struct sim *sim, const struct sim_event *event) {
+    struct ca_message message;
+    memcpy(&message, event->data, sizeof message);
+    if (message.action == REQUEST_ACT_SUBMIT) {
+        arrive_submit(sim, &message);
+    } else if (message.action == REQUEST_ACT_FETCH) {
+        arrive_fetch(sim, &message);
+    } else {
+        arrive_reconcile(sim, &message);
+    }
+}
+
+void sim_ca_answer(struct sim *sim, const struct sim_event *event) {
+    struct ca_message message;
+    memcpy(&message, event->data, sizeof message);
+    if (sim->pool == NULL || message.life != sim->life) {
+        return;
+    }
+    struct request_result result = {.outcome = message.outcome, .handle = message.handle};
+    if (message.code != ERROR_NONE) {
+        error_set(&result.error, message.code, "simulated");
+    }
+    if (message.outcome == OUTCOME_CERTIFICATE) {
+        const struct sim_issued *issued = &sim->issued[message.issued];
+        struct certificate_record *certificate = &result.certificate;
+        certificate->chain = (struct slice){issued->chain, issued->chain_length};
+        sim_hash(certificate->chain, certificate->sha256);
+        memcpy(certificate->spki_sha256, issued->spki_sha256, SHA256_SIZE);
+        certificate->serial_length = 8;
+        store_be64(certificate->serial, message.issued + 1);
+        snprintf(certificate->issuer, sizeof certificate->issuer, "CN=toy");
+        snprintf(certificate->subject, sizeof certificate->subject, "CN=%s", message.serial);
+        certificate->not_before_ms = SIM_WALL_MS;
+        certificate->not_after_ms = SIM_WALL_MS + 1000;
+    }
+    struct pool_time now = sim_time(sim);
+    pool_post_result(sim->pool, &now, message.credential_id, &result);
+}
