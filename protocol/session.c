@@ -199,7 +199,8 @@ void session_start(struct session *session, int64_t now_ms, const struct session
     session->order_end_ms = now_ms + session->settings.generate_timeout_ms;
     if (order->kind == SESSION_PROBE) {
         session->identified = false;
-        session_go(session, now_ms, STEP_HELLO, output);
+        session_pause(session, now_ms, order->pause_ms, STEP_HELLO);
+        session_tick(session, now_ms, output);
     } else if (order->kind == SESSION_WATCH) {
         session_pause(session, now_ms, session->settings.watch_interval_ms, STEP_INFO);
         session->link.busy = false;

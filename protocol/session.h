@@ -42,7 +42,8 @@ struct session_order {
     uint8_t sha256[SHA256_SIZE]; // INSTALL: of the chain
     uint8_t nonce[MESSAGE_NONCE_SIZE];
     bool lock;
-    uint32_t seconds; // BLINK
+    uint32_t seconds;  // BLINK
+    uint32_t pause_ms; // PROBE: before the first HELLO
 };
 
 enum session_outcome {

@@ -117,47 +117,116 @@ const struct answer *store_commit_one(struct store_fixture *fixture, const struc
     return &fixture->batch->answers[0];
 }
 
-static void commit_good(struct store_fixture *fixture, const struct record *record) {
+void store_accept(struct store_fixture *fixture, const struct record *record) {
     const struct answer *answer = store_commit_one(fixture, record);
-    ck_assert_msg(answer->code == ERROR_NONE, "record kind %d: %s", record->kind, answer->text);
+    ck_assert_msg(answer->code == ERROR_NONE, "record kind %d: %s", (int)record->kind,
+                  answer->text);
+}
+
+void store_refuse(struct store_fixture *fixture, const struct record *record,
+                  enum error_code code) {
+    const struct answer *answer = store_commit_one(fixture, record);
+    ck_assert_msg(answer->code == code, "record kind %d: %s instead of %s: %s", (int)record->kind,
+                  error_code_text(answer->code), error_code_text(code), answer->text);
+    ck_assert(answer->text[0] != '\0');
+}
+
+struct record store_record_key(struct store_fixture *fixture, const struct unit_record *unit,
+                               uint32_t index, uint32_t seed) {
+    struct record record = store_record(fixture, RECORD_KEY, unit, index);
+    store_test_hash(seed, record.spki_sha256);
+    return record;
+}
+
+struct record store_record_csr(struct store_fixture *fixture, const struct unit_record *unit,
+                               uint32_t seed, const char *csr) {
+    struct record record = store_record(fixture, RECORD_CSR, unit, 0);
+    store_test_hash(seed, record.spki_sha256);
+    record.bytes = (struct slice){(const uint8_t *)csr, strlen(csr)};
+    return record;
+}
+
+struct record store_record_certificate(struct store_fixture *fixture,
+                                       const struct unit_record *unit, uint32_t seed,
+                                       uint32_t key_seed, enum error_code reason) {
+    struct record record = store_record(fixture, RECORD_CERTIFICATE, unit, 0);
+    uint8_t spki_sha256[SHA256_SIZE];
+    store_test_hash(key_seed, spki_sha256);
+    record.certificate = store_test_certificate(seed, spki_sha256);
+    record.error = reason;
+    return record;
+}
+
+struct unit_record store_admit_again(struct store_fixture *fixture, const char *serial) {
+    struct record record = store_record_admit(fixture, serial, 0);
+    store_accept(fixture, &record);
+    ck_assert(!fixture->batch->answers[0].unit.is_new);
+    return fixture->batch->answers[0].unit;
+}
+
+struct request_record store_load_request(struct store_fixture *fixture,
+                                         const struct unit_record *unit) {
+    struct record record = store_record(fixture, RECORD_LOAD_REQUEST, unit, 0);
+    store_accept(fixture, &record);
+    return fixture->batch->answers[0].request;
+}
+
+static bool count_event(void *context, const struct store_event *event) {
+    (void)event;
+    ++*(size_t *)context;
+    return true;
+}
+
+size_t store_event_count(struct store_fixture *fixture, int64_t unit_id) {
+    size_t count = 0;
+    struct error error = {0};
+    ck_assert(store_sqlite.select_events(fixture->store, unit_id, count_event, &count, &error));
+    return count;
+}
+
+static bool keep_event(void *context, const struct store_event *event) {
+    *(struct store_event *)context = *event;
+    return true;
+}
+
+struct store_event store_last_event(struct store_fixture *fixture, int64_t unit_id) {
+    struct store_event event = {0};
+    struct error error = {0};
+    ck_assert(store_sqlite.select_events(fixture->store, unit_id, keep_event, &event, &error));
+    return event;
 }
 
 static void make_request(struct store_fixture *fixture, const struct unit_record *unit,
                          uint32_t seed, enum request_state request) {
-    struct record record = store_record(fixture, RECORD_KEY, unit, 0);
-    store_test_hash(seed, record.spki_sha256);
-    commit_good(fixture, &record);
-    record.kind = RECORD_CSR;
-    record.bytes = (struct slice){(const uint8_t *)"a csr", 5};
-    commit_good(fixture, &record);
+    struct record record = store_record_key(fixture, unit, 0, seed);
+    store_accept(fixture, &record);
+    record = store_record_csr(fixture, unit, seed, "a csr");
+    store_accept(fixture, &record);
     if (request == REQUEST_QUEUED) {
         return;
     }
     record = store_record(fixture, RECORD_SENT, unit, 0);
     strcpy(record.ca, "hvca");
     record.not_before_s = 1700000123;
-    commit_good(fixture, &record);
+    store_accept(fixture, &record);
     if (request == REQUEST_SENT) {
         return;
     }
     if (request == REQUEST_ISSUED || request == REQUEST_QUARANTINED) {
-        record = store_record(fixture, RECORD_CERTIFICATE, unit, 0);
-        uint8_t spki_sha256[SHA256_SIZE];
-        store_test_hash(seed, spki_sha256);
-        record.certificate = store_test_certificate(seed, spki_sha256);
-        record.error = request == REQUEST_ISSUED ? ERROR_NONE : E_CERT_NAMES;
+        record = store_record_certificate(fixture, unit, seed, seed,
+                                          request == REQUEST_ISSUED ? ERROR_NONE : E_CERT_NAMES);
     } else {
         record = store_record(fixture, RECORD_REQUEST, unit, 0);
         record.request = request;
         strcpy(record.handle, "h-1");
     }
-    commit_good(fixture, &record);
+    store_accept(fixture, &record);
 }
 
 struct unit_record store_make_unit(struct store_fixture *fixture, const char *serial, uint32_t seed,
                                    enum request_state request, enum install_state install) {
     struct record record = store_record_admit(fixture, serial, 1);
-    commit_good(fixture, &record);
+    store_accept(fixture, &record);
     struct unit_record unit = fixture->batch->answers[0].unit;
     if (request != REQUEST_NONE) {
         make_request(fixture, &unit, seed, request);
@@ -166,7 +235,7 @@ struct unit_record store_make_unit(struct store_fixture *fixture, const char *se
         record = store_record(fixture, RECORD_INSTALL, &unit, 0);
         strcpy(record.slot, "A1");
         record.install = (enum install_state)step;
-        commit_good(fixture, &record);
+        store_accept(fixture, &record);
     }
     return unit;
 }

@@ -42,6 +42,27 @@ void store_test_hash(uint32_t seed, uint8_t sha256[SHA256_SIZE]);
 // The answer is valid until the next commit.
 const struct answer *store_commit_one(struct store_fixture *fixture, const struct record *record);
 
+// Commits one record that must be accepted, or refused with this code and a text.
+void store_accept(struct store_fixture *fixture, const struct record *record);
+void store_refuse(struct store_fixture *fixture, const struct record *record, enum error_code code);
+
+// Records with the key, the CSR and the certificate that go with a seed.
+struct record store_record_key(struct store_fixture *fixture, const struct unit_record *unit,
+                               uint32_t index, uint32_t seed);
+struct record store_record_csr(struct store_fixture *fixture, const struct unit_record *unit,
+                               uint32_t seed, const char *csr);
+struct record store_record_certificate(struct store_fixture *fixture,
+                                       const struct unit_record *unit, uint32_t seed,
+                                       uint32_t key_seed, enum error_code reason);
+
+// The unit and its first request as the store has them now.
+struct unit_record store_admit_again(struct store_fixture *fixture, const char *serial);
+struct request_record store_load_request(struct store_fixture *fixture,
+                                         const struct unit_record *unit);
+
+size_t store_event_count(struct store_fixture *fixture, int64_t unit_id);
+struct store_event store_last_event(struct store_fixture *fixture, int64_t unit_id);
+
 // Takes a new unit with one credential as far as `request`, with key and certificate from `seed`;
 // at REQUEST_ISSUED it goes on to `install`. Fails the test where a record is refused.
 struct unit_record store_make_unit(struct store_fixture *fixture, const char *serial, uint32_t seed,

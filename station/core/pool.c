@@ -7,6 +7,7 @@
 
 #include "db/store.h"
 
+#define TWIN_TRIES 3
 #define BATCH_BYTES ((size_t)8 * 1024 * 1024)
 
 // Who gets the answer of a record, and what happens when it is durable.
@@ -23,6 +24,8 @@ struct owner {
 struct slot {
     struct unit unit;
     uint32_t visit; // counts the cameras that came
+    unsigned twin_tries;
+    char twin[MESSAGE_TEXT_MAX + 1]; // the serial of an E_CAM_TWICE
 };
 
 struct journal {
@@ -166,19 +169,29 @@ static size_t find_twin(const struct pool *pool, size_t slot, const char *serial
     return pool->settings.slot_count;
 }
 
-// One camera cannot be in two places: whoever comes second is refused before anything is asked of
-// it.
-static void refuse_twin(const struct pool *pool, size_t slot, struct unit_event *event) {
-    if (pool->slots[slot].unit.state != UNIT_EMPTY || event->kind != UNIT_ON_IDENTIFIED) {
-        return;
+// One camera cannot be in two places: whoever comes second waits, since a camera may have been
+// moved faster than its old slot could notice, and is refused before anything is asked of it.
+static bool refuse_twin(struct pool *pool, size_t slot, struct unit_event *event) {
+    struct slot *place = &pool->slots[slot];
+    if (place->unit.state != UNIT_EMPTY || event->kind != UNIT_ON_IDENTIFIED) {
+        return false;
     }
     const char *serial = event->info->serial;
     size_t twin = find_twin(pool, slot, serial);
-    if (twin < pool->settings.slot_count) {
-        event->kind = UNIT_ON_FAILED;
-        error_set(&event->error, E_CAM_TWICE, "%s is already in slot %s", serial,
-                  pool->settings.slot_names[twin]);
+    if (twin == pool->settings.slot_count) {
+        place->twin_tries = 0;
+        return false;
     }
+    if (place->twin_tries++ < TWIN_TRIES) {
+        act(pool, slot, UNIT_ACT_PROBE_LATER);
+        return true;
+    }
+    place->twin_tries = 0;
+    memcpy(place->twin, serial, sizeof place->twin);
+    event->kind = UNIT_ON_FAILED;
+    error_set(&event->error, E_CAM_TWICE, "%s is already in slot %s", serial,
+              pool->settings.slot_names[twin]);
+    return false;
 }
 
 static void step_unit(struct pool *pool, size_t slot, const struct pool_time *now,
@@ -203,8 +216,9 @@ void pool_post_unit(struct pool *pool, size_t slot, const struct pool_time *now,
     if (comes && pool->stopping) {
         return;
     }
-    refuse_twin(pool, slot, event);
-    step_unit(pool, slot, now, event);
+    if (!refuse_twin(pool, slot, event)) {
+        step_unit(pool, slot, now, event);
+    }
 }
 
 static void notify_unit(struct pool *pool, const struct pool_time *now,
@@ -382,7 +396,21 @@ static size_t count_in_flight(const struct pool *pool) {
     return count;
 }
 
+// A unit that was refused because its serial was in two slots goes on when it no longer is.
+static void release_twins(struct pool *pool, const struct pool_time *now) {
+    for (size_t i = 0; i < pool->settings.slot_count; i++) {
+        struct slot *slot = &pool->slots[i];
+        if (slot->unit.state == UNIT_DONE && slot->unit.error.code == E_CAM_TWICE &&
+            slot->unit.verdict == UNIT_FAIL &&
+            find_twin(pool, i, slot->twin) == pool->settings.slot_count) {
+            struct unit_event event = {.kind = UNIT_ON_GONE};
+            step_unit(pool, i, now, &event);
+        }
+    }
+}
+
 void pool_turn(struct pool *pool, const struct pool_time *now) {
+    release_twins(pool, now);
     size_t in_flight = count_in_flight(pool);
     for (size_t i = 0; i < pool->request_end && !pool->stopping; i++) {
         struct request *request = &pool->requests[i];

@@ -47,6 +47,11 @@ void port_act(struct port *port, int64_t monotonic_ms, const struct unit *unit,
         session_forget(&port->session);
         order.kind = SESSION_PROBE;
         break;
+    case UNIT_ACT_PROBE_LATER:
+        session_forget(&port->session);
+        order.kind = SESSION_PROBE;
+        order.pause_ms = PORT_LATER_MS;
+        break;
     case UNIT_ACT_WATCH:
         order.kind = SESSION_WATCH;
         break;

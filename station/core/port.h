@@ -24,6 +24,9 @@ struct port_edge {
                         struct slice signature, struct error *error);
 };
 
+// How long PROBE_LATER waits: time for a watch in another slot to notice that its camera left.
+#define PORT_LATER_MS 2000
+
 struct port {
     const struct port_edge *edge;
     void *context;

@@ -88,7 +88,8 @@ struct unit_event {
 // What the edge has to do. About unit->record.credentials[unit->current] where it is about one.
 enum unit_action {
     UNIT_ACT_NONE,
-    UNIT_ACT_PROBE,    // wait for a camera to answer
+    UNIT_ACT_PROBE, // wait for a camera to answer
+    UNIT_ACT_PROBE_LATER,
     UNIT_ACT_WATCH,    // tell when it leaves
     UNIT_ACT_GENERATE, // unit->replace_key
     UNIT_ACT_FETCH_CSR,
