@@ -10,6 +10,7 @@
 #include "ca-client/x509.h"
 #include "ca-client/x509_station.h"
 #include "station/base/clock.h"
+#include "station/base/log.h"
 
 #define CLOCK_SKEW_S 300
 #define WINDOW_MAX_S (30 * 24 * 60 * 60 - 1) // the service lists at most 30 days
@@ -35,6 +36,7 @@ struct hvca_scan {
     struct hvca_look looks[LOOKS_MAX];
     uint32_t look_count;
     struct error error; // of the first thing that could not be read; then nothing is ruled out
+    bool is_broken;     // the CA does not answer: no use in going on
     char revoked_serial[CA_HANDLE_SIZE];
     char serial[CA_HANDLE_SIZE]; // found
     struct buf *certificates;    // DER
@@ -131,9 +133,11 @@ static void finish_scan(struct hvca_call *call) {
         error_set(&error, E_CA_DOUBT, "the look-up is not complete: %s", scan->error.text);
         hvca_call_fail(call, CA_DOUBT, &error, 0);
     } else if (scan->revoked_serial[0] != '\0') {
-        error_set(&error, E_CA_REFUSED, "the CA issued %s for this key, and it is revoked",
+        // Whether this camera is to get another one is for a person to say.
+        error_set(&error, E_UNIT_HELD, "the CA issued %s for this key, and it is revoked",
                   scan->revoked_serial);
-        hvca_call_fail(call, CA_REFUSED, &error, 0);
+        log_error("CA look-up", &error);
+        hvca_call_fail(call, CA_CANNOT_TELL, &error, 0);
     } else {
         hvca_call_finish(call, &result);
     }
@@ -192,6 +196,8 @@ static void handle_certificate(void *context, const struct http_response *respon
         // A 202 too: what is pending may be ours.
         hvca_explain(response, serial, &error);
         note_error(scan, &error);
+        scan->is_broken = response->outcome != HTTP_ANSWERED || hvca_is_passing(response) ||
+                          response->status == 401 || response->status == 403;
     } else if (!read_certificate(call, serial, response->body, &error)) {
         error_prefix(&error, "%s", serial);
         note_error(scan, &error);
@@ -240,7 +246,7 @@ static bool next_row(struct hvca_call *call, size_t *row) {
 static void look_further(struct hvca_call *call) {
     struct hvca_scan *scan = call->scan;
     size_t row = 0;
-    bool is_decided = scan->serial[0] != '\0' || scan->error.code != ERROR_NONE;
+    bool is_decided = scan->serial[0] != '\0' || scan->is_broken;
     while (!is_decided && scan->look_count < LOOKS_MAX && next_row(call, &row)) {
         look_at(call, row);
     }

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ca-client/http.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 #include "ca-client/http_answer.h"
@@ -99,20 +97,24 @@ static int handle_socket_options(void *context, curl_socket_t descriptor, curlso
 
 // ---- one exchange: its handle
 
-static void set_trust(struct http_exchange *exchange) {
+// Checked one by one: an option that is lost without memory would leave curl's own list of roots.
+static bool set_trust(struct http_exchange *exchange) {
     const struct http *http = exchange->http;
     CURL *easy = exchange->easy;
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl_easy_setopt(easy, CURLOPT_CAINFO, http->server_root_file);
-    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    // With an empty password an encrypted key is an error; with none OpenSSL asks on the terminal.
-    curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "");
-    if (http->client_certificate_file != NULL) {
-        curl_easy_setopt(easy, CURLOPT_SSLCERT, http->client_certificate_file);
-        curl_easy_setopt(easy, CURLOPT_SSLKEY, http->client_key_file);
+    bool done =
+        curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_CAINFO, http->server_root_file) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK &&
+        // With an empty password an encrypted key is an error; with none OpenSSL asks the terminal.
+        curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "") == CURLE_OK;
+    if (http->client_certificate_file == NULL) {
+        return done;
     }
+    return done &&
+           curl_easy_setopt(easy, CURLOPT_SSLCERT, http->client_certificate_file) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SSLKEY, http->client_key_file) == CURLE_OK;
 }
 
 static void set_callbacks(struct http_exchange *exchange) {
@@ -159,11 +161,11 @@ static struct http_exchange *exchange_new(struct http *http) {
     }
     exchange->http = http;
     exchange->easy = curl_easy_init();
-    if (exchange->easy == NULL) {
+    if (exchange->easy == NULL || !set_trust(exchange)) {
+        curl_easy_cleanup(exchange->easy);
         free(exchange);
         return NULL;
     }
-    set_trust(exchange);
     set_callbacks(exchange);
     set_habits(exchange);
     return exchange;
@@ -253,26 +255,6 @@ static bool set_body(struct http_exchange *exchange, const struct http_request *
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, exchange->body);
     return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, is_post ? NULL : request->method) ==
            CURLE_OK;
-}
-
-bool http_url_is_loopback(const char *url) {
-    static const char scheme[] = "http://";
-    char host[INET6_ADDRSTRLEN];
-    uint8_t address[16];
-    if (strncasecmp(url, scheme, sizeof scheme - 1) != 0) {
-        return false;
-    }
-    const char *start = url + sizeof scheme - 1;
-    if (strncmp(start, "[::1]", 5) == 0) {
-        return start[5] == ':' || start[5] == '/' || start[5] == '\0';
-    }
-    size_t length = strcspn(start, ":/?#");
-    if (length >= sizeof host) {
-        return false;
-    }
-    memcpy(host, start, length);
-    host[length] = '\0';
-    return inet_pton(AF_INET, host, address) == 1 && address[0] == 127;
 }
 
 static bool set_request(struct http_exchange *exchange, const struct http_request *request) {

@@ -5,6 +5,8 @@
 #include <openssl/asn1.h>
 #include <string.h>
 
+#include "station/base/bytes.h"
+
 static bool is_alphanumeric(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
@@ -123,6 +125,11 @@ bool names_fill(const struct profile *profile, const struct profile_subject *sub
         !fill_attribute("common_name", profile->common_name, subject, names->common_name, error) ||
         !fill_serial_number(profile, subject, names, error)) {
         return false;
+    }
+    if (profile->hardware_type[0] != '\0' && !text_is_label(subject->serial)) {
+        return error_set(error, E_CAM_MALFORMED,
+                         "the camera's serial \"%s\" cannot stand in a certificate",
+                         subject->serial);
     }
     if (profile->country[0] != '\0' && !is_country(profile->country)) {
         return error_set(error, E_CONFIG, "country: \"%.2s\" is not two capital letters (ISO 3166)",

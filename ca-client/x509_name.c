@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -56,39 +57,39 @@ static struct slice text_slice(const char *text) {
     return (struct slice){(const uint8_t *)text, strlen(text)};
 }
 
-struct attribute {
+struct attribute_kind {
     int nid;
     uint8_t tag;
     struct slice oid;
-    const char *text; // "" where it is left out
+    size_t offset; // of the text in struct names, "" where it is left out
 };
 
-#define ATTRIBUTES 5
-
 // The order in which a distinguished name is built, from the widest to the narrowest.
-static void list_attributes(const struct names *names, struct attribute out[ATTRIBUTES]) {
-    const struct attribute list[ATTRIBUTES] = {
-        {NID_countryName, DER_PRINTABLE_STRING, DER(0x55, 4, 6), names->country},
-        {NID_organizationName, DER_UTF8_STRING, DER(0x55, 4, 10), names->organization},
-        {NID_organizationalUnitName, DER_UTF8_STRING, DER(0x55, 4, 11), names->organizational_unit},
-        {NID_commonName, DER_UTF8_STRING, DER(0x55, 4, 3), names->common_name},
-        {NID_serialNumber, DER_PRINTABLE_STRING, DER(0x55, 4, 5), names->serial_number},
-    };
-    memcpy(out, list, sizeof list);
+static const struct attribute_kind attribute_kinds[] = {
+    {NID_countryName, DER_PRINTABLE_STRING, DER(0x55, 4, 6), offsetof(struct names, country)},
+    {NID_organizationName, DER_UTF8_STRING, DER(0x55, 4, 10), offsetof(struct names, organization)},
+    {NID_organizationalUnitName, DER_UTF8_STRING, DER(0x55, 4, 11),
+     offsetof(struct names, organizational_unit)},
+    {NID_commonName, DER_UTF8_STRING, DER(0x55, 4, 3), offsetof(struct names, common_name)},
+    {NID_serialNumber, DER_PRINTABLE_STRING, DER(0x55, 4, 5),
+     offsetof(struct names, serial_number)},
+};
+
+static const char *attribute_text(const struct names *names, const struct attribute_kind *kind) {
+    return (const char *)names + kind->offset;
 }
 
 void x509_put_subject(struct der_writer *writer, const struct names *names) {
-    struct attribute list[ATTRIBUTES];
-    list_attributes(names, list);
     size_t name = der_open(writer);
-    for (size_t i = 0; i < ATTRIBUTES; i++) {
-        if (list[i].text[0] == '\0') {
+    for (size_t i = 0; i < ARRAY_LENGTH(attribute_kinds); i++) {
+        const char *text = attribute_text(names, &attribute_kinds[i]);
+        if (text[0] == '\0') {
             continue;
         }
         size_t set = der_open(writer);
         size_t pair = der_open(writer);
-        der_put(writer, DER_OID, list[i].oid);
-        der_put(writer, list[i].tag, text_slice(list[i].text));
+        der_put(writer, DER_OID, attribute_kinds[i].oid);
+        der_put(writer, attribute_kinds[i].tag, text_slice(text));
         der_close(writer, pair, DER_SEQUENCE);
         der_close(writer, set, DER_SET);
     }
@@ -142,43 +143,39 @@ bool x509_make_subject(const struct profile *profile, const struct profile_subje
 // ---- against a certificate
 // -----------------------------------------------------------------------
 
-static bool check_attribute(const X509_NAME *subject, const struct attribute *expected, int *seen,
+static bool check_attribute(const X509_NAME *subject, int nid, const char *expected,
                             struct error *error) {
     char found[100];
-    const char *short_name = OBJ_nid2sn(expected->nid);
-    int at = X509_NAME_get_index_by_NID(subject, expected->nid, -1);
-    if (expected->text[0] == '\0') {
-        return true; // check_subject finds it among what is left over
-    }
+    const char *short_name = OBJ_nid2sn(nid);
+    int at = X509_NAME_get_index_by_NID(subject, nid, -1);
     if (at < 0) {
         return error_set(error, E_CERT_NAMES, "the subject has no %s, expected \"%s\"", short_name,
-                         expected->text);
+                         expected);
     }
     unsigned char *text = NULL;
     int length =
         ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
     struct slice value = {text, length > 0 ? (size_t)length : 0};
-    bool equal = slice_equal(value, text_slice(expected->text));
+    bool equal = slice_equal(value, text_slice(expected));
     printable_copy(found, sizeof found, value);
     OPENSSL_free(text);
-    if (!equal) {
-        return error_set(error, E_CERT_NAMES, "the subject's %s is \"%s\", expected \"%s\"",
-                         short_name, found, expected->text);
-    }
-    (*seen)++;
-    return true;
+    return equal || error_set(error, E_CERT_NAMES, "the subject's %s is \"%s\", expected \"%s\"",
+                              short_name, found, expected);
 }
 
 static bool check_subject(const X509 *certificate, const struct names *names, struct error *error) {
-    struct attribute list[ATTRIBUTES];
     char text[X509_NAME_TEXT_SIZE];
     const X509_NAME *subject = X509_get_subject_name(certificate);
     int seen = 0;
-    list_attributes(names, list);
-    for (size_t i = 0; i < ATTRIBUTES; i++) {
-        if (!check_attribute(subject, &list[i], &seen, error)) {
+    for (size_t i = 0; i < ARRAY_LENGTH(attribute_kinds); i++) {
+        const char *wanted = attribute_text(names, &attribute_kinds[i]);
+        if (wanted[0] == '\0') {
+            continue; // if it is there all the same, it is one too many
+        }
+        if (!check_attribute(subject, attribute_kinds[i].nid, wanted, error)) {
             return false;
         }
+        seen++;
     }
     if (X509_NAME_entry_count(subject) != seen) {
         x509_name_text(subject, text, sizeof text);

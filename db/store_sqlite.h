@@ -37,6 +37,9 @@ enum statement {
     SQL_BEGIN,
     SQL_COMMIT,
     SQL_ROLLBACK,
+    SQL_SAVEPOINT,
+    SQL_SAVEPOINT_RELEASE,
+    SQL_SAVEPOINT_ROLLBACK,
     SQL_SESSION_INSERT,
     SQL_EVENT_INSERT,
     SQL_UNIT_BY_SERIAL,
@@ -157,6 +160,7 @@ struct change {
     enum unit_result unit_result;
     char serial[SERIAL_SIZE];
     struct credential_record credential; // where the record names one
+    uint32_t attempt;                    // of its request: 0 when it never left
     unsigned state;                      // for the event: the new state of what it is about
 };
 

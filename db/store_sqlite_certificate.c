@@ -133,15 +133,16 @@ static bool certificate_is_sound(const struct record *record) {
             !is_zero(certificate->sha256, SHA256_SIZE));
 }
 
-// Says why the certificate may not become live (I1, I3); nothing where it may. It is kept all the
-// same, in quarantine: the CA made it, so somebody may have to revoke it.
+// Says why the certificate may not become live (I1, I2, I3); nothing where it may. It is kept all
+// the same, in quarantine: the CA made it, so somebody may have to revoke it.
 static void check_may_live(struct change *change) {
     const struct credential_record *credential = &change->credential;
     if (credential->request == REQUEST_ISSUED) {
         change_refuse(change, E_STORE_CONFLICT,
                       "%s, credential %d, has another live certificate; this one is quarantined",
                       change->serial, credential->number);
-    } else if (credential->request < REQUEST_QUEUED || credential->request > REQUEST_HELD) {
+    } else if (credential->request < REQUEST_QUEUED || credential->request > REQUEST_HELD ||
+               change->attempt == 0) {
         change_refuse(change, E_STORE_CONFLICT,
                       "%s, credential %d: no certificate was due; it is quarantined",
                       change->serial, credential->number);

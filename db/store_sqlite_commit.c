@@ -89,7 +89,8 @@ static bool load_credential(struct change *change, bool *found, struct error *er
         change->unit_id = change->record->unit_id;
         query_text(&query, 0, change->serial, sizeof change->serial);
         change->unit_result = (enum unit_result)query_integer(&query, 1);
-        credential_read(&query, 2, &change->credential);
+        change->attempt = (uint32_t)query_integer(&query, 2);
+        credential_read(&query, 3, &change->credential);
         query_end(&query);
     }
     return true;
@@ -152,7 +153,46 @@ static bool commit_record(struct change *change, struct error *error) {
     return is_silent || change_write_event(change, error);
 }
 
-static bool commit_records(struct store *store, struct batch *batch, struct error *error) {
+// The schema itself refused the record, which the code before it should have done: what the record
+// wrote is taken back, and it is refused like any other.
+static bool take_back_record(struct change *change, const struct error *refusal,
+                             struct error *error) {
+    struct change empty = {
+        .store = change->store,
+        .record = change->record,
+        .answer = change->answer,
+        .unit_id = change->record->unit_id,
+    };
+    memset(change->answer, 0, sizeof *change->answer);
+    change_refuse(&empty, refusal->code, "%s", refusal->text);
+    bool found = false;
+    return store_run(change->store, SQL_SAVEPOINT_ROLLBACK, error) &&
+           (empty.unit_id == 0 || load_unit(&empty, &found, error)) &&
+           (!found || change_write_event(&empty, error));
+}
+
+static bool commit_record_apart(struct change *change, struct error *error) {
+    struct store *store = change->store;
+    struct error refusal = {0};
+    if (!store_run(store, SQL_SAVEPOINT, error)) {
+        return false;
+    }
+    if (!commit_record(change, &refusal)) {
+        if (refusal.code != E_STORE_CONFLICT) {
+            *error = refusal;
+            return false;
+        }
+        if (!take_back_record(change, &refusal, error)) {
+            return false;
+        }
+    }
+    return store_run(store, SQL_SAVEPOINT_RELEASE, error);
+}
+
+static bool commit_records(struct store *store, struct batch *batch, bool apart,
+                           struct error *error) {
+    arena_clear(&batch->answer_bytes);
+    memset(batch->answers, 0, batch->count * sizeof *batch->answers);
     for (size_t i = 0; i < batch->count; i++) {
         struct change change = {
             .store = store,
@@ -160,11 +200,26 @@ static bool commit_records(struct store *store, struct batch *batch, struct erro
             .answer = &batch->answers[i],
             .answer_bytes = &batch->answer_bytes,
         };
-        if (!commit_record(&change, error)) {
+        if (apart ? !commit_record_apart(&change, error) : !commit_record(&change, error)) {
             return false;
         }
     }
     return true;
+}
+
+static bool commit_transaction(struct store *store, struct batch *batch, bool apart,
+                               struct error *error) {
+    if (!store_run(store, SQL_BEGIN, error)) {
+        return false;
+    }
+    if (commit_records(store, batch, apart, error) && store_run(store, SQL_COMMIT, error)) {
+        return true;
+    }
+    struct error also;
+    if (sqlite3_get_autocommit(store->connection) == 0 && !store_run(store, SQL_ROLLBACK, &also)) {
+        error_prefix(error, "and it could not be taken back");
+    }
+    return false;
 }
 
 // The answer stands by now: what goes wrong here goes wrong again, and is reported, in a commit.
@@ -184,20 +239,20 @@ bool store_sqlite_commit(struct store *store, struct batch *batch, struct error 
     if (batch->count == 0) {
         return true;
     }
-    memset(batch->answers, 0, batch->count * sizeof *batch->answers);
     if (store->mode == STORE_READ) {
         return error_set(error, E_STORE_READONLY, "%s: opened for reading only", store->name);
     }
-    if (!store_run(store, SQL_BEGIN, error)) {
-        return false;
-    }
-    if (!commit_records(store, batch, error) || !store_run(store, SQL_COMMIT, error)) {
-        struct error also;
-        if (sqlite3_get_autocommit(store->connection) == 0 &&
-            !store_run(store, SQL_ROLLBACK, &also)) {
-            error_prefix(error, "and it could not be taken back");
+    // Records are refused by looking first. A savepoint for each would cost more than the records,
+    // so there is one only after the schema had to stop what the looking let through.
+    struct error first = {0};
+    if (!commit_transaction(store, batch, false, &first)) {
+        if (first.code != E_STORE_CONFLICT) {
+            *error = first;
+            return false;
         }
-        return false;
+        if (!commit_transaction(store, batch, true, error)) {
+            return false;
+        }
     }
     checkpoint_when_due(store);
     return true;

@@ -9,6 +9,9 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_SAVEPOINT] = "SAVEPOINT record",
+    [SQL_SAVEPOINT_RELEASE] = "RELEASE record",
+    [SQL_SAVEPOINT_ROLLBACK] = "ROLLBACK TO record",
     [SQL_SESSION_INSERT] =
         "INSERT INTO session (started_ms, station, operator, version) VALUES (?, ?, ?, ?)",
     [SQL_EVENT_INSERT] =
@@ -38,7 +41,7 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
         " s.station, s.operator FROM event e JOIN session s ON s.id = e.session WHERE e.unit = ?"
         " ORDER BY e.seq",
 
-    [SQL_CREDENTIAL_BY_ID] = "SELECT u.serial, u.result, " CREDENTIAL_COLUMNS
+    [SQL_CREDENTIAL_BY_ID] = "SELECT u.serial, u.result, c.attempt, " CREDENTIAL_COLUMNS
                              " FROM credential c JOIN unit u ON u.id = c.unit"
                              " WHERE c.id = ?1 AND c.unit = ?2",
     [SQL_CREDENTIAL_INSERT] = "INSERT INTO credential (unit, number, key_type, profile, job_id)"

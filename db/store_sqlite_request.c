@@ -179,7 +179,9 @@ bool change_sent(struct change *change, struct error *error) {
 bool change_request(struct change *change, struct error *error) {
     const struct record *record = change->record;
     assert((unsigned)record->request < ARRAY_LENGTH(request_moves));
-    if ((request_moves[record->request] & FROM(change->credential.request)) == 0) {
+    bool may = (request_moves[record->request] & FROM(change->credential.request)) != 0;
+    bool never_left = record->request == REQUEST_DOUBT && change->attempt == 0;
+    if (!may || never_left) {
         return change_refuse(
             change, E_STORE_CONFLICT, "%s, credential %d: its request is %s and cannot become %s",
             change->serial, change->credential.number,

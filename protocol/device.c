@@ -232,8 +232,9 @@ static bool answer_repeat(struct device *device, const struct frame *frame) {
 }
 
 static bool is_stale(const struct device *device, const struct frame *frame) {
-    // The station counts up by one: a smaller number is an old copy that the line held back.
-    return device->has_session && frame->session == device->session &&
+    // The station counts up by one: a smaller number is an old copy that the line held back. HELLO
+    // is the way out of any confusion, and is always heard.
+    return frame->op != OP_HELLO && device->has_session && frame->session == device->session &&
            (uint16_t)(frame->sequence - device->sequence) >= 0x8000;
 }
 

@@ -76,7 +76,8 @@ START_TEST(test_admit_other_key_type) {
     store_accept(&fixture, &key);
     record.admission.wanted[0].key_type = 2;
     record.admission.wanted[1].key_type = 2;
-    strcpy(record.admission.wanted[1].profile, "other");
+    text_copy(record.admission.wanted[1].profile, sizeof record.admission.wanted[1].profile,
+              "other");
     store_accept(&fixture, &record);
     unit = fixture.batch->answers[0].unit;
     ck_assert_uint_eq(unit.credentials[0].key_type, 1); // it has a key
@@ -199,7 +200,7 @@ END_TEST
 START_TEST(test_sent) {
     struct unit_record unit = store_make_unit(&fixture, "SN-1", 1, REQUEST_QUEUED, INSTALL_NONE);
     struct record record = store_record(&fixture, RECORD_SENT, &unit, 0);
-    strcpy(record.ca, "hvca");
+    text_copy(record.ca, sizeof record.ca, "hvca");
     record.not_before_s = 1700000123;
     store_accept(&fixture, &record);
     struct request_record request = fixture.batch->answers[0].request;

@@ -33,7 +33,7 @@ START_TEST(test_certificate) {
     struct record record = store_record(&fixture, RECORD_LOAD_CERTIFICATE, &unit, 0);
     store_refuse(&fixture, &record, E_STORE_CONFLICT);
     record = store_record_certificate(&fixture, &unit, 1, 1, ERROR_NONE);
-    strcpy(record.handle, "abc");
+    text_copy(record.handle, sizeof record.handle, "abc");
     store_accept(&fixture, &record);
     struct certificate_record certificate = load_certificate(&unit);
     ck_assert_mem_eq(certificate.sha256, record.certificate.sha256, SHA256_SIZE);
@@ -179,7 +179,7 @@ START_TEST(test_certificate_duplicate) {
     store_refuse(&fixture, &number, E_CERT_DUPLICATE);
     ck_assert_int_eq(store_admit_again(&fixture, "SN-2").credentials[0].request, REQUEST_SENT);
     // Another issuer may use the number too.
-    strcpy(number.certificate.issuer, "CN=Other CA");
+    text_copy(number.certificate.issuer, sizeof number.certificate.issuer, "CN=Other CA");
     store_accept(&fixture, &number);
 }
 END_TEST
@@ -239,7 +239,7 @@ START_TEST(test_result) {
     store_refuse(&fixture, &record, E_STORE_CONFLICT);
     record.result = UNIT_FAILED;
     record.error = E_CAM_PROOF;
-    strcpy(record.text, "no proof");
+    text_copy(record.text, sizeof record.text, "no proof");
     store_accept(&fixture, &record);
     ck_assert_int_eq(store_admit_again(&fixture, "SN-1").result, UNIT_FAILED);
     struct record install = store_record(&fixture, RECORD_INSTALL, &unit, 0);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "station/base/bytes.h"
@@ -15,7 +17,7 @@ const struct store_session store_test_session = {"bench 1", "ada", "test"};
 void store_fixture_setup(struct store_fixture *fixture) {
     struct error error = {0};
     *fixture = (struct store_fixture){.now_ms = 1700000000000};
-    strcpy(fixture->folder, "/tmp/birthcert-store-XXXXXX");
+    text_copy(fixture->folder, sizeof fixture->folder, "/tmp/birthcert-store-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(fixture->folder));
     snprintf(fixture->path, sizeof fixture->path, "%s/units.db", fixture->folder);
     ck_assert_msg(store_sqlite.open(fixture->path, STORE_CREATE, &store_test_session,
@@ -44,6 +46,17 @@ void store_fixture_teardown(struct store_fixture *fixture) {
     remove_folder(fixture->folder);
 }
 
+bool store_try_open(struct store_fixture *fixture, enum store_mode mode, struct store **store,
+                    struct error *error) {
+    *error = (struct error){0};
+    return store_sqlite.open(fixture->path, mode, &store_test_session, store, error);
+}
+
+void store_fixture_close(struct store_fixture *fixture) {
+    store_sqlite.close(fixture->store);
+    fixture->store = NULL;
+}
+
 void store_fixture_reopen(struct store_fixture *fixture) {
     struct error error = {0};
     store_sqlite.close(fixture->store);
@@ -53,23 +66,38 @@ void store_fixture_reopen(struct store_fixture *fixture) {
         "%s", error.text);
 }
 
+int64_t store_file_size(const struct store_fixture *fixture, const char *suffix) {
+    char path[128];
+    struct stat status;
+    snprintf(path, sizeof path, "%s%s", fixture->path, suffix);
+    ck_assert_int_eq(stat(path, &status), 0);
+    return status.st_size;
+}
+
+int store_child_status(int child) {
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 struct record store_record_admit(struct store_fixture *fixture, const char *serial,
                                  uint32_t credentials) {
     struct record record = {.kind = RECORD_ADMIT, .time_ms = fixture->now_ms++};
     struct admission *admission = &record.admission;
-    strcpy(record.slot, "A1");
+    text_copy(record.slot, sizeof record.slot, "A1");
     snprintf(admission->serial, sizeof admission->serial, "%s", serial);
-    strcpy(admission->model, "CAM-7");
-    strcpy(admission->firmware, "1.2.3");
+    text_copy(admission->model, sizeof admission->model, "CAM-7");
+    text_copy(admission->firmware, sizeof admission->firmware, "1.2.3");
     memcpy(admission->hardware_id, "\x00\x11\x22\x33\x44\x55", 6);
     admission->hardware_id_length = 6;
     memcpy(admission->boot_id, "bootbook", BOOT_ID_SIZE);
-    strcpy(admission->lot, "lot 1");
+    text_copy(admission->lot, sizeof admission->lot, "lot 1");
     admission->wanted_count = credentials;
     for (uint32_t i = 0; i < credentials; i++) {
         admission->wanted[i].number = (uint8_t)(i + 1);
         admission->wanted[i].key_type = 1;
-        strcpy(admission->wanted[i].profile, i == 0 ? "https" : "idevid");
+        text_copy(admission->wanted[i].profile, sizeof admission->wanted[i].profile,
+                  i == 0 ? "https" : "idevid");
     }
     return record;
 }
@@ -98,7 +126,7 @@ struct certificate_record store_test_certificate(uint32_t seed, const uint8_t *s
     store_test_hash(seed ^ 0x55555555, certificate.sha256);
     memcpy(certificate.spki_sha256, spki_sha256, SHA256_SIZE);
     memcpy(certificate.serial, certificate.sha256, certificate.serial_length);
-    strcpy(certificate.issuer, "CN=Factory CA,O=Example");
+    text_copy(certificate.issuer, sizeof certificate.issuer, "CN=Factory CA,O=Example");
     snprintf(certificate.subject, sizeof certificate.subject, "CN=camera %u", seed);
     certificate.not_before_ms = 1700000000000;
     certificate.not_after_ms = 2000000000000;
@@ -206,7 +234,7 @@ static void make_request(struct store_fixture *fixture, const struct unit_record
         return;
     }
     record = store_record(fixture, RECORD_SENT, unit, 0);
-    strcpy(record.ca, "hvca");
+    text_copy(record.ca, sizeof record.ca, "hvca");
     record.not_before_s = 1700000123;
     store_accept(fixture, &record);
     if (request == REQUEST_SENT) {
@@ -218,7 +246,7 @@ static void make_request(struct store_fixture *fixture, const struct unit_record
     } else {
         record = store_record(fixture, RECORD_REQUEST, unit, 0);
         record.request = request;
-        strcpy(record.handle, "h-1");
+        text_copy(record.handle, sizeof record.handle, "h-1");
     }
     store_accept(fixture, &record);
 }
@@ -233,7 +261,7 @@ struct unit_record store_make_unit(struct store_fixture *fixture, const char *se
     }
     for (unsigned step = INSTALL_STARTED; step <= install; step++) {
         record = store_record(fixture, RECORD_INSTALL, &unit, 0);
-        strcpy(record.slot, "A1");
+        text_copy(record.slot, sizeof record.slot, "A1");
         record.install = (enum install_state)step;
         store_accept(fixture, &record);
     }

@@ -25,6 +25,15 @@ void store_fixture_teardown(struct store_fixture *fixture);
 // Closes and opens again as the writer.
 void store_fixture_reopen(struct store_fixture *fixture);
 
+// Opens the fixture's file once more. Sets `error` to zero first.
+bool store_try_open(struct store_fixture *fixture, enum store_mode mode, struct store **store,
+                    struct error *error);
+void store_fixture_close(struct store_fixture *fixture); // teardown may follow
+// The size of the fixture's file with `suffix` behind its name.
+int64_t store_file_size(const struct store_fixture *fixture, const char *suffix);
+// Waits for a child: its exit status, 128 and more for a signal.
+int store_child_status(int child);
+
 // A unit with `credentials` credentials, numbers 1, 2, ...
 struct record store_record_admit(struct store_fixture *fixture, const char *serial,
                                  uint32_t credentials);

@@ -2,61 +2,21 @@
 // The files that a configuration is read from.
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "station/app/config_source.h"
+#include "station/app/input_file.h"
 #include "station/base/buf.h"
 
-static bool fail_file(struct error *error, const char *file, int number) {
-    enum error_code code = number == ENOENT || number == ENOTDIR ? E_CONFIG_MISSING : E_CONFIG;
-    return error_set(error, code, "%s: %s", file, strerror(number));
-}
-
-static bool read_all(int descriptor, const char *file, struct buf *text, struct error *error) {
-    char piece[4096];
-    ssize_t got;
-    while ((got = read(descriptor, piece, sizeof piece)) != 0) {
-        if (got < 0 && errno != EINTR) {
-            return fail_file(error, file, errno);
-        }
-        if (got > 0 && !buf_put(text, piece, (size_t)got)) {
-            return error_set(error, E_CONFIG, "%s: larger than %zu bytes", file, CONFIG_FILE_MAX);
-        }
-    }
-    return true;
-}
-
-static bool open_file(const char *file, int *descriptor, struct error *error) {
-    struct stat status;
-    // Not blocking: a FIFO must not hold up the start.
-    int opened = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (opened < 0) {
-        return fail_file(error, file, errno);
-    }
-    if (fstat(opened, &status) != 0 || !S_ISREG(status.st_mode)) {
-        close(opened);
-        return error_set(error, E_CONFIG, "%s: not a file", file);
-    }
-    *descriptor = opened;
-    return true;
-}
-
 bool config_source_add_file(struct config_source *source, const char *file, struct error *error) {
-    int descriptor = -1;
-    if (!open_file(file, &descriptor, error)) {
+    struct buf *text = NULL;
+    if (!input_file_read(file, CONFIG_FILE_MAX, E_CONFIG_MISSING, E_CONFIG, &text, error)) {
         return false;
     }
-    struct buf *text = buf_new(CONFIG_FILE_MAX);
-    bool is_added = text != NULL ? read_all(descriptor, file, text, error) &&
-                                       config_source_add_text(source, file, buf_slice(text), error)
-                                 : error_set(error, E_MEMORY, "no memory for the configuration");
+    bool is_added = config_source_add_text(source, file, buf_slice(text), error);
     buf_free(text);
-    close(descriptor);
     return is_added;
 }
 

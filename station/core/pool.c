@@ -25,10 +25,11 @@ struct slot {
     struct unit unit;
     uint32_t visit; // counts the cameras that came
     unsigned twin_tries;
+    int64_t state_since_ms;          // monotonic
     char twin[MESSAGE_TEXT_MAX + 1]; // the serial of an E_CAM_TWICE
 };
 
-struct journal {
+struct pool_journal {
     struct batch *batch;
     struct owner owners[BATCH_MAX];
 };
@@ -47,14 +48,17 @@ struct pool {
     struct slot *slots;
     struct request *requests;
     size_t request_end; // places from here on were never used
-    struct journal journals[2];
+    struct pool_journal journals[2];
     size_t filling;  // index of the journal that takes records
     bool committing; // the other one is with the store
     bool stopping;
+    bool holds_submissions;
     bool overflowed;
     bool wants_outbox;
     uint64_t random;
     struct breaker breaker;
+    uint64_t state_visits[UNIT_STATE_COUNT];
+    int64_t state_ms[UNIT_STATE_COUNT];
 };
 
 struct pool *pool_new(const struct pool_settings *settings, const struct pool_edge *edge,
@@ -96,7 +100,7 @@ void pool_free(struct pool *pool) {
 // ---- the journal --------------------------------------------------------------------------------
 
 static void put_record(struct pool *pool, const struct record *record, const struct owner *owner) {
-    struct journal *journal = &pool->journals[pool->filling];
+    struct pool_journal *journal = &pool->journals[pool->filling];
     if (!batch_put(journal->batch, record)) {
         pool->overflowed = true;
         return;
@@ -194,6 +198,15 @@ static bool refuse_twin(struct pool *pool, size_t slot, struct unit_event *event
     return false;
 }
 
+static void note_state(struct pool *pool, struct slot *slot, enum unit_state before,
+                       const struct pool_time *now) {
+    if (slot->unit.state != before) {
+        pool->state_visits[before]++;
+        pool->state_ms[before] += now->monotonic_ms - slot->state_since_ms;
+        slot->state_since_ms = now->monotonic_ms;
+    }
+}
+
 static void step_unit(struct pool *pool, size_t slot, const struct pool_time *now,
                       struct unit_event *event) {
     struct unit *unit = &pool->slots[slot].unit;
@@ -201,6 +214,7 @@ static void step_unit(struct pool *pool, size_t slot, const struct pool_time *no
     enum unit_state before = unit->state;
     event->now_ms = now->wall_ms;
     unit_step(unit, event, &output);
+    note_state(pool, &pool->slots[slot], before, now);
     if (before == UNIT_EMPTY && unit->state != UNIT_EMPTY) {
         pool->slots[slot].visit++;
     }
@@ -380,6 +394,9 @@ static int64_t choose_stamp(const struct pool *pool, const struct request *reque
 
 static bool may_ask(const struct pool *pool, const struct request *request, size_t in_flight,
                     int64_t monotonic_ms) {
+    if (pool->holds_submissions && request->purpose == PURPOSE_SUBMIT) {
+        return false;
+    }
     const struct breaker *breaker = &pool->breaker;
     bool tripped = breaker->failures >= request->policy->breaker_failures;
     if (tripped && (in_flight > 0 || monotonic_ms < breaker->open_ms)) {
@@ -446,7 +463,7 @@ int64_t pool_deadline_ms(const struct pool *pool) {
 // ---- commit -------------------------------------------------------------------------------------
 
 struct batch *pool_take_batch(struct pool *pool) {
-    struct journal *journal = &pool->journals[pool->filling];
+    struct pool_journal *journal = &pool->journals[pool->filling];
     if (pool->committing || journal->batch->count == 0) {
         return NULL;
     }
@@ -505,7 +522,7 @@ static void answer_request(struct pool *pool, const struct pool_time *now,
 }
 
 void pool_committed(struct pool *pool, const struct pool_time *now) {
-    struct journal *journal = &pool->journals[1 - pool->filling];
+    struct pool_journal *journal = &pool->journals[1 - pool->filling];
     assert(pool->committing);
     for (size_t i = 0; i < journal->batch->count; i++) {
         const struct record *record = &journal->batch->records[i];
@@ -528,12 +545,32 @@ void pool_committed(struct pool *pool, const struct pool_time *now) {
 // ---- the rest
 // -------------------------------------------------------------------------------------
 
+void pool_hold_submissions(struct pool *pool) {
+    pool->holds_submissions = true;
+}
+
+size_t pool_requests_to_settle(const struct pool *pool) {
+    size_t count = 0;
+    for (size_t i = 0; i < pool->request_end; i++) {
+        const struct request *request = &pool->requests[i];
+        bool queued = request->step == STEP_DUE && request->purpose == PURPOSE_SUBMIT;
+        count += request->step != STEP_FREE && !queued ? 1 : 0;
+    }
+    return count;
+}
+
 void pool_stop(struct pool *pool) {
     pool->stopping = true;
 }
 
 bool pool_is_settled(const struct pool *pool) {
     return !pool->committing && pool->journals[pool->filling].batch->count == 0;
+}
+
+void pool_state_time(const struct pool *pool, enum unit_state state, uint64_t *visits,
+                     int64_t *total_ms) {
+    *visits = pool->state_visits[state];
+    *total_ms = pool->state_ms[state];
 }
 
 const struct unit *pool_unit(const struct pool *pool, size_t slot) {

@@ -82,11 +82,20 @@ struct batch *pool_take_batch(struct pool *pool);
 // station stops.
 void pool_committed(struct pool *pool, const struct pool_time *now);
 
+// Nothing new is bought: what was sent is settled, what is queued stays in the outbox.
+void pool_hold_submissions(struct pool *pool);
+// Requests that were sent and are not settled.
+size_t pool_requests_to_settle(const struct pool *pool);
+
 // No new cameras, no new actions: what is in hand ends, and is recorded.
 void pool_stop(struct pool *pool);
 
 // Nothing waits for the store.
 bool pool_is_settled(const struct pool *pool);
+
+// How often units were in a state, and how long in all, since the start.
+void pool_state_time(const struct pool *pool, enum unit_state state, uint64_t *visits,
+                     int64_t *total_ms);
 
 const struct unit *pool_unit(const struct pool *pool, size_t slot);
 size_t pool_requests_in_progress(const struct pool *pool);

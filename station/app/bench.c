@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "station/app/bench.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "protocol/transport.h"
+#include "station/app/bench_crypto.h"
+#include "station/base/clock.h"
+#include "station/base/log.h"
+#include "station/core/port.h"
+
+#define REOPEN_MS 500
+#define SERIAL_PAYLOAD 1024
+#define PROBE_INTERVAL_MS 500
+#define WATCH_INTERVAL_MS 1000
+
+struct bench_slot {
+    struct bench *bench;
+    size_t index;
+    const struct config_slot *config;
+    const struct transport_ops *ops;
+    struct transport *transport; // NULL while closed
+    struct loop_timer *timer;    // the session's deadline, or the next try to open
+    bool wanted;                 // the unit probes: open it
+    bool lost;                   // the unit has not yet been told that the port is closed
+    struct error error;          // why it is closed
+    enum unit_action action;
+    struct port port;
+};
+
+struct bench {
+    struct loop *loop;
+    const struct config *config;
+    bench_port_error *on_error;
+    void *context;
+    struct pool *pool;
+    size_t slot_count;
+    struct bench_slot *slots;
+};
+
+static struct pool_time bench_time(const struct bench *bench) {
+    return (struct pool_time){clock_wall_ms(), loop_now_ms(bench->loop)};
+}
+
+static void arm_timer(struct bench_slot *slot) {
+    int64_t deadline_ms = session_deadline_ms(&slot->port.session);
+    if (slot->transport == NULL) {
+        loop_timer_start(slot->timer, slot->lost ? 0 : REOPEN_MS);
+    } else if (deadline_ms == LINK_NEVER) {
+        loop_timer_stop(slot->timer);
+    } else {
+        loop_timer_start(slot->timer, deadline_ms - loop_now_ms(slot->bench->loop));
+    }
+}
+
+static void take_output(struct bench_slot *slot, const struct session_output *output) {
+    struct bench *bench = slot->bench;
+    struct unit_csr csr;
+    struct unit_event event;
+    if (output->reset) {
+        slot->ops->reset(slot->transport);
+    }
+    // A full queue is a camera that does not read: the session's repeats will find it silent.
+    if (output->write.length > 0 && !slot->ops->write(slot->transport, output->write)) {
+        log_write(LOG_DEBUG, "slot %s: the camera does not read", slot->config->name);
+    }
+    if (port_translate(&slot->port, pool_unit(bench->pool, slot->index), &output->result, &csr,
+                       &event)) {
+        struct pool_time now = bench_time(bench);
+        slot->action = UNIT_ACT_NONE;
+        pool_post_unit(bench->pool, slot->index, &now, &event);
+    }
+    arm_timer(slot);
+}
+
+static void handle_bytes(void *context, struct slice bytes) {
+    struct bench_slot *slot = context;
+    struct session_output output;
+    session_receive(&slot->port.session, loop_now_ms(slot->bench->loop), bytes, &output);
+    take_output(slot, &output);
+}
+
+static void post_gone(struct bench_slot *slot) {
+    struct unit_event event = {.kind = UNIT_ON_GONE, .error = slot->error};
+    struct pool_time now = bench_time(slot->bench);
+    slot->lost = false;
+    slot->action = UNIT_ACT_NONE;
+    pool_post_unit(slot->bench->pool, slot->index, &now, &event);
+}
+
+static void handle_hangup(void *context, const struct error *reason) {
+    struct bench_slot *slot = context;
+    slot->ops->close(slot->transport);
+    slot->transport = NULL;
+    slot->error = *reason;
+    slot->wanted = false;
+    session_forget(&slot->port.session);
+    post_gone(slot);
+    arm_timer(slot);
+}
+
+static const struct transport_events slot_events = {
+    .on_bytes = handle_bytes,
+    .on_hangup = handle_hangup,
+};
+
+static void start_action(struct bench_slot *slot, const struct unit *unit,
+                         enum unit_action action) {
+    struct session_output output;
+    slot->action = action;
+    port_act(&slot->port, loop_now_ms(slot->bench->loop), unit, action, &output);
+    take_output(slot, &output);
+}
+
+static void open_slot(struct bench_slot *slot) {
+    struct bench *bench = slot->bench;
+    struct error error = {0};
+    struct transport_settings settings = {
+        .path = slot->config->path,
+        .bit_rate = slot->config->bit_rate,
+        .wake_line = slot->config->wake_line[0] != '\0' ? slot->config->wake_line : NULL,
+    };
+    if (slot->ops->open(bench->loop, &settings, &slot_events, slot, &slot->transport, &error)) {
+        slot->error = (struct error){0};
+        start_action(slot, pool_unit(bench->pool, slot->index), UNIT_ACT_PROBE);
+        return;
+    }
+    slot->transport = NULL;
+    if (error.code != slot->error.code && bench->on_error != NULL) {
+        bench->on_error(bench->context, slot->index, &error);
+    }
+    slot->error = error;
+    arm_timer(slot);
+}
+
+static void handle_timer(void *context) {
+    struct bench_slot *slot = context;
+    struct session_output output;
+    if (slot->transport != NULL) {
+        session_tick(&slot->port.session, loop_now_ms(slot->bench->loop), &output);
+        take_output(slot, &output);
+    } else if (slot->lost) {
+        post_gone(slot);
+        arm_timer(slot);
+    } else if (slot->wanted) {
+        open_slot(slot);
+    }
+}
+
+void bench_act(struct bench *bench, size_t slot_index, const struct unit *unit,
+               enum unit_action action) {
+    struct bench_slot *slot = &bench->slots[slot_index];
+    if (slot->transport != NULL) {
+        start_action(slot, unit, action);
+        return;
+    }
+    bool probes = action == UNIT_ACT_PROBE || action == UNIT_ACT_PROBE_LATER;
+    slot->wanted = probes;
+    slot->lost = !probes; // nobody is there to do it: the unit learns it in the next turn
+    loop_timer_start(slot->timer, 0);
+}
+
+bool bench_is_busy(const struct bench *bench) {
+    for (size_t i = 0; i < bench->slot_count; i++) {
+        enum unit_action action = bench->slots[i].action;
+        if (action != UNIT_ACT_NONE && action != UNIT_ACT_PROBE && action != UNIT_ACT_PROBE_LATER &&
+            action != UNIT_ACT_WATCH) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct error *bench_port_state(const struct bench *bench, size_t slot) {
+    return bench->slots[slot].transport == NULL ? &bench->slots[slot].error : NULL;
+}
+
+static bool init_slot(struct bench *bench, size_t index, struct error *error) {
+    struct bench_slot *slot = &bench->slots[index];
+    slot->bench = bench;
+    slot->index = index;
+    slot->config = &bench->config->slots[index];
+    slot->ops = transport_find(slot->config->transport);
+    slot->timer = loop_timer_new(bench->loop, handle_timer, slot);
+    struct transport_settings transport = {.path = slot->config->path,
+                                           .bit_rate = slot->config->bit_rate};
+    struct session_settings session = {
+        .bit_rate = slot->ops != NULL ? transport_bit_rate(slot->ops, &transport) : 0,
+        .max_payload = SERIAL_PAYLOAD,
+        .generate_timeout_ms = bench->config->generate_timeout_ms,
+        .probe_interval_ms = PROBE_INTERVAL_MS,
+        .watch_interval_ms = WATCH_INTERVAL_MS,
+    };
+    if (slot->timer == NULL || slot->ops == NULL) {
+        return error_set(error, E_INTERNAL, "slot %s: no transport %s", slot->config->name,
+                         slot->config->transport);
+    }
+    if (getrandom(&session.seed, sizeof session.seed, 0) != sizeof session.seed) {
+        return error_set(error, E_SYSTEM, "no randomness from the kernel");
+    }
+    session.seed |= 1;
+    port_init(&slot->port, &session, &bench_crypto, (void *)(uintptr_t)bench->config);
+    return true;
+}
+
+bool bench_new(struct loop *loop, const struct config *config, bench_port_error *on_error,
+               void *context, struct bench **out, struct error *error) {
+    struct bench *bench = calloc(1, sizeof *bench);
+    if (bench == NULL ||
+        (bench->slots = calloc(config->slot_count, sizeof *bench->slots)) == NULL) {
+        free(bench);
+        return error_set(error, E_MEMORY, "no memory for %zu slots", config->slot_count);
+    }
+    bench->loop = loop;
+    bench->config = config;
+    bench->on_error = on_error;
+    bench->context = context;
+    for (; bench->slot_count < config->slot_count; bench->slot_count++) {
+        if (!init_slot(bench, bench->slot_count, error)) {
+            bench_free(bench);
+            return false;
+        }
+    }
+    *out = bench;
+    return true;
+}
+
+void bench_set_pool(struct bench *bench, struct pool *pool) {
+    bench->pool = pool;
+}
+
+void bench_free(struct bench *bench) {
+    if (bench == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < bench->slot_count; i++) {
+        struct bench_slot *slot = &bench->slots[i];
+        if (slot->transport != NULL) {
+            slot->ops->close(slot->transport);
+        }
+        loop_timer_free(slot->timer);
+    }
+    free(bench->slots);
+    free(bench);
+}

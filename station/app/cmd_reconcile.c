@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+// birthcert reconcile: settles what is in doubt with the CA, buys nothing.
+#include <stdlib.h>
+#include <string.h>
+
+#include "db/store.h"
+#include "station/app/bench_status.h"
+#include "station/app/options.h"
+#include "station/app/station.h"
+#include "station/base/clock.h"
+
+#define WAIT_S 300
+#define DOUBTS_MAX 4096
+
+struct doubt {
+    int64_t credential_id;
+    char serial[SERIAL_SIZE];
+};
+
+struct reconcile {
+    const struct options *options;
+    struct output *output;
+    const struct config *config;
+    struct station *station;
+    int64_t deadline_ms; // monotonic
+    size_t doubt_count;  // that were in doubt before
+    struct doubt *doubts;
+    size_t settled;
+    size_t unsettled;
+    size_t orphans;
+    size_t shown; // index of the doubt that is being shown
+};
+
+typedef bool reconcile_read(struct reconcile *reconcile, struct store *store, struct error *error);
+
+// Readers open the store by themselves: the station has closed it, or not opened it yet.
+static bool with_store(struct reconcile *reconcile, reconcile_read *read, struct error *error) {
+    struct store *store = NULL;
+    bool done = store_sqlite.open(reconcile->config->store_path, STORE_READ, NULL, &store, error) &&
+                read(reconcile, store, error);
+    store_sqlite.close(store);
+    return done;
+}
+
+static bool is_in_doubt(enum request_state state) {
+    return state == REQUEST_SENT || state == REQUEST_ACCEPTED || state == REQUEST_DOUBT ||
+           state == REQUEST_HELD;
+}
+
+static bool collect_row(void *context, const struct store_row *row) {
+    struct reconcile *reconcile = context;
+    if (is_in_doubt(row->credential.request) && reconcile->doubt_count < DOUBTS_MAX) {
+        struct doubt *doubt = &reconcile->doubts[reconcile->doubt_count++];
+        doubt->credential_id = row->credential.credential_id;
+        memcpy(doubt->serial, row->unit.serial, sizeof doubt->serial);
+    }
+    return reconcile->doubt_count < DOUBTS_MAX;
+}
+
+static bool read_doubts(struct reconcile *reconcile, struct store *store, struct error *error) {
+    struct store_filter pending = {.state = "pending"};
+    struct store_filter held = {.state = "doubt"};
+    if (!store_sqlite.select_rows(store, &pending, collect_row, reconcile, error)) {
+        return false;
+    }
+    size_t before = reconcile->doubt_count;
+    if (!store_sqlite.select_rows(store, &held, collect_row, reconcile, error)) {
+        return false;
+    }
+    // The two selections overlap: what is in doubt is pending too.
+    size_t kept = before;
+    for (size_t i = before; i < reconcile->doubt_count; i++) {
+        bool known = false;
+        for (size_t k = 0; k < before && !known; k++) {
+            known = reconcile->doubts[k].credential_id == reconcile->doubts[i].credential_id;
+        }
+        if (!known) {
+            reconcile->doubts[kept++] = reconcile->doubts[i];
+        }
+    }
+    reconcile->doubt_count = kept;
+    return true;
+}
+
+static const char *finding_of(const struct store_row *row, const char **remedy) {
+    *remedy = "";
+    switch (row->credential.request) {
+    case REQUEST_ISSUED:
+        return "issued: on record now";
+    case REQUEST_QUEUED:
+        return "not issued: waits in the outbox";
+    case REQUEST_QUARANTINED:
+        *remedy = error_code_remedy(E_UNIT_QUARANTINED);
+        return "issued, and quarantined";
+    case REQUEST_REFUSED:
+        return "refused by the CA";
+    case REQUEST_HELD:
+        *remedy = "ask the CA's administrator whether it issued for this serial";
+        return "held: the CA cannot tell";
+    default:
+        *remedy = "run birthcert reconcile again later";
+        return "still in doubt";
+    }
+}
+
+static bool show_settled(void *context, const struct store_row *row) {
+    struct reconcile *reconcile = context;
+    const struct doubt *doubt = &reconcile->doubts[reconcile->shown];
+    if (row->credential.credential_id != doubt->credential_id) {
+        return true;
+    }
+    struct output_request request = {.row = row};
+    request.finding = finding_of(row, &request.remedy);
+    reconcile->output->ops->request(reconcile->output, &request);
+    if (is_in_doubt(row->credential.request)) {
+        reconcile->unsettled++;
+    } else {
+        reconcile->settled++;
+    }
+    return false;
+}
+
+static bool show_orphan(void *context, const struct store_row *row) {
+    struct reconcile *reconcile = context;
+    struct output_request request = {
+        .row = row,
+        .finding = "issued, not installed",
+        .remedy = "put the camera into any slot",
+    };
+    reconcile->orphans++;
+    reconcile->output->ops->request(reconcile->output, &request);
+    return true;
+}
+
+static bool show_quarantined(void *context, const struct store_row *row) {
+    struct reconcile *reconcile = context;
+    struct output_request request = {
+        .row = row,
+        .finding = "issued, and quarantined",
+        .remedy = error_code_remedy(E_UNIT_QUARANTINED),
+    };
+    reconcile->unsettled++;
+    reconcile->output->ops->request(reconcile->output, &request);
+    return true;
+}
+
+static bool show_findings(struct reconcile *reconcile, struct store *store, struct error *error) {
+    struct store_filter orphan = {.state = "orphan"};
+    struct store_filter quarantined = {.state = "quarantined"};
+    for (reconcile->shown = 0; reconcile->shown < reconcile->doubt_count; reconcile->shown++) {
+        struct store_filter filter = {0};
+        memcpy(filter.serial, reconcile->doubts[reconcile->shown].serial, sizeof filter.serial);
+        if (!store_sqlite.select_rows(store, &filter, show_settled, reconcile, error)) {
+            return false;
+        }
+    }
+    return store_sqlite.select_rows(store, &orphan, show_orphan, reconcile, error) &&
+           store_sqlite.select_rows(store, &quarantined, show_quarantined, reconcile, error);
+}
+
+static void handle_verdict(void *context, size_t slot, const struct unit *unit) {
+    (void)context;
+    (void)slot;
+    (void)unit;
+}
+
+static void handle_port_error(void *context, size_t slot, const struct error *error) {
+    (void)context;
+    (void)slot;
+    (void)error;
+}
+
+static void handle_tick(void *context) {
+    struct reconcile *reconcile = context;
+    struct error why;
+    bool late = clock_monotonic_ms() >= reconcile->deadline_ms;
+    if (station_requests_to_settle(reconcile->station) == 0) {
+        station_stop(reconcile->station);
+    } else if (late && station_ca_down_ms(reconcile->station, &why) > 0) {
+        station_stop_with(reconcile->station, &why);
+    } else if (late) {
+        station_stop(reconcile->station);
+    }
+}
+
+static const struct station_events reconcile_events = {
+    .on_verdict = handle_verdict,
+    .on_port_error = handle_port_error,
+    .on_tick = handle_tick,
+};
+
+static bool settle(struct reconcile *reconcile, struct error *error) {
+    const struct options *options = reconcile->options;
+    if (!station_new(reconcile->config, &reconcile_events, reconcile, &reconcile->station, error)) {
+        return false;
+    }
+    bench_status_warn_private_ca(reconcile->output, reconcile->station);
+    reconcile->deadline_ms =
+        clock_monotonic_ms() + INT64_C(1000) * (options->has_wait ? options->wait_s : WAIT_S);
+    station_hold_submissions(reconcile->station);
+    bool done = station_run(reconcile->station, error);
+    station_free(reconcile->station);
+    reconcile->station = NULL;
+    return done;
+}
+
+static int status_of(const struct reconcile *reconcile) {
+    if (reconcile->unsettled > 0) {
+        return EXIT_INTEGRITY;
+    }
+    return reconcile->settled + reconcile->orphans == 0 ? EXIT_NOTHING_TO_DO : EXIT_OK;
+}
+
+int cmd_reconcile(const struct options *options, struct output *output) {
+    struct reconcile reconcile = {.options = options, .output = output};
+    struct config *config = NULL;
+    struct error error;
+    reconcile.doubts = calloc(DOUBTS_MAX, sizeof *reconcile.doubts);
+    bool done = reconcile.doubts != NULL || error_set(&error, E_MEMORY, "no memory");
+    done = done && config_load(options->config, &config, &error);
+    reconcile.config = config;
+    done = done && with_store(&reconcile, read_doubts, &error) && settle(&reconcile, &error);
+    done = done && with_store(&reconcile, show_findings, &error);
+    if (!done) {
+        output->ops->error(output, "reconcile", &error);
+    } else if (status_of(&reconcile) == EXIT_NOTHING_TO_DO) {
+        output_note(output, "nothing is in doubt, and every certificate is installed");
+    }
+    int status = done ? status_of(&reconcile) : exit_status_of(&error);
+    station_free(reconcile.station);
+    free(reconcile.doubts);
+    config_free(config);
+    return status;
+}

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "station/app/issuer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ca-client/x509.h"
+#include "station/app/input_file.h"
+#include "station/base/clock.h"
+#include "station/base/log.h"
+
+#define TRUST_FILE_MAX 65536
+#define RESCAN_MS 2000
+#define EMPTY_SCANS 3
+#define BACKOFF_MS 500
+#define BACKOFF_MAX_MS 30000
+#define BREAKER_FAILURES 5
+
+struct issuer_ca {
+    struct issuer *issuer;
+    const struct config_ca *config;
+    const struct ca_ops *ops;
+    struct ca *ca;
+    struct x509_trust *trust;
+};
+
+// A call in progress, with what its certificate will be held against.
+struct issuer_call {
+    bool used;
+    struct request_record request; // without the CSR
+    const struct profile *profile;
+};
+
+struct issuer {
+    struct loop *loop;
+    const struct config *config;
+    issuer_report *on_report;
+    void *context;
+    struct pool *pool;
+    struct buf *chain;
+    size_t ca_count;
+    struct issuer_ca cas[CONFIG_CAS_MAX];
+    size_t call_count;
+    struct issuer_call calls[POOL_REQUESTS_MAX];
+};
+
+static struct issuer_call *find_call(struct issuer *issuer, int64_t credential_id, bool used) {
+    for (size_t i = 0; i < POOL_REQUESTS_MAX; i++) {
+        struct issuer_call *call = &issuer->calls[i];
+        if (call->used == used && (!used || call->request.credential_id == credential_id)) {
+            return call;
+        }
+    }
+    return NULL;
+}
+
+static struct profile_subject subject_of(const struct request_record *request) {
+    return (struct profile_subject){
+        .serial = request->serial,
+        .model = request->model,
+        .hardware_id = request->hardware_id,
+        .hardware_id_length = request->hardware_id_length,
+    };
+}
+
+static void copy_facts(const struct certificate_facts *facts, struct slice chain,
+                       struct certificate_record *record) {
+    memcpy(record->sha256, facts->sha256, SHA256_SIZE);
+    memcpy(record->spki_sha256, facts->spki_sha256, SHA256_SIZE);
+    memcpy(record->serial, facts->serial, facts->serial_length);
+    record->serial_length = facts->serial_length;
+    memcpy(record->issuer, facts->issuer, sizeof record->issuer);
+    memcpy(record->subject, facts->subject, sizeof record->subject);
+    record->not_before_ms = facts->not_before_ms;
+    record->not_after_ms = facts->not_after_ms;
+    record->chain = chain;
+}
+
+// What is not installed is kept too, as it came: a person will want to see it.
+static void judge_certificate(struct issuer_ca *ca, const struct issuer_call *call,
+                              const struct ca_result *from_ca, struct request_result *result) {
+    struct certificate_facts facts = {0};
+    struct certificate_expected expected = {
+        .profile = call->profile,
+        .subject = subject_of(&call->request),
+        .spki_sha256 = call->request.spki_sha256,
+        .now_ms = clock_wall_ms(),
+        .not_before_s = call->request.not_before_s,
+    };
+    struct slice kept = from_ca->leaf;
+    buf_clear(ca->issuer->chain);
+    if (x509_check_certificate(ca->trust, from_ca->leaf, from_ca->extra, &expected, &facts,
+                               ca->issuer->chain, &result->error)) {
+        kept = buf_slice(ca->issuer->chain);
+    } else {
+        x509_sha256(from_ca->leaf, facts.sha256);
+        log_error(call->request.serial, &result->error);
+    }
+    copy_facts(&facts, kept, &result->certificate);
+}
+
+static void handle_result(void *context, const struct ca_result *from_ca) {
+    static const enum request_outcome outcomes[] = {
+        [CA_ACCEPTED] = OUTCOME_ACCEPTED,
+        [CA_CERTIFICATE] = OUTCOME_CERTIFICATE,
+        [CA_NOT_SENT] = OUTCOME_NOT_SENT,
+        [CA_REFUSED] = OUTCOME_REFUSED,
+        [CA_DOUBT] = OUTCOME_DOUBT,
+        [CA_NOT_ISSUED] = OUTCOME_NOT_ISSUED,
+        [CA_CANNOT_TELL] = OUTCOME_CANNOT_TELL,
+        [CA_REVOKED] = OUTCOME_DOUBT,
+    };
+    struct issuer_ca *ca = context;
+    struct issuer *issuer = ca->issuer;
+    struct issuer_call *call = find_call(issuer, from_ca->id, true);
+    struct request_result result = {
+        .outcome = outcomes[from_ca->outcome],
+        .error = from_ca->error,
+        .retry_after_ms = from_ca->retry_after_ms,
+        .handle = from_ca->handle,
+    };
+    struct pool_time now = {clock_wall_ms(), loop_now_ms(issuer->loop)};
+    if (call == NULL) {
+        return;
+    }
+    if (result.outcome == OUTCOME_CERTIFICATE) {
+        result.error = (struct error){0};
+        judge_certificate(ca, call, from_ca, &result);
+    }
+    call->used = false;
+    issuer->call_count--;
+    pool_post_result(issuer->pool, &now, from_ca->id, &result);
+}
+
+static void handle_report(void *context, const struct ca_report *report) {
+    struct issuer_ca *ca = context;
+    if (ca->issuer->on_report != NULL) {
+        ca->issuer->on_report(ca->issuer->context, ca->config, report);
+    }
+}
+
+static const struct ca_events ca_events = {
+    .on_result = handle_result,
+    .on_report = handle_report,
+};
+
+static struct issuer_ca *find_ca(const struct issuer *issuer, const char *name) {
+    for (size_t i = 0; i < issuer->ca_count; i++) {
+        if (strcmp(issuer->cas[i].config->name, name) == 0) {
+            return (struct issuer_ca *)&issuer->cas[i];
+        }
+    }
+    return NULL;
+}
+
+void issuer_policy(const struct issuer *issuer, const struct profile *profile,
+                   struct ca_policy *policy) {
+    const struct issuer_ca *ca = find_ca(issuer, profile->ca);
+    const struct ca_settings *settings = &ca->config->settings;
+    *policy = (struct ca_policy){
+        .can_reconcile = ca->ops->can_reconcile,
+        .not_before_window_s = ca->ops->not_before_window_s,
+        .settle_ms = settings->settle_ms > 0 ? settings->settle_ms : ca->ops->settle_ms,
+        .in_flight = settings->in_flight > 0 ? settings->in_flight : 1,
+        .backoff_ms = BACKOFF_MS,
+        .backoff_max_ms = BACKOFF_MAX_MS,
+        .empty_scans = EMPTY_SCANS,
+        .breaker_failures = BREAKER_FAILURES,
+    };
+    uint32_t rescan_ms = policy->settle_ms / EMPTY_SCANS;
+    policy->rescan_ms = rescan_ms < RESCAN_MS ? rescan_ms : RESCAN_MS;
+}
+
+// A call that cannot even be begun has certainly not reached the CA.
+static void refuse_call(struct issuer *issuer, const struct request_record *request,
+                        const char *what) {
+    struct pool_time now = {clock_wall_ms(), loop_now_ms(issuer->loop)};
+    struct request_result result = {.outcome = OUTCOME_NOT_SENT, .handle = ""};
+    error_set(&result.error, E_INTERNAL, "%s: %s", request->serial, what);
+    pool_post_result(issuer->pool, &now, request->credential_id, &result);
+}
+
+void issuer_ask(struct issuer *issuer, enum request_action action,
+                const struct request_record *request) {
+    const struct profile *profile = config_find_profile(issuer->config, request->profile);
+    struct issuer_ca *ca = profile != NULL ? find_ca(issuer, profile->ca) : NULL;
+    struct issuer_call *call = find_call(issuer, 0, false);
+    if (ca == NULL || call == NULL) {
+        refuse_call(issuer, request, "no CA for its profile");
+        return;
+    }
+    *call = (struct issuer_call){.used = true, .request = *request, .profile = profile};
+    call->request.csr = (struct slice){0};
+    issuer->call_count++;
+    struct ca_request to_ca = {
+        .id = request->credential_id,
+        .profile = profile,
+        .subject = subject_of(request),
+        .csr = request->csr,
+        .not_before_s = request->not_before_s,
+        .sent_ms = request->sent_ms,
+        .handle = request->handle,
+    };
+    memcpy(to_ca.spki_sha256, request->spki_sha256, SHA256_SIZE);
+    if (action == REQUEST_ACT_SUBMIT) {
+        ca->ops->submit(ca->ca, &to_ca);
+    } else if (action == REQUEST_ACT_FETCH) {
+        ca->ops->fetch(ca->ca, &to_ca);
+    } else {
+        ca->ops->reconcile(ca->ca, &to_ca);
+    }
+}
+
+void issuer_check(struct issuer *issuer, const struct profile *profile) {
+    struct issuer_ca *ca = find_ca(issuer, profile->ca);
+    ca->ops->check(ca->ca, profile);
+}
+
+size_t issuer_in_progress(const struct issuer *issuer) {
+    return issuer->call_count;
+}
+
+bool issuer_is_public(const struct issuer *issuer) {
+    for (size_t i = 0; i < issuer->ca_count; i++) {
+        if (!issuer->cas[i].ops->is_public) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void issuer_set_pool(struct issuer *issuer, struct pool *pool) {
+    issuer->pool = pool;
+}
+
+static bool read_trust(const struct ca_settings *settings, struct x509_trust **trust,
+                       struct error *error) {
+    const char *root_file = settings->root_file;
+    struct buf *roots = NULL;
+    struct buf *intermediates = NULL;
+    bool done = false;
+    if (root_file == NULL || root_file[0] == '\0') {
+        root_file = settings->ca_certificate_file; // the embedded CA is its own root
+    }
+    if (root_file == NULL || root_file[0] == '\0') {
+        return error_set(error, E_CA_CONFIG, "[ca %s]: root_file is missing", settings->name);
+    }
+    if (!input_file_read(root_file, TRUST_FILE_MAX, E_CA_CONFIG, E_CA_CONFIG, &roots, error)) {
+        goto end;
+    }
+    if (settings->intermediates_file != NULL && settings->intermediates_file[0] != '\0' &&
+        !input_file_read(settings->intermediates_file, TRUST_FILE_MAX, E_CA_CONFIG, E_CA_CONFIG,
+                         &intermediates, error)) {
+        goto end;
+    }
+    struct slice none = {0};
+    done = x509_trust_new(buf_slice(roots), intermediates != NULL ? buf_slice(intermediates) : none,
+                          trust, error);
+end:
+    buf_free(roots);
+    buf_free(intermediates);
+    return done || error_prefix(error, "[ca %s]: %s", settings->name, root_file);
+}
+
+static bool open_ca(struct issuer *issuer, const struct config_ca *config, struct error *error) {
+    struct issuer_ca *ca = &issuer->cas[issuer->ca_count];
+    ca->issuer = issuer;
+    ca->config = config;
+    ca->ops = ca_find(config->settings.backend);
+    if (ca->ops == NULL) {
+        return error_set(error, E_CA_CONFIG, "[ca %s]: no backend %s", config->name,
+                         config->settings.backend);
+    }
+    if (!read_trust(&config->settings, &ca->trust, error)) {
+        return false;
+    }
+    if (!ca->ops->open(issuer->loop, &config->settings, &ca_events, ca, &ca->ca, error)) {
+        x509_trust_free(ca->trust);
+        return false;
+    }
+    issuer->ca_count++;
+    return true;
+}
+
+bool issuer_new(struct loop *loop, const struct config *config, issuer_report *on_report,
+                void *context, struct issuer **out, struct error *error) {
+    struct issuer *issuer = calloc(1, sizeof *issuer);
+    if (issuer == NULL || (issuer->chain = buf_new(OBJECT_MAX)) == NULL) {
+        free(issuer);
+        return error_set(error, E_MEMORY, "no memory for the CA side");
+    }
+    issuer->loop = loop;
+    issuer->config = config;
+    issuer->on_report = on_report;
+    issuer->context = context;
+    for (size_t i = 0; i < config->profile_count; i++) {
+        const char *name = config->profiles[i].ca;
+        if (find_ca(issuer, name) == NULL &&
+            !open_ca(issuer, config_find_ca(config, name), error)) {
+            issuer_free(issuer);
+            return false;
+        }
+    }
+    *out = issuer;
+    return true;
+}
+
+void issuer_free(struct issuer *issuer) {
+    if (issuer == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < issuer->ca_count; i++) {
+        issuer->cas[i].ops->close(issuer->cas[i].ca);
+        x509_trust_free(issuer->cas[i].trust);
+    }
+    buf_free(issuer->chain);
+    free(issuer);
+}

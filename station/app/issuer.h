@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The issuer: the CAs of the configuration, between the pool's requests and ca-client. It checks
+// every certificate before the pool hears of it.
+#ifndef BIRTHCERT_APP_ISSUER_H
+#define BIRTHCERT_APP_ISSUER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ca-client/ca.h"
+#include "station/app/config.h"
+#include "station/base/error.h"
+#include "station/core/pool.h"
+#include "station/io/loop.h"
+
+struct issuer;
+
+typedef void issuer_report(void *context, const struct config_ca *ca,
+                           const struct ca_report *report);
+
+// Opens every CA that a profile names. `config` and `loop` must outlive the issuer. `on_report` may
+// be NULL where no check is asked for.
+MUST_CHECK bool issuer_new(struct loop *loop, const struct config *config, issuer_report *on_report,
+                           void *context, struct issuer **issuer, struct error *error);
+void issuer_free(struct issuer *issuer); // takes NULL
+void issuer_set_pool(struct issuer *issuer, struct pool *pool);
+
+// What the core has to know of the CA of a profile.
+void issuer_policy(const struct issuer *issuer, const struct profile *profile,
+                   struct ca_policy *policy);
+
+// Performs a request's action; its result comes to the pool later, from the loop.
+void issuer_ask(struct issuer *issuer, enum request_action action,
+                const struct request_record *request);
+
+// Connects, logs in and compares the profile with the CA's policy; the report comes later.
+void issuer_check(struct issuer *issuer, const struct profile *profile);
+
+// Calls whose result has not come yet.
+size_t issuer_in_progress(const struct issuer *issuer);
+
+// False where a CA in use is not a public one: every output says so.
+bool issuer_is_public(const struct issuer *issuer);
+
+#endif

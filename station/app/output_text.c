@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <string.h>
+
+#include "station/app/output.h"
+#include "station/base/bytes.h"
+#include "station/base/clock.h"
+#include "station/core/request.h"
+
+#define RED "\033[1;31m"
+#define GREEN "\033[1;32m"
+#define YELLOW "\033[1;33m"
+#define PLAIN "\033[0m"
+
+static const char *paint(const struct output *output, const char *color) {
+    return output->color ? color : "";
+}
+
+static void escape(char *out, size_t capacity, const char *text) {
+    text_escape(out, capacity, text, strlen(text));
+}
+
+static void put_verdict(struct output *output, const struct output_verdict *verdict) {
+    char serial[256];
+    bool failed = verdict->verdict == UNIT_FAIL;
+    output_clear_status(output);
+    escape(serial, sizeof serial, verdict->serial);
+    fprintf(output->results, "%s%-4s%s  slot %-8s %s", paint(output, failed ? RED : GREEN),
+            unit_verdict_name(verdict->verdict), paint(output, PLAIN), verdict->slot,
+            serial[0] != '\0' ? serial : "(no serial)");
+    if (!failed) {
+        fprintf(output->results, "  %.1f s\n", (double)verdict->elapsed_ms / 1000);
+        return;
+    }
+    const char *remedy = error_code_remedy(verdict->error->code);
+    fprintf(output->results, "  %s %s%s%s\n", error_code_text(verdict->error->code),
+            verdict->error->text, remedy[0] != '\0' ? "; " : "", remedy);
+}
+
+static void put_check(struct output *output, const struct output_check *check) {
+    static const char *const words[] = {"ok", "warning", "fault"};
+    static const char *const colors[] = {GREEN, YELLOW, RED};
+    fprintf(output->results, "%s%-7s%s  %s: %s%s%s%s%s\n", paint(output, colors[check->level]),
+            words[check->level], paint(output, PLAIN), check->subject,
+            check->code[0] != '\0' ? check->code : "", check->code[0] != '\0' ? " " : "",
+            check->text, check->remedy[0] != '\0' ? "; " : "", check->remedy);
+}
+
+static const char *result_word(const struct store_row *row) {
+    static const char *const words[] = {"open", "FAILED", "PASSED"};
+    return words[row->unit.result];
+}
+
+static void put_unit(struct output *output, const struct store_row *row) {
+    char time[CLOCK_TEXT_SIZE];
+    const char *state =
+        row->credential.number == 0 ? "" : request_state_name(row->credential.request);
+    clock_format_utc(time, row->finished_ms != 0 ? row->finished_ms : row->admitted_ms);
+    fprintf(output->results, "%-24s %-7s %-12s %-10s %-12s slot %-8s %s", row->unit.serial,
+            result_word(row), row->credential.number == 0 ? "-" : row->credential.profile, state,
+            row->lot[0] != '\0' ? row->lot : "-", row->slot, time);
+    if (row->unit.result == UNIT_FAILED) {
+        fprintf(output->results, "  %s %s", error_code_text(row->unit_error), row->unit_text);
+    }
+    fputc('\n', output->results);
+}
+
+static void put_event(struct output *output, const struct store_event *event) {
+    char time[CLOCK_TEXT_SIZE];
+    clock_format_utc(time, event->time_ms);
+    fprintf(output->results, "%4" PRIu32 "  %s  %-12s", event->sequence, time, event->kind_text);
+    if (event->credential != 0) {
+        fprintf(output->results, " credential %u", event->credential);
+    }
+    if (event->slot[0] != '\0') {
+        fprintf(output->results, " slot %s", event->slot);
+    }
+    fprintf(output->results, " at %s%s%s", event->station,
+            event->operator_name[0] != '\0' ? " by " : "", event->operator_name);
+    if (event->code[0] != '\0' || event->text[0] != '\0') {
+        fprintf(output->results, ": %s%s%s", event->code, event->code[0] != '\0' ? " " : "",
+                event->text);
+    }
+    fputc('\n', output->results);
+}
+
+static void put_request(struct output *output, const struct output_request *request) {
+    const struct store_row *row = request->row;
+    char serial[2 * CERTIFICATE_SERIAL_MAX + 1] = "";
+    if (row->has_certificate) {
+        hex_encode(serial, row->certificate.serial, row->certificate.serial_length);
+    }
+    fprintf(output->results, "%-24s %-12s %s%s%s%s%s\n", row->unit.serial, row->credential.profile,
+            request->finding, serial[0] != '\0' ? ", certificate " : "", serial,
+            request->remedy[0] != '\0' ? "; " : "", request->remedy);
+}
+
+static void put_summary(struct output *output, const struct output_summary *summary) {
+    FILE *out = output->results;
+    output_clear_status(output);
+    fprintf(out,
+            "\n%zu units%s%s: %zu passed, %zu already provisioned, %zu failed, %zu unfinished\n",
+            summary->total, summary->lot[0] != '\0' ? " of lot " : "", summary->lot,
+            summary->passed, summary->already, summary->failed, summary->unfinished);
+    for (size_t i = 0; i < summary->reason_count; i++) {
+        fprintf(out, "  %zu x %s: %s\n", summary->reasons[i].count,
+                error_code_text(summary->reasons[i].code),
+                error_code_meaning(summary->reasons[i].code));
+    }
+    size_t tried = summary->passed + summary->failed + summary->unfinished;
+    if (tried > 0) {
+        fprintf(out, "first-pass yield %.1f %%, ",
+                100.0 * (double)summary->first_pass / (double)tried);
+    }
+    fprintf(out, "%.1f s in all, takt %.2f s\n", (double)summary->elapsed_ms / 1000,
+            (double)summary->takt_ms / 1000);
+    fputs("mean time by step:", out);
+    for (enum unit_state state = UNIT_ADMITTING; state < UNIT_DONE; state++) {
+        if (summary->steps[state].visits > 0) {
+            fprintf(out, " %s %.3f s;", unit_state_name(state),
+                    (double)summary->steps[state].total_ms / 1000 /
+                        (double)summary->steps[state].visits);
+        }
+    }
+    fputc('\n', out);
+}
+
+static void put_error(struct output *output, const char *context, const struct error *error) {
+    const char *remedy = error_code_remedy(error->code);
+    output_clear_status(output);
+    fprintf(output->messages, "birthcert: %s%s%s %s%s%s\n", context, context[0] != '\0' ? ": " : "",
+            error_code_text(error->code), error->text, remedy[0] != '\0' ? "; " : "", remedy);
+}
+
+const struct output_ops output_text = {
+    .verdict = put_verdict,
+    .check = put_check,
+    .unit = put_unit,
+    .event = put_event,
+    .request = put_request,
+    .summary = put_summary,
+    .error = put_error,
+};

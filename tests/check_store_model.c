@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random records, many of them wrong, against a small model of what must hold: one live certificate
+// per credential, one owner per key, one claim at a time, no PASS without proof, no certificate
+// that is forgotten; over batches, refusals and restarts.
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support_store.h"
+
+#define UNITS 5
+#define CREDENTIALS 2
+#define KEYS 12
+#define CERTIFICATES 24
+#define STEPS 60
+#define BATCH 12
+
+static struct store_fixture fixture;
+
+struct model_credential {
+    int key;           // -1: none
+    int live;          // certificate, -1: none
+    bool is_claimed;   // sent, and not yet back in the outbox or at its end
+    bool was_sent;     // at least once, for whatever key
+    bool is_requested; // a CSR is on record
+    bool is_proved;
+};
+
+static struct {
+    uint64_t random;
+    struct unit_record units[UNITS];
+    struct model_credential credentials[UNITS][CREDENTIALS];
+    int key_owner[KEYS];              // unit * CREDENTIALS + credential, -1: none
+    int certificate_of[CERTIFICATES]; // the same
+    bool passed[UNITS];
+} model;
+
+// What a record of the batch was about.
+struct step {
+    int unit;
+    int credential;
+    int key;
+    int certificate;
+};
+
+static int draw(int below) {
+    model.random = model.random * 6364136223846793005u + 1442695040888963407u;
+    return (int)((model.random >> 33) % (uint64_t)below);
+}
+
+static void setup(void) {
+    store_fixture_setup(&fixture);
+    memset(&model, 0, sizeof model);
+    memset(model.key_owner, 0xff, sizeof model.key_owner);
+    memset(model.certificate_of, 0xff, sizeof model.certificate_of);
+    for (int i = 0; i < UNITS; i++) {
+        char serial[32];
+        snprintf(serial, sizeof serial, "M-%d", i);
+        struct record record = store_record_admit(&fixture, serial, CREDENTIALS);
+        store_accept(&fixture, &record);
+        model.units[i] = fixture.batch->answers[0].unit;
+        for (int j = 0; j < CREDENTIALS; j++) {
+            model.credentials[i][j] = (struct model_credential){.key = -1, .live = -1};
+        }
+    }
+}
+
+static void teardown(void) {
+    store_fixture_teardown(&fixture);
+}
+
+static struct record draw_record(struct step *step) {
+    static const enum record_kind kinds[] = {RECORD_KEY,         RECORD_CSR,        RECORD_CSR,
+                                             RECORD_SENT,        RECORD_SENT,       RECORD_REQUEST,
+                                             RECORD_CERTIFICATE, RECORD_INSTALL,    RECORD_INSTALL,
+                                             RECORD_RESULT,      RECORD_CERTIFICATE};
+    *step = (struct step){draw(UNITS), draw(CREDENTIALS), draw(KEYS), draw(CERTIFICATES)};
+    const struct model_credential *credential = &model.credentials[step->unit][step->credential];
+    if (credential->key >= 0 && draw(4) > 0) {
+        step->key = credential->key; // else most would be refused
+    }
+    struct record record = store_record(&fixture, kinds[draw((int)ARRAY_LENGTH(kinds))],
+                                        &model.units[step->unit], (uint32_t)step->credential);
+    store_test_hash((uint32_t)step->key, record.spki_sha256);
+    if (record.kind == RECORD_CSR) {
+        record.bytes = (struct slice){(const uint8_t *)"csr", 3};
+    } else if (record.kind == RECORD_REQUEST) {
+        record.request = (enum request_state)draw(REQUEST_ISSUED + 1);
+    } else if (record.kind == RECORD_CERTIFICATE) {
+        record.certificate =
+            store_test_certificate((uint32_t)step->certificate, record.spki_sha256);
+        record.error = draw(3) == 0 ? E_CERT_NAMES : ERROR_NONE;
+    } else if (record.kind == RECORD_INSTALL) {
+        record.install = (enum install_state)(1 + draw(INSTALL_PROVED));
+    } else if (record.kind == RECORD_RESULT) {
+        record.result = draw(2) == 0 ? UNIT_FAILED : UNIT_PASSED;
+        record.error = record.result == UNIT_FAILED ? E_CAM_PROOF : ERROR_NONE;
+    }
+    return record;
+}
+
+static void apply_key(const struct step *step, struct model_credential *credential) {
+    int owner = step->unit * CREDENTIALS + step->credential;
+    if (credential->key != step->key) {
+        ck_assert(!credential->is_requested);
+        ck_assert_int_eq(model.key_owner[step->key], -1);
+        if (credential->key >= 0) {
+            model.key_owner[credential->key] = -1;
+        }
+    }
+    model.key_owner[step->key] = owner;
+    credential->key = step->key;
+}
+
+static void apply_request(const struct record *record, struct model_credential *credential) {
+    ck_assert_int_eq(credential->live, -1);
+    if (record->request == REQUEST_QUEUED || record->request == REQUEST_REFUSED ||
+        record->request == REQUEST_QUARANTINED) {
+        credential->is_claimed = false;
+    } else if (record->request == REQUEST_NONE) {
+        ck_assert(!credential->is_claimed); // the CA may owe something for it
+        credential->is_requested = false;
+    }
+}
+
+// A certificate that was kept: live where it was accepted as good, in quarantine else.
+static void apply_certificate(const struct record *record, const struct answer *answer,
+                              const struct step *step, struct model_credential *credential) {
+    int owner = step->unit * CREDENTIALS + step->credential;
+    int *known = &model.certificate_of[step->certificate];
+    if (answer->code == E_CERT_DUPLICATE) {
+        ck_assert_int_ne(*known, -1);
+        ck_assert_int_ne(*known, owner);
+        return;
+    }
+    ck_assert(*known == -1 || *known == owner);
+    *known = owner;
+    if (answer->code == ERROR_NONE && record->error == ERROR_NONE) {
+        ck_assert(credential->live == -1 || credential->live == step->certificate);
+        ck_assert(credential->live != -1 || credential->key == step->key);
+        ck_assert(credential->was_sent); // I2
+        credential->live = step->certificate;
+    }
+    credential->is_claimed = false;
+}
+
+static void apply_result(const struct record *record, int unit) {
+    model.passed[unit] = record->result == UNIT_PASSED;
+    for (int i = 0; i < CREDENTIALS && record->result == UNIT_PASSED; i++) {
+        ck_assert(model.credentials[unit][i].is_proved);
+        ck_assert_int_ge(model.credentials[unit][i].live, 0);
+    }
+}
+
+static void apply(const struct record *record, const struct answer *answer,
+                  const struct step *step) {
+    struct model_credential *credential = &model.credentials[step->unit][step->credential];
+    if (record->kind == RECORD_CERTIFICATE) {
+        apply_certificate(record, answer, step, credential);
+        return;
+    }
+    if (answer->code == E_CSR_KEY_REUSED) {
+        ck_assert_int_ne(model.key_owner[step->key], -1);
+        ck_assert_int_ne(model.key_owner[step->key], step->unit * CREDENTIALS + step->credential);
+    }
+    if (answer->code != ERROR_NONE) {
+        return;
+    }
+    switch (record->kind) {
+    case RECORD_KEY:
+        apply_key(step, credential);
+        break;
+    case RECORD_CSR:
+        apply_key(step, credential);
+        credential->is_requested = true;
+        break;
+    case RECORD_SENT:
+        ck_assert(credential->is_requested && !credential->is_claimed && credential->live == -1);
+        credential->is_claimed = credential->was_sent = true;
+        break;
+    case RECORD_REQUEST:
+        apply_request(record, credential);
+        break;
+    case RECORD_INSTALL:
+        ck_assert_int_ge(credential->live, 0);
+        if (!model.passed[step->unit]) {
+            credential->is_proved = record->install == INSTALL_PROVED;
+        }
+        break;
+    default:
+        apply_result(record, step->unit);
+        break;
+    }
+}
+
+// The store says the same as the model, of every unit.
+static void compare(void) {
+    for (int i = 0; i < UNITS; i++) {
+        struct unit_record unit = store_admit_again(&fixture, model.units[i].serial);
+        ck_assert_int_eq(unit.result == UNIT_PASSED, model.passed[i]);
+        for (uint32_t j = 0; j < CREDENTIALS; j++) {
+            const struct model_credential *credential = &model.credentials[i][j];
+            ck_assert_int_eq(unit.credentials[j].has_key, credential->key >= 0);
+            ck_assert_int_eq(unit.credentials[j].request != REQUEST_NONE, credential->is_requested);
+            ck_assert_int_eq(unit.credentials[j].request == REQUEST_ISSUED, credential->live >= 0);
+            struct record load = store_record(&fixture, RECORD_LOAD_CERTIFICATE, &unit, j);
+            const struct answer *answer = store_commit_one(&fixture, &load);
+            ck_assert_int_eq(answer->code == ERROR_NONE, credential->live >= 0);
+            if (credential->live >= 0) {
+                struct certificate_record expected = store_test_certificate(
+                    (uint32_t)credential->live, answer->certificate.spki_sha256);
+                ck_assert_mem_eq(answer->certificate.sha256, expected.sha256, SHA256_SIZE);
+                ck_assert(slice_equal(answer->certificate.chain, expected.chain));
+            }
+        }
+    }
+}
+
+static bool count_row(void *context, const struct store_row *row) {
+    (void)row;
+    ++*(int *)context;
+    return true;
+}
+
+START_TEST(test_random_records) {
+    struct error error = {0};
+    model.random = (uint64_t)_i * 7919 + 1;
+    for (int i = 0; i < STEPS; i++) {
+        struct step steps[BATCH];
+        int count = 1 + draw(BATCH);
+        batch_clear(fixture.batch);
+        for (int j = 0; j < count; j++) {
+            struct record record = draw_record(&steps[j]);
+            ck_assert(batch_put(fixture.batch, &record));
+        }
+        ck_assert_msg(store_sqlite.commit(fixture.store, fixture.batch, &error), "%s", error.text);
+        for (int j = 0; j < count; j++) {
+            apply(&fixture.batch->records[j], &fixture.batch->answers[j], &steps[j]);
+        }
+    }
+    compare();
+    store_fixture_reopen(&fixture);
+    compare();
+    ck_assert_msg(store_sqlite.check(fixture.store, &error), "%s", error.text);
+    // No surplus was forgotten.
+    bool has_surplus = false;
+    for (int i = 0; i < CERTIFICATES; i++) {
+        int owner = model.certificate_of[i];
+        has_surplus =
+            has_surplus ||
+            (owner >= 0 && model.credentials[owner / CREDENTIALS][owner % CREDENTIALS].live != i);
+    }
+    struct store_filter quarantined = {.state = "quarantined"};
+    int rows = 0;
+    ck_assert(store_sqlite.select_rows(fixture.store, &quarantined, count_row, &rows, &error));
+    ck_assert(!has_surplus || rows > 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("store_model");
+    TCase *tests = tcase_create("model");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_set_timeout(tests, 60);
+    tcase_add_loop_test(tests, test_random_records, 0, 60);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
