@@ -13,8 +13,8 @@ VERSION := 0.1.0
 LIBS := libuv libcurl sqlite3 jansson openssl inih libmicrohttpd
 LIBS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 LIBS_LDLIBS := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
-CHECK_CFLAGS := $(shell $(PKG_CONFIG) --cflags check 2>/dev/null)
-CHECK_LDLIBS := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
+CHECK_CFLAGS := $(shell $(PKG_CONFIG) --cflags check libcbor 2>/dev/null)
+CHECK_LDLIBS := $(shell $(PKG_CONFIG) --libs check libcbor 2>/dev/null)
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
 ifdef WERROR

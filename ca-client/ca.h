@@ -117,7 +117,7 @@ struct ca_ops {
     bool (*open)(struct loop *loop, const struct ca_settings *settings,
                  const struct ca_events *events, void *context, struct ca **ca,
                  struct error *error);
-    // Ends what is in progress without results. Takes NULL.
+    // Ends what is in progress without results. Takes NULL. Not from inside a callback.
     void (*close)(struct ca *ca);
 
     void (*check)(struct ca *ca, const struct profile *profile);

@@ -13,8 +13,7 @@
 
 #define TIMEOUT_DEFAULT_MS 30000
 
-// ---- open and close
-// ------------------------------------------------------------------------------
+// ---- open and close -----------------------------------------------------------------------------
 
 static bool is_set(const char *text) {
     return text != NULL && text[0] != '\0';
@@ -175,8 +174,7 @@ static bool open_hvca(struct loop *loop, const struct ca_settings *settings,
     return true;
 }
 
-// ---- calls
-// ---------------------------------------------------------------------------------------
+// ---- calls --------------------------------------------------------------------------------------
 
 // True where the call cannot even begin; its result is on its way then.
 static bool ends_early(struct hvca_call *call) {

@@ -30,8 +30,7 @@
 #define HVCA_STAMP_WINDOW_S 100
 #define HVCA_SETTLE_MS 30000
 
-// ---- the session
-// ---------------------------------------------------------------------------------
+// ---- the session --------------------------------------------------------------------------------
 
 typedef void hvca_answer_callback(void *context, const struct http_response *response);
 
@@ -74,8 +73,7 @@ struct hvca_queue {
     struct loop_timer *timer;
 };
 
-// ---- calls
-// ---------------------------------------------------------------------------------------
+// ---- calls --------------------------------------------------------------------------------------
 
 struct hvca_call;
 typedef void hvca_call_step(struct hvca_call *call);

@@ -65,8 +65,7 @@ static json_t *load_array(struct slice body, const char *what, struct error *err
     return root;
 }
 
-// ---- login, problems, certificates
-// ---------------------------------------------------------------
+// ---- login, problems, certificates --------------------------------------------------------------
 
 static bool is_header_text(const char *text, size_t length) {
     for (size_t i = 0; i < length; i++) {
@@ -157,8 +156,7 @@ bool hvca_parse_value(struct slice body, int64_t *value, struct error *error) {
     return good || fail_member(error, "value");
 }
 
-// ---- serials
-// -------------------------------------------------------------------------------------
+// ---- serials ------------------------------------------------------------------------------------
 
 bool hvca_read_serial(const char *text, size_t length, char out[CA_HANDLE_SIZE]) {
     if (length == 0 || length >= CA_HANDLE_SIZE) {

@@ -21,8 +21,7 @@
 #define HVCA_LIST_MAX 16
 #define HVCA_ROWS_MAX 1000 // of one page of the statistics
 
-// ---- the validation policy
-// -----------------------------------------------------------------------
+// ---- the validation policy ----------------------------------------------------------------------
 
 enum hvca_presence {
     HVCA_OPTIONAL,
@@ -102,8 +101,7 @@ struct hvca_policy {
 MUST_CHECK bool hvca_parse_policy(struct slice body, struct hvca_policy *policy,
                                   struct error *error);
 
-// ---- the rest
-// ------------------------------------------------------------------------------------
+// ---- the rest -----------------------------------------------------------------------------------
 
 // POST /login. Appends the token, which is fit for a header line.
 MUST_CHECK bool hvca_parse_login(struct slice body, struct buf *token, struct error *error);

@@ -54,8 +54,7 @@ void hvca_scan_free(struct hvca_scan *scan) {
 static void look_further(struct hvca_call *call);
 static void list_page(struct hvca_call *call);
 
-// ---- the cache
-// -----------------------------------------------------------------------------------
+// ---- the cache ----------------------------------------------------------------------------------
 
 static struct hvca_scan_cache_entry *cache_slot(struct ca *ca, const char *serial) {
     uint32_t hash = 2166136261U; // FNV-1a
@@ -81,8 +80,7 @@ static bool is_known_other(struct hvca_call *call, const char *serial) {
            memcmp(slot->spki_sha256, call->request.spki_sha256, SHA256_SIZE) != 0;
 }
 
-// ---- the end
-// -------------------------------------------------------------------------------------
+// ---- the end ------------------------------------------------------------------------------------
 
 static void start_scan(struct hvca_call *call);
 
@@ -149,8 +147,7 @@ static void note_error(struct hvca_scan *scan, const struct error *error) {
     }
 }
 
-// ---- one certificate
-// -----------------------------------------------------------------------------
+// ---- one certificate ----------------------------------------------------------------------------
 
 static bool read_certificate(struct hvca_call *call, const char *serial, struct slice body,
                              struct error *error) {
@@ -255,8 +252,7 @@ static void look_further(struct hvca_call *call) {
     }
 }
 
-// ---- the list
-// ------------------------------------------------------------------------------------
+// ---- the list -----------------------------------------------------------------------------------
 
 static void end_with(struct hvca_call *call, const struct error *error) {
     note_error(call->scan, error);

@@ -26,8 +26,7 @@ static json_t *text_array(const char *value) {
     return array;
 }
 
-// ---- validity
-// ------------------------------------------------------------------------------------
+// ---- validity -----------------------------------------------------------------------------------
 
 // Where the policy leaves no room the CA's own now is the beginning.
 static bool is_stamp_allowed(const struct hvca_ask *ask, int64_t stamp_s) {
@@ -65,8 +64,7 @@ static bool put_validity(json_t *root, const struct hvca_ask *ask) {
     return json_object_set_new(root, "validity", validity) == 0 && good;
 }
 
-// ---- names
-// ---------------------------------------------------------------------------------------
+// ---- names --------------------------------------------------------------------------------------
 
 static bool put_name(json_t *subject, const struct hvca_policy *policy,
                      enum hvca_subject_field field, const char *value) {
@@ -134,8 +132,7 @@ static bool put_san(json_t *root, const struct hvca_policy *policy, const struct
     return json_object_set_new(root, "san", san) == 0 && good;
 }
 
-// ---- usages, signature, key
-// ----------------------------------------------------------------------
+// ---- usages, signature, key ---------------------------------------------------------------------
 
 static bool put_usages(json_t *root, const struct hvca_policy *policy,
                        const struct profile *profile) {
@@ -195,8 +192,7 @@ static bool put_key(json_t *root, const struct hvca_ask *ask, struct error *erro
     return good;
 }
 
-// ---- the whole
-// -----------------------------------------------------------------------------------
+// ---- the whole ----------------------------------------------------------------------------------
 
 static int dump_piece(const char *data, size_t length, void *context) {
     struct buf *body = context;

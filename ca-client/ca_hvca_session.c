@@ -13,8 +13,7 @@
 // Wrong credentials do not become right by themselves, and asking often may lock the account.
 #define LOGIN_REFUSED_BACKOFF_MS 10000
 
-// ---- the queue
-// -----------------------------------------------------------------------------------
+// ---- the queue ----------------------------------------------------------------------------------
 
 static void queue_push(struct hvca_queue *queue, struct hvca_exchange *exchange) {
     exchange->next = NULL;
@@ -74,8 +73,7 @@ static void wake(struct ca *ca, int64_t delay_ms) {
     loop_timer_start(ca->queue.timer, delay_ms);
 }
 
-// ---- the session
-// ---------------------------------------------------------------------------------
+// ---- the session --------------------------------------------------------------------------------
 
 int64_t hvca_ca_now_s(const struct ca *ca) {
     return (clock_wall_ms() + (ca->has_clock_offset ? ca->clock_offset_ms : 0)) / 1000;
@@ -146,8 +144,7 @@ static bool session_is_barred(const struct ca *ca) {
     return ca->session.state == HVCA_LOGGED_OUT && ca->session.retry_at_ms > clock_monotonic_ms();
 }
 
-// ---- answers
-// -------------------------------------------------------------------------------------
+// ---- answers ------------------------------------------------------------------------------------
 
 static void answer_not_sent(struct hvca_exchange *exchange, const struct error *error,
                             int64_t retry_after_ms) {
@@ -212,8 +209,7 @@ static void handle_answer(void *context, const struct http_response *response) {
     exchange_free(exchange);
 }
 
-// ---- sending
-// -------------------------------------------------------------------------------------
+// ---- sending ------------------------------------------------------------------------------------
 
 static void start_exchange(struct hvca_exchange *exchange) {
     struct ca *ca = exchange->ca;

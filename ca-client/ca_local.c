@@ -30,14 +30,12 @@ struct ca {
     struct ca_events events;
     void *context;
     struct loop_timer *timer;
-    bool *closed; // of the delivery in progress, which must not touch a closed CA
     size_t first;
     size_t count;
     struct pending queue[CA_PENDING_MAX];
 };
 
-// ---- results
-// -------------------------------------------------------------------------------------
+// ---- results ------------------------------------------------------------------------------------
 
 static void push(struct ca *ca, const struct pending *pending) {
     assert(ca->count < CA_PENDING_MAX);
@@ -86,9 +84,7 @@ static void deliver_result(struct ca *ca, const struct pending *pending) {
 // Only what waits already: a callback that asks for more gets it in another turn of the loop.
 static void deliver(void *context) {
     struct ca *ca = context;
-    bool closed = false;
-    ca->closed = &closed;
-    for (size_t left = ca->count; left > 0 && !closed; left--) {
+    for (size_t left = ca->count; left > 0; left--) {
         struct pending pending = pop(ca);
         if (pending.is_report) {
             deliver_report(ca, &pending);
@@ -97,13 +93,9 @@ static void deliver(void *context) {
         }
         buf_free(pending.leaf);
     }
-    if (!closed) {
-        ca->closed = NULL;
-    }
 }
 
-// ---- calls
-// ---------------------------------------------------------------------------------------
+// ---- calls --------------------------------------------------------------------------------------
 
 static void local_check(struct ca *ca, const struct profile *profile) {
     struct pending pending = {.is_report = true};
@@ -189,8 +181,7 @@ static void local_revoke(struct ca *ca, const struct ca_request *request,
     push(ca, &pending);
 }
 
-// ---- opening
-// -------------------------------------------------------------------------------------
+// ---- opening ------------------------------------------------------------------------------------
 
 static bool read_file(const char *path, struct buf *out, struct error *error) {
     uint8_t chunk[4096];
@@ -238,9 +229,6 @@ static bool is_set(const char *value) {
 static void local_close(struct ca *ca) {
     if (ca == NULL) {
         return;
-    }
-    if (ca->closed != NULL) {
-        *ca->closed = true;
     }
     while (ca->count > 0) {
         struct pending pending = pop(ca);

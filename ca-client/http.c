@@ -304,13 +304,16 @@ static void judge_result(struct http_exchange *exchange, CURLcode result) {
     long status = 0;
     curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &status);
     http_answer_finish(&exchange->answer, clock_wall_ms());
-    if (result == CURLE_OK && status >= 200 && exchange->attempts > 0) {
+    // curl takes headers that end with the connection for whole ones; a Location may be cut there.
+    bool has_headers = exchange->answer.headers_done && !exchange->answer.is_interim;
+    if (result == CURLE_OK && status >= 200 && has_headers && exchange->attempts > 0) {
         response->outcome = HTTP_ANSWERED;
         response->status = status;
         return;
     }
-    const char *text =
-        exchange->curl_text[0] != '\0' ? exchange->curl_text : curl_easy_strerror(result);
+    const char *text = exchange->curl_text[0] != '\0' ? exchange->curl_text
+                       : result == CURLE_OK           ? "the answer was cut off in its headers"
+                                                      : curl_easy_strerror(result);
     // Half an answer is no answer: nothing of it is passed on.
     *response = (struct http_response){.total_count = -1};
     if (exchange->attempts == 0) {

@@ -38,7 +38,10 @@ struct profile {
     uint32_t validity_days;
 };
 
-// The built-in profiles "https" and "idevid", to start from. False for another name.
+// The built-in profiles, to start from; false for another name. "https": CN and serialNumber
+// {serial}, host name {serial}.local, serverAuth and clientAuth, ten years, credential 1. "idevid"
+// (IEEE 802.1AR): CN "{model} {serial}", serialNumber {serial}, HardwareModuleName with a type of
+// the arc for documentation (RFC 5612) that a maker replaces, no end, credential 2.
 bool profile_built_in(const char *name, struct profile *profile);
 
 // What a camera puts into templates.
@@ -50,7 +53,8 @@ struct profile_subject {
 };
 
 // Fills a template. E_CONFIG for an unknown placeholder or a result over `capacity` - 1 bytes, and
-// for {mac} where the camera has none. `out` is at most 64 bytes long for names in the subject
+// for {mac} where the camera has none; E_CAM_MALFORMED for a serial or model that is no label
+// (text_is_label). `out` is at most 64 bytes long for names in the subject
 // (X.520 upper bounds): the caller gives the capacity that goes with it.
 MUST_CHECK bool profile_fill(const char *template, const struct profile_subject *subject, char *out,
                              size_t capacity, struct error *error);

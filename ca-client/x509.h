@@ -37,7 +37,7 @@ MUST_CHECK bool x509_make_subject(const struct profile *profile,
 struct x509_trust;
 
 // Reads PEM certificates. `intermediates_pem` may be empty. At least one self-signed root is
-// needed.
+// needed. E_CA_CONFIG.
 MUST_CHECK bool x509_trust_new(struct slice roots_pem, struct slice intermediates_pem,
                                struct x509_trust **trust, struct error *error);
 void x509_trust_free(struct x509_trust *trust); // takes NULL

@@ -5,8 +5,7 @@
 
 #include "ca-client/x509_internal.h"
 
-// ---- what it says
-// --------------------------------------------------------------------------------
+// ---- what it says -------------------------------------------------------------------------------
 
 static bool read_serial(struct slice integer, struct certificate_facts *facts,
                         struct error *error) {
@@ -55,17 +54,21 @@ static X509 *read_certificate(struct slice der, struct certificate_facts *facts,
     }
     x509_sha256(der, facts->sha256);
     x509_sha256(parts.spki, facts->spki_sha256);
-    bool good_serial = read_serial(parts.serial, facts, error);
-    struct error later;
-    if (!read_facts(certificate, facts, good_serial ? error : &later) || !good_serial) {
+    // The facts are read even behind a bad serial number: the quarantine shows them.
+    struct error serial_error = {0};
+    bool good_serial = read_serial(parts.serial, facts, &serial_error);
+    bool good = read_facts(certificate, facts, error);
+    if (!good_serial) {
+        *error = serial_error;
+    }
+    if (!good || !good_serial) {
         X509_free(certificate);
         return NULL;
     }
     return certificate;
 }
 
-// ---- what it must say
-// ----------------------------------------------------------------------------
+// ---- what it must say ---------------------------------------------------------------------------
 
 static bool check_key(const struct certificate_facts *facts,
                       const struct certificate_expected *expected, struct error *error) {
@@ -162,8 +165,7 @@ static bool check_extended_key_usage(const X509 *certificate, const struct profi
     return good;
 }
 
-// ---- what is installed
-// ---------------------------------------------------------------------------
+// ---- what is installed --------------------------------------------------------------------------
 
 static bool put_issuers(const STACK_OF(X509) * verified, struct buf *chain) {
     for (int i = 1; i < sk_X509_num(verified) - 1; i++) {

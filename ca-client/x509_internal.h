@@ -14,8 +14,7 @@
 #include "station/base/bytes.h"
 #include "station/base/error.h"
 
-// ---- keys and signatures, x509_key.c
-// -------------------------------------------------------------
+// ---- keys and signatures, x509_key.c ------------------------------------------------------------
 
 // A key from a SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7), the whole element. OpenSSL 3.0
 // takes over 100 µs to find out by itself what kind of key it has before it; being told, 20. NULL,
@@ -39,8 +38,7 @@ bool x509_verify_identified(EVP_PKEY *key, uint8_t key_type, struct slice identi
 bool x509_verify_numbered(EVP_PKEY *key, uint8_t key_type, uint8_t algorithm,
                           const struct signed_parts *message, struct slice signature, bool *known);
 
-// ---- the outer structure, x509_split.c
-// -----------------------------------------------------------
+// ---- the outer structure, x509_split.c ----------------------------------------------------------
 
 // RFC 2986, section 4. Slices of whole elements, but for `signature`: the bits.
 struct csr_parts {
@@ -65,8 +63,7 @@ bool x509_split_certificate(struct slice der, struct certificate_parts *parts);
 // E_CERT_MALFORMED with `what` in front. The caller frees it.
 X509 *x509_decode(struct slice der, const char *what, struct error *error);
 
-// ---- names, x509_name.c
-// --------------------------------------------------------------------------
+// ---- names, x509_name.c -------------------------------------------------------------------------
 
 // RFC 4514 text: printable ASCII, cut at `capacity` - 1 bytes.
 void x509_name_text(const X509_NAME *name, char *out, size_t capacity);
@@ -79,18 +76,16 @@ void x509_put_alternative_names(struct der_writer *writer, const struct names *n
 // E_CERT_NAMES where the certificate's names are not exactly these.
 bool x509_check_names(const X509 *certificate, const struct names *names, struct error *error);
 
-// ---- the chain, x509_trust.c
-// ---------------------------------------------------------------------
+// ---- the chain, x509_trust.c --------------------------------------------------------------------
 
 // X509_verify_cert at `time_ms`, up to a pinned root. On success `verified` holds the chain, leaf
 // first, root last; the caller frees it. E_CERT_CHAIN, E_CERT_WEAK, E_CERT_EXTENSION,
 // E_CERT_VALIDITY,
-// E_CERT_MALFORMED (of extra_der).
+// E_CERT_MALFORMED (what the CA gave along).
 bool x509_trust_verify(const struct x509_trust *trust, X509 *leaf, struct slice extra_der,
                        int64_t time_ms, STACK_OF(X509) * *verified, struct error *error);
 
-// ---- time, x509_validity.c
-// -----------------------------------------------------------------------
+// ---- time, x509_validity.c ----------------------------------------------------------------------
 
 // 9999-12-31T23:59:59Z, "no well-defined expiration" (RFC 5280, section 4.1.2.5).
 #define X509_FOREVER_MS INT64_C(253402300799000)

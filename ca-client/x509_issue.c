@@ -23,8 +23,7 @@ struct x509_issuer {
     int64_t not_after_ms;
 };
 
-// ---- parts of a certificate
-// ----------------------------------------------------------------------
+// ---- parts of a certificate ---------------------------------------------------------------------
 
 static bool set_time(ASN1_TIME *time, int64_t wall_ms) {
     return ASN1_TIME_adj(time, (time_t)(wall_ms / 1000), 0, 0) != NULL;
@@ -164,8 +163,7 @@ static bool put_certificate(X509 *certificate, struct buf *out) {
     return good;
 }
 
-// ---- the issuer
-// ----------------------------------------------------------------------------------
+// ---- the issuer ---------------------------------------------------------------------------------
 
 // Without this OpenSSL would ask for a password at the terminal.
 static int refuse_password(char *out, int capacity, int writing, void *context) {
@@ -276,8 +274,7 @@ int64_t x509_issuer_not_after_ms(const struct x509_issuer *issuer) {
     return issuer->not_after_ms;
 }
 
-// ---- issuing
-// -------------------------------------------------------------------------------------
+// ---- issuing ------------------------------------------------------------------------------------
 
 static bool set_key(X509 *certificate, struct slice csr) {
     struct csr_parts parts;
@@ -327,8 +324,7 @@ bool x509_issue(const struct x509_issuer *issuer, const struct x509_issue_reques
     return good || error_set(error, E_INTERNAL, "OpenSSL could not issue a certificate");
 }
 
-// ---- a new root
-// ----------------------------------------------------------------------------------
+// ---- a new root ---------------------------------------------------------------------------------
 
 static bool set_common_name(X509 *certificate, const char *common_name) {
     X509_NAME *name = X509_NAME_new();

@@ -22,8 +22,7 @@
 #define OID_ED25519 0x06, 0x03, 0x2b, 0x65, 0x70
 #define DER_NULL 0x05, 0x00
 
-// ---- keys
-// ----------------------------------------------------------------------------------------
+// ---- keys ---------------------------------------------------------------------------------------
 
 static EVP_PKEY *build_key(const char *algorithm, OSSL_PARAM *parameters) {
     EVP_PKEY *key = NULL;
@@ -171,8 +170,7 @@ EVP_PKEY *x509_key_from_spki(struct slice spki, uint8_t *key_type) {
     return NULL;
 }
 
-// ---- signatures
-// ----------------------------------------------------------------------------------
+// ---- signatures ---------------------------------------------------------------------------------
 
 enum key_family { FAMILY_NONE, FAMILY_EC, FAMILY_RSA, FAMILY_ED25519 };
 

@@ -23,8 +23,7 @@ enum general_name_tag {
 // id-on-hardwareModuleName, 1.3.6.1.5.5.7.8.4 (RFC 4108, section 5).
 static const struct slice hardware_module_name = DER(0x2b, 6, 1, 5, 5, 7, 8, 4);
 
-// ---- as text
-// -------------------------------------------------------------------------------------
+// ---- as text ------------------------------------------------------------------------------------
 
 void x509_name_text(const X509_NAME *name, char *out, size_t capacity) {
     out[0] = '\0';
@@ -50,8 +49,7 @@ static void printable_copy(char *out, size_t capacity, struct slice value) {
     out[length] = '\0';
 }
 
-// ---- as DER
-// --------------------------------------------------------------------------------------
+// ---- as DER -------------------------------------------------------------------------------------
 
 static struct slice text_slice(const char *text) {
     return (struct slice){(const uint8_t *)text, strlen(text)};
@@ -140,8 +138,7 @@ bool x509_make_subject(const struct profile *profile, const struct profile_subje
     return true;
 }
 
-// ---- against a certificate
-// -----------------------------------------------------------------------
+// ---- against a certificate ----------------------------------------------------------------------
 
 static bool check_attribute(const X509_NAME *subject, int nid, const char *expected,
                             struct error *error) {

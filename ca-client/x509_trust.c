@@ -125,8 +125,7 @@ void x509_trust_free(struct x509_trust *trust) {
     }
 }
 
-// ---- one verification
-// ----------------------------------------------------------------------------
+// ---- one verification ---------------------------------------------------------------------------
 
 static enum error_code verify_error_code(int reason, int depth) {
     switch (reason) {

@@ -90,8 +90,7 @@ struct store {
 // and what was being done. Returns false, always.
 bool store_fail(struct store *store, struct error *error, const char *doing);
 
-// ---- store_sqlite_query.c
-// ------------------------------------------------------------------------
+// ---- store_sqlite_query.c -----------------------------------------------------------------------
 
 // One use of a statement: bind its parameters in their order, then run it or read its rows. What
 // goes wrong while binding is kept and reported when it runs.
@@ -135,8 +134,7 @@ void query_end_own(struct query *query);
 // Runs a statement without parameters.
 MUST_CHECK bool store_run(struct store *store, enum statement statement, struct error *error);
 
-// ---- store_sqlite_schema.c
-// -----------------------------------------------------------------------
+// ---- store_sqlite_schema.c ----------------------------------------------------------------------
 
 // Finds out whether the file is ours. E_STORE_FOREIGN, E_STORE_NEWER, E_STORE_CORRUPT.
 MUST_CHECK bool store_identify(struct store *store, int *version, struct error *error);
@@ -147,8 +145,7 @@ MUST_CHECK bool store_migrate(struct store *store, int version, struct error *er
 // Copies the database to PATH.backup-vVERSION, durably.
 MUST_CHECK bool store_backup(struct store *store, int version, struct error *error);
 
-// ---- store_sqlite_commit.c
-// -----------------------------------------------------------------------
+// ---- store_sqlite_commit.c ----------------------------------------------------------------------
 
 // One record on its way into the database.
 struct change {
@@ -170,8 +167,7 @@ bool store_sqlite_commit(struct store *store, struct batch *batch, struct error 
 bool change_refuse(struct change *change, enum error_code code, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
-// ---- store_sqlite_unit.c, store_sqlite_request.c, store_sqlite_certificate.c
-// ------------------------
+// ---- store_sqlite_unit.c, store_sqlite_request.c, store_sqlite_certificate.c --------------------
 
 // Each applies one kind of record, or refuses it. False only where the database failed.
 typedef bool change_apply(struct change *change, struct error *error);
@@ -193,8 +189,7 @@ void certificate_read(const struct query *query, int column,
                       struct certificate_record *certificate);
 void request_read(const struct query *query, int column, struct request_record *request);
 
-// ---- store_sqlite_select.c, store_sqlite_check.c
-// --------------------------------------------------
+// ---- store_sqlite_select.c, store_sqlite_check.c ------------------------------------------------
 
 bool store_sqlite_select_requests(struct store *store, store_visit_request *visit, void *context,
                                   struct error *error);

@@ -216,7 +216,7 @@ bool query_is_null(const struct query *query, int column) {
 enum error_code query_error(const struct query *query, int column) {
     char text[32];
     query_text(query, column, text, sizeof text);
-    return error_code_from_text(text);
+    return text[0] == '\0' ? ERROR_NONE : error_code_from_text(text);
 }
 
 bool store_run(struct store *store, enum statement statement, struct error *error) {

@@ -26,8 +26,7 @@ bool store_sqlite_select_requests(struct store *store, store_visit_request *visi
     }
 }
 
-// ---- history
-// -------------------------------------------------------------------------------------
+// ---- history ------------------------------------------------------------------------------------
 
 // An event as it is stored.
 struct stored_event {
@@ -130,8 +129,7 @@ bool store_sqlite_select_events(struct store *store, int64_t unit_id, store_visi
     }
 }
 
-// ---- rows
-// ----------------------------------------------------------------------------------------
+// ---- rows ---------------------------------------------------------------------------------------
 
 static void row_put_key(struct store_row *row, const struct stored_event *stored) {
     if (stored->state != 1) {
@@ -253,8 +251,7 @@ static void row_read(const struct query *query, struct store_row *row) {
     }
 }
 
-// ---- filters
-// -------------------------------------------------------------------------------------
+// ---- filters ------------------------------------------------------------------------------------
 
 static const struct {
     const char *name;

@@ -17,8 +17,7 @@ enum cbor_major {
 #define SIMPLE_TRUE 21
 #define HEAD_SIZE_MAX 9
 
-// ---- writing
-// -------------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------
 
 void cbor_writer_init(struct cbor_writer *writer, uint8_t *out, size_t capacity) {
     *writer = (struct cbor_writer){.out = out, .capacity = capacity};
@@ -90,8 +89,7 @@ void cbor_put_map(struct cbor_writer *writer, size_t pairs) {
     put_head(writer, MAJOR_MAP, pairs);
 }
 
-// ---- UTF-8
-// ---------------------------------------------------------------------------------------
+// ---- UTF-8 --------------------------------------------------------------------------------------
 
 // The length of the character that `text` begins with, 0 where it is none (RFC 3629, section 4:
 // nothing overlong, no surrogate, nothing above U+10FFFF).
@@ -129,8 +127,7 @@ static bool utf8_is_valid(struct slice text) {
     return true;
 }
 
-// ---- reading
-// -------------------------------------------------------------------------------------
+// ---- reading ------------------------------------------------------------------------------------
 
 static void drop(struct slice *rest, size_t length) {
     rest->data += length;
@@ -242,8 +239,7 @@ bool cbor_skip(struct cbor_reader *reader) {
     return true;
 }
 
-// ---- checking
-// ------------------------------------------------------------------------------------
+// ---- checking -----------------------------------------------------------------------------------
 
 // An array or a map that is being walked.
 struct level {

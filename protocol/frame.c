@@ -6,8 +6,7 @@
 #define PROTOCOL_VERSION 1
 #define COBS_CODE_FULL 255 // 254 bytes that no 00 follows
 
-// ---- writing
-// -------------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------
 
 struct cobs_writer {
     uint8_t *out;
@@ -90,8 +89,7 @@ size_t frame_encode(uint8_t *out, size_t capacity, const struct frame *frame,
     return writer.failed ? 0 : writer.used;
 }
 
-// ---- reading
-// -------------------------------------------------------------------------------------
+// ---- reading ------------------------------------------------------------------------------------
 
 // In place, since what is decoded is never longer. `bytes` holds no 00. A code that points past the
 // end makes it fail.

@@ -5,8 +5,7 @@
 #include "protocol/message.h"
 #include "protocol/message_fields.h"
 
-// ---- one value
-// -----------------------------------------------------------------------------------
+// ---- one value ----------------------------------------------------------------------------------
 
 static bool read_uint(const struct cbor_item *item, uint64_t limit, uint64_t *value) {
     *value = item->value;
@@ -99,8 +98,7 @@ static bool store_scalar(const struct message_field *field, const struct cbor_it
     }
 }
 
-// ---- the pairs of a map
-// --------------------------------------------------------------------------
+// ---- the pairs of a map -------------------------------------------------------------------------
 
 static size_t field_index(const struct message_layout *layout, const struct cbor_item *key) {
     for (size_t i = 0; key->type == CBOR_UINT && i < layout->count; i++) {
@@ -144,8 +142,7 @@ static bool is_complete(const struct message_layout *layout, const bool *seen,
     return true;
 }
 
-// ---- the parts of an INFO
-// ------------------------------------------------------------------------
+// ---- the parts of an INFO -----------------------------------------------------------------------
 
 static bool store_hardware_id(struct message_info *info, const struct cbor_item *item) {
     if (item->type != CBOR_BYTES || item->bytes.length > MESSAGE_HARDWARE_ID_MAX) {
@@ -209,8 +206,7 @@ static bool read_key_types(struct cbor_reader *reader, const struct cbor_item *a
     return true;
 }
 
-// ---- a message
-// -----------------------------------------------------------------------------------
+// ---- a message ----------------------------------------------------------------------------------
 
 static bool store_code(struct message *message, const struct cbor_item *item) {
     bool known = item->value > CAMERA_OK && item->value <= CAMERA_NO_CREDENTIAL;

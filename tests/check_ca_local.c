@@ -161,8 +161,7 @@ static struct certificate_facts check_last(const struct ca_request *wanted) {
     return facts;
 }
 
-// ---- issuing
-// -------------------------------------------------------------------------------------
+// ---- issuing ------------------------------------------------------------------------------------
 
 START_TEST(issues_what_the_profile_says) {
     struct ca_request wanted = request(7);
@@ -251,8 +250,7 @@ START_TEST(puts_the_stamp_that_is_asked_for) {
 }
 END_TEST
 
-// ---- refusals
-// ------------------------------------------------------------------------------------
+// ---- refusals -----------------------------------------------------------------------------------
 
 static void expect_refusal(const struct ca_request *wanted, enum error_code code) {
     got.count = 0;
@@ -341,8 +339,7 @@ START_TEST(closes_from_inside_a_result) {
 }
 END_TEST
 
-// ---- an intermediate as the issuer
-// ---------------------------------------------------------------
+// ---- an intermediate as the issuer --------------------------------------------------------------
 
 START_TEST(issues_from_an_intermediate_until_it_ends) {
     struct pki_ca root = pki_ca_new("Upper", NULL);
@@ -400,8 +397,7 @@ START_TEST(issues_from_an_intermediate_until_it_ends) {
 }
 END_TEST
 
-// ---- opening
-// -------------------------------------------------------------------------------------
+// ---- opening ------------------------------------------------------------------------------------
 
 static void expect_no_open(const struct ca_settings *bad, enum error_code code, const char *part) {
     struct ca *other = (struct ca *)folder; // anything but NULL

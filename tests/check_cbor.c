@@ -36,8 +36,7 @@ static void assert_written(const struct cbor_writer *writer, const char *hex) {
     ck_assert_str_eq(text, hex);
 }
 
-// ---- what is refused
-// -----------------------------------------------------------------------------
+// ---- what is refused ----------------------------------------------------------------------------
 
 START_TEST(vectors_are_refused) {
     json_t *vectors = vectors_load();
@@ -163,8 +162,7 @@ START_TEST(payloads_are_accepted) {
 }
 END_TEST
 
-// ---- UTF-8
-// ---------------------------------------------------------------------------------------
+// ---- UTF-8 --------------------------------------------------------------------------------------
 
 struct utf8_case {
     const char *text;
@@ -216,8 +214,7 @@ START_TEST(text_is_utf8) {
 }
 END_TEST
 
-// ---- integers
-// ------------------------------------------------------------------------------------
+// ---- integers -----------------------------------------------------------------------------------
 
 struct integer_case {
     uint64_t value;
@@ -254,8 +251,7 @@ START_TEST(integers_are_shortest) {
 }
 END_TEST
 
-// ---- writing and walking
-// -------------------------------------------------------------------------
+// ---- writing and walking ------------------------------------------------------------------------
 
 static void write_example(struct cbor_writer *writer) {
     static const uint8_t bytes[] = {0xde, 0xad};

@@ -18,8 +18,7 @@ static uint32_t next_random(uint64_t *state) {
     return (uint32_t)(*state >> 32);
 }
 
-// ---- one walk beside the other
-// -------------------------------------------------------------------
+// ---- one walk beside the other ------------------------------------------------------------------
 
 static bool same_string(const struct cbor_item *ours, const unsigned char *data, size_t length) {
     return slice_equal(ours->bytes, (struct slice){data, length});
@@ -106,8 +105,7 @@ START_TEST(vectors_are_read_the_same) {
 }
 END_TEST
 
-// ---- payloads that we write
-// ----------------------------------------------------------------------
+// ---- payloads that we write ---------------------------------------------------------------------
 
 static void put_leaf(struct cbor_writer *writer, uint64_t *state) {
     static const uint8_t bytes[300];
@@ -165,8 +163,7 @@ START_TEST(what_we_write_is_read_the_same) {
 }
 END_TEST
 
-// ---- payloads that somebody broke
-// ----------------------------------------------------------------
+// ---- payloads that somebody broke ---------------------------------------------------------------
 
 START_TEST(what_we_accept_is_read_the_same) {
     json_t *vectors = vectors_load();

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <check.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,71 +8,33 @@
 
 #include "protocol/message.h"
 #include "station/app/config.h"
-#include "station/app/config_keys.h"
-#include "station/app/config_value.h"
+#include "tests/support_folder.h"
 
 #define GOOD_REST                                                                                  \
     "[ca a]\nbackend = local\n[profile https]\nca = a\n[slot 1]\nserial = /dev/ttyS0\n"
 
-static char folder[64];
 static char file[128];
 static struct config *config;
 static struct error error;
 
-static void path_in(char *out, size_t capacity, const char *name) {
-    snprintf(out, capacity, "%s/%s", folder, name);
-}
-
-static void write_bytes(const char *name, const char *text, size_t length) {
-    char path[256];
-    path_in(path, sizeof path, name);
-    FILE *out = fopen(path, "w");
-    ck_assert_ptr_nonnull(out);
-    ck_assert_uint_eq(fwrite(text, 1, length, out), length);
-    ck_assert_int_eq(fclose(out), 0);
-}
-
-static void write_text(const char *name, const char *text) {
-    write_bytes(name, text, strlen(text));
-}
-
 static void make_drop_ins(void) {
     char path[256];
-    path_in(path, sizeof path, "conf.d");
+    folder_path(path, sizeof path, "conf.d");
     ck_assert_int_eq(mkdir(path, 0755), 0);
 }
 
 static void set_up(void) {
-    snprintf(folder, sizeof folder, "/tmp/check_config.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    path_in(file, sizeof file, "birthcert.conf");
+    folder_make();
+    folder_path(file, sizeof file, "birthcert.conf");
     config = NULL;
     error = (struct error){.code = ERROR_NONE};
     unsetenv("BIRTHCERT_CONFIG");
     unsetenv("CREDENTIALS_DIRECTORY");
 }
 
-static void remove_tree(const char *path) {
-    struct dirent *entry;
-    DIR *listed = opendir(path);
-    if (listed == NULL) {
-        unlink(path);
-        return;
-    }
-    while ((entry = readdir(listed)) != NULL) {
-        char inner[512];
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name);
-            remove_tree(inner);
-        }
-    }
-    closedir(listed);
-    rmdir(path);
-}
-
 static void tear_down(void) {
     config_free(config);
-    remove_tree(folder);
+    folder_remove();
 }
 
 static void load_good(void) {
@@ -81,7 +42,7 @@ static void load_good(void) {
 }
 
 static void load_text(const char *text) {
-    write_text("birthcert.conf", text);
+    folder_write_text("birthcert.conf", text);
     load_good();
 }
 
@@ -105,7 +66,7 @@ START_TEST(test_defaults) {
     ck_assert(config->lock);
     ck_assert_uint_eq(config->generate_timeout_ms, 300000);
     ck_assert_uint_eq(config->batch_window_ms, 5);
-    path_in(expected, sizeof expected, "birthcert.db");
+    folder_path(expected, sizeof expected, "birthcert.db");
     ck_assert_str_eq(config->store_path, expected);
     ck_assert_uint_eq(config->ca_count, 1);
     ck_assert_str_eq(config->cas[0].settings.name, "a");
@@ -153,10 +114,10 @@ START_TEST(test_every_key) {
     ck_assert_str_eq(config->store_path, "/var/db/x.db");
     const struct ca_settings *ca = &config_find_ca(config, "main")->settings;
     ck_assert_str_eq(ca->url, "https://ca.example:8443/v2");
-    path_in(expected, sizeof expected, "c.pem");
+    folder_path(expected, sizeof expected, "c.pem");
     ck_assert_str_eq(ca->client_certificate_file, expected);
     ck_assert_str_eq(ca->client_key_file, "/etc/c.key");
-    path_in(expected, sizeof expected, "sub/s");
+    folder_path(expected, sizeof expected, "sub/s");
     ck_assert_str_eq(ca->api_secret_file, expected);
     ck_assert_str_eq(ca->extra_header, "X-A: b=c");
     ck_assert_uint_eq(ca->in_flight, 8);
@@ -182,7 +143,7 @@ START_TEST(test_every_key) {
     ck_assert_str_eq(left->path, "/dev/ttyUSB3");
     ck_assert_uint_eq(left->bit_rate, 921600);
     ck_assert_str_eq(left->wake_line, "start agent");
-    path_in(expected, sizeof expected, "cams/1");
+    folder_path(expected, sizeof expected, "cams/1");
     ck_assert_str_eq(config_find_slot(config, "right")->path, expected);
     ck_assert_str_eq(config_find_slot(config, "right")->transport, "unix");
     ck_assert_ptr_null(config_find_slot(config, "middle"));
@@ -290,20 +251,20 @@ static const struct bad bad_texts[] = {
 // clang-format on
 
 START_TEST(test_bad_text) {
-    write_text("birthcert.conf", bad_texts[_i].text);
+    folder_write_text("birthcert.conf", bad_texts[_i].text);
     assert_fails(bad_texts[_i].place, bad_texts[_i].fragment);
 }
 END_TEST
 
 START_TEST(test_secret_is_not_repeated) {
-    write_text("birthcert.conf", GOOD_REST "[ca b]\nbackend = hvca\napi_secret = hunter2\n");
+    folder_write_text("birthcert.conf", GOOD_REST "[ca b]\nbackend = hvca\napi_secret = hunter2\n");
     assert_fails(".conf:9:", "api_secret");
     ck_assert_ptr_null(strstr(error.text, "hunter2"));
 }
 END_TEST
 
 START_TEST(test_hostile_text_is_escaped) {
-    write_text("birthcert.conf", GOOD_REST "speed = \x1b[2J\xff\n");
+    folder_write_text("birthcert.conf", GOOD_REST "speed = \x1b[2J\xff\n");
     assert_fails(".conf:7:", "\"\\x1b[2J\\xff\"");
 }
 END_TEST
@@ -322,22 +283,22 @@ START_TEST(test_lines) {
     config_free(config);
     config = NULL;
     snprintf(text, sizeof text, "[station]\n#%01000d\n%s", 0, GOOD_REST);
-    write_text("birthcert.conf", text);
+    folder_write_text("birthcert.conf", text);
     assert_fails(".conf:2:", "longer than 1000 bytes");
     // An indented line is a setting of its own, not more of the value before it.
-    write_text("birthcert.conf", "[station]\nname = a\n  b\n" GOOD_REST);
+    folder_write_text("birthcert.conf", "[station]\nname = a\n  b\n" GOOD_REST);
     assert_fails(".conf:3:", "neither");
 }
 END_TEST
 
 START_TEST(test_no_text) {
     static const char nul[] = "[station]\nname = a\0b\n" GOOD_REST;
-    write_bytes("birthcert.conf", nul, sizeof nul - 1);
+    folder_write("birthcert.conf", nul, sizeof nul - 1);
     assert_fails(".conf:2:", "NUL");
     char *large = calloc(1, (size_t)2 << 20);
     ck_assert_ptr_nonnull(large);
     memset(large, '\n', (size_t)2 << 20);
-    write_bytes("birthcert.conf", large, (size_t)2 << 20);
+    folder_write("birthcert.conf", large, (size_t)2 << 20);
     free(large);
     assert_fails("birthcert.conf", "larger than 1048576 bytes");
 }
@@ -350,7 +311,7 @@ START_TEST(test_too_many) {
         length +=
             snprintf(text + length, sizeof text - (size_t)length, "[ca x%d]\nbackend=local\n", i);
     }
-    write_text("birthcert.conf", text);
+    folder_write_text("birthcert.conf", text);
     assert_fails(".conf:21:", "more than 8 sections [ca NAME]");
     length = snprintf(text, sizeof text, "%s", GOOD_REST);
     for (int i = 2; i <= CONFIG_SLOTS_MAX; i++) {
@@ -363,20 +324,20 @@ START_TEST(test_too_many) {
     config_free(config);
     config = NULL;
     snprintf(text + length, sizeof text - (size_t)length, "[slot 257]\nunix=/s/257\n");
-    write_text("birthcert.conf", text);
+    folder_write_text("birthcert.conf", text);
     assert_fails(".conf:517:", "more than 256 sections");
 }
 END_TEST
 
 START_TEST(test_drop_ins) {
     make_drop_ins();
-    write_text("birthcert.conf", "[station]\nname = a\nlot = main\n" GOOD_REST);
-    write_text("conf.d/20-b.conf", "[station]\nlot = twenty\n[slot 2]\nserial = tty\n");
-    write_text("conf.d/10-a.conf", "[station]\nlot = ten\nlock = no\n");
-    write_text("conf.d/30.conf.bak", "nonsense\n");
-    write_text("conf.d/.hidden.conf", "nonsense\n");
+    folder_write_text("birthcert.conf", "[station]\nname = a\nlot = main\n" GOOD_REST);
+    folder_write_text("conf.d/20-b.conf", "[station]\nlot = twenty\n[slot 2]\nserial = tty\n");
+    folder_write_text("conf.d/10-a.conf", "[station]\nlot = ten\nlock = no\n");
+    folder_write_text("conf.d/30.conf.bak", "nonsense\n");
+    folder_write_text("conf.d/.hidden.conf", "nonsense\n");
     // A slot gets a port of another kind.
-    write_text("conf.d/40.conf", "[slot 1]\nserial =\nunix = sim/1\n");
+    folder_write_text("conf.d/40.conf", "[slot 1]\nserial =\nunix = sim/1\n");
     load_good();
     char expected[256];
     ck_assert_str_eq(config->station, "a");
@@ -384,27 +345,27 @@ START_TEST(test_drop_ins) {
     ck_assert(!config->lock);
     ck_assert_uint_eq(config->slot_count, 2);
     ck_assert_str_eq(config->slots[0].transport, "unix");
-    // Relative to the folder of the configuration, not to conf.d.
-    path_in(expected, sizeof expected, "tty");
+    // Relative to the folder_name of the configuration, not to conf.d.
+    folder_path(expected, sizeof expected, "tty");
     ck_assert_str_eq(config->slots[1].path, expected);
 }
 END_TEST
 
 START_TEST(test_drop_in_errors_name_their_file) {
     make_drop_ins();
-    write_text("birthcert.conf", GOOD_REST);
-    write_text("conf.d/a.conf", "# fine\n");
-    write_text("conf.d/b.conf", "\n\n[slot 1]\nspeed = x\n");
+    folder_write_text("birthcert.conf", GOOD_REST);
+    folder_write_text("conf.d/a.conf", "# fine\n");
+    folder_write_text("conf.d/b.conf", "\n\n[slot 1]\nspeed = x\n");
     assert_fails("/conf.d/b.conf:4: [slot 1]", "a number");
-    write_text("conf.d/b.conf", "[profile https]\n\nca = gone\n");
+    folder_write_text("conf.d/b.conf", "[profile https]\n\nca = gone\n");
     assert_fails("/conf.d/b.conf:3: [profile https]", "there is no [ca gone]");
     // What a later file corrects is not held against the earlier one.
-    write_text("conf.d/c.conf", "[profile https]\nca = a\n");
+    folder_write_text("conf.d/c.conf", "[profile https]\nca = a\n");
     load_good();
     config_free(config);
     config = NULL;
     char path[256];
-    path_in(path, sizeof path, "conf.d/d.conf");
+    folder_path(path, sizeof path, "conf.d/d.conf");
     ck_assert_int_eq(symlink("/nowhere/at/all", path), 0);
     assert_fails("/conf.d/d.conf", "No such file");
     ck_assert_int_eq(unlink(path), 0);
@@ -415,11 +376,11 @@ END_TEST
 
 START_TEST(test_too_many_drop_ins) {
     make_drop_ins();
-    write_text("birthcert.conf", GOOD_REST);
+    folder_write_text("birthcert.conf", GOOD_REST);
     for (int i = 0; i < 64; i++) {
         char name[32];
         snprintf(name, sizeof name, "conf.d/%02d.conf", i);
-        write_text(name, "\n");
+        folder_write_text(name, "\n");
     }
     assert_fails("conf.d/63.conf", "more than 64 files");
 }
@@ -430,7 +391,7 @@ START_TEST(test_missing) {
     ck_assert_int_eq(error.code, E_CONFIG_MISSING);
     ck_assert_ptr_nonnull(strstr(error.text, file));
     ck_assert_ptr_null(config);
-    ck_assert(!config_load(folder, &config, &error));
+    ck_assert(!config_load(folder_name, &config, &error));
     ck_assert_int_eq(error.code, E_CONFIG);
     ck_assert_int_eq(setenv("BIRTHCERT_CONFIG", "/no/such.conf", 1), 0);
     ck_assert(!config_load(NULL, &config, &error));
@@ -443,8 +404,8 @@ END_TEST
 START_TEST(test_where_it_is_found) {
     char back[512];
     ck_assert_ptr_nonnull(getcwd(back, sizeof back));
-    write_text("birthcert.conf", GOOD_REST);
-    ck_assert_int_eq(chdir(folder), 0);
+    folder_write_text("birthcert.conf", GOOD_REST);
+    ck_assert_int_eq(chdir(folder_name), 0);
     ck_assert_int_eq(setenv("BIRTHCERT_CONFIG", "", 1), 0);
     ck_assert_msg(config_load(NULL, &config, &error), "%s", error.text);
     ck_assert_str_eq(config->file, "birthcert.conf");
@@ -462,149 +423,6 @@ START_TEST(test_systemd_credential) {
     ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", "/run/credentials/x", 1), 0);
     load_text(GOOD_REST "[ca b]\nbackend = hvca\napi_secret_file = credential:hvca-secret\n");
     ck_assert_str_eq(config->cas[1].settings.api_secret_file, "/run/credentials/x/hvca-secret");
-}
-END_TEST
-
-START_TEST(test_defaults_of_the_profile_table_are_those_of_https) {
-    struct profile built_in;
-    ck_assert(profile_built_in("https", &built_in));
-    for (size_t i = 0; i < config_key_count; i++) {
-        const struct config_key *key = &config_keys[i];
-        if (key->section == CONFIG_PROFILE && key->initial != NULL && key->initial[0] != '\0') {
-            struct profile changed = built_in;
-            ck_assert(config_value_set(key, key->initial, "", &changed, &error));
-            ck_assert_msg(memcmp(&changed, &built_in, sizeof changed) == 0, "%s", key->name);
-        }
-    }
-}
-END_TEST
-
-// What is put into a new folder; freed by the caller.
-static char *read_init(void) {
-    char *text = calloc(1, 65536);
-    ck_assert_ptr_nonnull(text);
-    FILE *in = fopen(file, "r");
-    ck_assert_ptr_nonnull(in);
-    ck_assert_uint_lt(fread(text, 1, 65535, in), 65535);
-    fclose(in);
-    return text;
-}
-
-START_TEST(test_init) {
-    struct stat status;
-    char path[256];
-    ck_assert_msg(config_init(folder, &error), "%s", error.text);
-    load_good();
-    ck_assert_str_eq(config->cas[0].settings.backend, "local");
-    path_in(path, sizeof path, "ca/root.key");
-    ck_assert_str_eq(config->cas[0].settings.ca_key_file, path);
-    ck_assert_int_eq(stat(path, &status), 0);
-    path_in(path, sizeof path, "conf.d");
-    ck_assert(stat(path, &status) == 0 && S_ISDIR(status.st_mode));
-    path_in(path, sizeof path, "ca");
-    ck_assert(stat(path, &status) == 0 && (status.st_mode & 0777) == 0700);
-    char *text = read_init();
-    for (size_t i = 0; i < config_key_count; i++) {
-        char line[64];
-        const char *mark = config_keys[i].starter != NULL ? "" : "#";
-        snprintf(line, sizeof line, "\n%s%s =", mark, config_keys[i].name);
-        bool is_there = strstr(text, line) != NULL;
-        ck_assert_msg(is_there == (config_keys[i].type != CONFIG_REFUSED), "%s", line);
-    }
-    free(text);
-}
-END_TEST
-
-// Every default that the file shows is one: with its # taken away nothing changes.
-START_TEST(test_init_shows_the_defaults) {
-    ck_assert(config_init(folder, &error));
-    load_good();
-    char *text = read_init();
-    char *out = text;
-    bool is_example = false;
-    for (char *line = text; *line != '\0';) {
-        size_t length = strcspn(line, "\n") + 1;
-        is_example = line[0] == '\n' ? false : is_example || strncmp(line, "#[", 2) == 0;
-        size_t skip = line[0] == '#' && line[1] >= 'a' && line[1] <= 'z' && !is_example ? 1 : 0;
-        memmove(out, line + skip, length - skip);
-        out += length - skip;
-        line += length;
-    }
-    *out = '\0';
-    write_text("birthcert.conf", text);
-    free(text);
-    struct config *before = config;
-    config = NULL;
-    load_good();
-    ck_assert_uint_eq(config->slots[0].bit_rate, 115200); // where 0 stands for the same
-    config->slots[0].bit_rate = 0;
-    ck_assert_mem_eq(config->slots, before->slots, sizeof config->slots);
-    ck_assert_mem_eq(config->profiles, before->profiles, sizeof config->profiles);
-    ck_assert_str_eq(config->station, before->station);
-    ck_assert_str_eq(config->store_path, before->store_path);
-    ck_assert_uint_eq(config->generate_timeout_ms, before->generate_timeout_ms);
-    ck_assert_uint_eq(config->batch_window_ms, before->batch_window_ms);
-    ck_assert_uint_eq(config->lock, before->lock);
-    ck_assert_uint_eq(config->cas[0].settings.in_flight, before->cas[0].settings.in_flight);
-    ck_assert_uint_eq(config->cas[0].settings.timeout_ms, before->cas[0].settings.timeout_ms);
-    ck_assert_str_eq(config->cas[0].settings.url, "");
-    config_free(before);
-}
-END_TEST
-
-// The examples in it are good too.
-START_TEST(test_init_examples) {
-    ck_assert(config_init(folder, &error));
-    char *text = read_init();
-    bool is_example = false;
-    for (char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
-        is_example = line[0] == '\n' ? false : is_example || strncmp(line, "#[", 2) == 0;
-        line[0] = is_example ? ' ' : line[0];
-    }
-    write_text("birthcert.conf", text);
-    free(text);
-    load_good();
-    ck_assert_uint_eq(config->ca_count, 2);
-    ck_assert_str_eq(config->cas[1].settings.backend, "hvca");
-    ck_assert_ptr_nonnull(config->cas[1].settings.api_secret_file);
-    ck_assert_uint_eq(config->profile_count, 2);
-}
-END_TEST
-
-START_TEST(test_init_never_overwrites) {
-    static const char *const names[] = {"birthcert.conf", "ca/root.pem", "ca/root.key"};
-    char path[256];
-    path_in(path, sizeof path, "ca");
-    ck_assert_int_eq(mkdir(path, 0700), 0);
-    write_text(names[_i], "mine\n");
-    ck_assert(!config_init(folder, &error));
-    path_in(path, sizeof path, names[_i]);
-    ck_assert_ptr_nonnull(strstr(error.text, path));
-    char back[16] = {0};
-    FILE *in = fopen(path, "r");
-    ck_assert_ptr_nonnull(in);
-    ck_assert_uint_eq(fread(back, 1, sizeof back - 1, in), 5);
-    fclose(in);
-    ck_assert_str_eq(back, "mine\n");
-    for (int other = 0; other < 3; other++) {
-        path_in(path, sizeof path, names[other]);
-        ck_assert_int_eq(access(path, F_OK), other == _i ? 0 : -1);
-    }
-}
-END_TEST
-
-START_TEST(test_init_in_bad_places) {
-    char path[256];
-    path_in(path, sizeof path, "no/such");
-    ck_assert(!config_init(path, &error));
-    ck_assert_ptr_nonnull(strstr(error.text, path));
-    write_text("file", "x");
-    path_in(path, sizeof path, "file");
-    ck_assert(!config_init(path, &error));
-    char lengthy[1024];
-    memset(lengthy, 'x', sizeof lengthy);
-    lengthy[sizeof lengthy - 1] = '\0';
-    ck_assert(!config_init(lengthy, &error));
 }
 END_TEST
 
@@ -627,15 +445,6 @@ static Suite *config_suite(void) {
     tcase_add_test(reading, test_where_it_is_found);
     tcase_add_test(reading, test_systemd_credential);
     suite_add_tcase(suite, reading);
-    TCase *starting = tcase_create("starting");
-    tcase_add_checked_fixture(starting, set_up, tear_down);
-    tcase_add_test(starting, test_defaults_of_the_profile_table_are_those_of_https);
-    tcase_add_test(starting, test_init);
-    tcase_add_test(starting, test_init_shows_the_defaults);
-    tcase_add_test(starting, test_init_examples);
-    tcase_add_loop_test(starting, test_init_never_overwrites, 0, 3);
-    tcase_add_test(starting, test_init_in_bad_places);
-    suite_add_tcase(suite, starting);
     return suite;
 }
 

@@ -8,8 +8,7 @@
 
 #define WIRE_MAX FRAME_WIRE_MAX(FRAME_PAYLOAD_MAX)
 
-// ---- help
-// ----------------------------------------------------------------------------------------
+// ---- help ---------------------------------------------------------------------------------------
 
 static uint32_t next_random(uint32_t *state) {
     *state ^= *state << 13;
@@ -111,8 +110,7 @@ static size_t small_wire(uint8_t out[64]) {
     return length;
 }
 
-// ---- the vectors
-// ---------------------------------------------------------------------------------
+// ---- the vectors --------------------------------------------------------------------------------
 
 START_TEST(crc_is_castagnoli) {
     json_t *vectors = vectors_load();
@@ -229,8 +227,7 @@ START_TEST(vectors_drop) {
 }
 END_TEST
 
-// ---- what is dropped
-// -----------------------------------------------------------------------------
+// ---- what is dropped ----------------------------------------------------------------------------
 
 START_TEST(every_flipped_bit_is_dropped) {
     uint8_t wire[64];
@@ -317,8 +314,7 @@ START_TEST(what_does_not_fit_the_buffer_is_dropped) {
 }
 END_TEST
 
-// ---- in step again
-// -------------------------------------------------------------------------------
+// ---- in step again ------------------------------------------------------------------------------
 
 START_TEST(frames_are_found_in_noise) {
     uint8_t wire[64];
@@ -396,8 +392,7 @@ START_TEST(reset_forgets_what_came) {
 }
 END_TEST
 
-// ---- COBS and lengths
-// ----------------------------------------------------------------------------
+// ---- COBS and lengths ---------------------------------------------------------------------------
 
 START_TEST(every_length_agrees_with_the_paper) {
     uint32_t state = 0x9e3779b9;

@@ -182,8 +182,7 @@ START_TEST(test_quota) {
 }
 END_TEST
 
-// ---- the session
-// ---------------------------------------------------------------------------------
+// ---- the session --------------------------------------------------------------------------------
 
 START_TEST(test_token_expires) {
     start_with(NULL, 20);
@@ -318,8 +317,7 @@ START_TEST(test_too_many_calls) {
 }
 END_TEST
 
-// ---- open
-// ----------------------------------------------------------------------------------------
+// ---- open ---------------------------------------------------------------------------------------
 
 static void nothing_on_result(void *context, const struct ca_result *result) {
     (void)context, (void)result;

@@ -4,23 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "station/app/csv.h"
 #include "station/app/manifest.h"
+#include "tests/support_folder.h"
 
 #define TEXT_65 "12345678901234567890123456789012345678901234567890123456789012345"
 
-static char folder[64];
 static char file[128];
 static struct config *config;
 static struct manifest manifest;
 static struct error error;
 
 static void set_up(void) {
-    snprintf(folder, sizeof folder, "/tmp/check_manifest.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(file, sizeof file, "%s/tray.csv", folder);
+    folder_make();
+    folder_path(file, sizeof file, "tray.csv");
     config = calloc(1, sizeof *config);
     ck_assert_ptr_nonnull(config);
     config->slot_count = 3;
@@ -33,15 +31,11 @@ static void set_up(void) {
 
 static void tear_down(void) {
     free(config);
-    unlink(file);
-    rmdir(folder);
+    folder_remove();
 }
 
 static bool load_bytes(const char *text, size_t length) {
-    FILE *out = fopen(file, "w");
-    ck_assert_ptr_nonnull(out);
-    ck_assert_uint_eq(fwrite(text, 1, length, out), length);
-    ck_assert_int_eq(fclose(out), 0);
+    folder_write("tray.csv", text, length);
     return manifest_load(file, config, &manifest, &error);
 }
 
@@ -176,7 +170,7 @@ START_TEST(test_no_file) {
     ck_assert(!manifest_load(file, config, &manifest, &error));
     ck_assert_int_eq(error.code, E_MANIFEST);
     ck_assert_ptr_nonnull(strstr(error.text, file));
-    ck_assert(!manifest_load(folder, config, &manifest, &error));
+    ck_assert(!manifest_load(folder_name, config, &manifest, &error));
     ck_assert_int_eq(error.code, E_MANIFEST);
     ck_assert_int_eq(mkfifo(file, 0600), 0);
     ck_assert(!manifest_load(file, config, &manifest, &error));

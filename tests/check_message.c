@@ -16,8 +16,7 @@ static void fill_ascending(uint8_t *out, size_t length) {
     }
 }
 
-// ---- the vectors as typed messages
-// ---------------------------------------------------------------
+// ---- the vectors as typed messages --------------------------------------------------------------
 
 static uint8_t long_data[900];
 
@@ -244,8 +243,7 @@ START_TEST(vectors_are_refused_for_every_op) {
 }
 END_TEST
 
-// ---- messages that the vectors do not have
-// -------------------------------------------------------
+// ---- messages that the vectors do not have ------------------------------------------------------
 
 START_TEST(other_messages_are_exact) {
     static const uint8_t signature[] = {0x30, 0x06};
@@ -305,8 +303,7 @@ START_TEST(no_such_message) {
 }
 END_TEST
 
-// ---- keys that are not known
-// ---------------------------------------------------------------------
+// ---- keys that are not known --------------------------------------------------------------------
 
 START_TEST(unknown_keys_are_ignored) {
     struct message message;
@@ -336,8 +333,7 @@ START_TEST(unknown_negative_keys_are_critical_in_requests) {
 }
 END_TEST
 
-// ---- members that are missing or wrong
-// -----------------------------------------------------------
+// ---- members that are missing or wrong ----------------------------------------------------------
 
 struct wrong_case {
     enum message_op op;
@@ -462,8 +458,7 @@ START_TEST(percent_is_at_most_100) {
 }
 END_TEST
 
-// ---- encoding
-// ------------------------------------------------------------------------------------
+// ---- encoding -----------------------------------------------------------------------------------
 
 START_TEST(no_capacity_but_the_exact_one_is_enough) {
     struct message message = message_new(OP_INFO, FRAME_RESPONSE);
@@ -494,8 +489,7 @@ START_TEST(counts_beyond_the_arrays_are_not_encoded) {
 }
 END_TEST
 
-// ---- names
-// ---------------------------------------------------------------------------------------
+// ---- names --------------------------------------------------------------------------------------
 
 START_TEST(names) {
     ck_assert_str_eq(message_op_name(OP_HELLO), "HELLO");

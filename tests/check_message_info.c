@@ -29,8 +29,7 @@ static void assert_info(const char *credentials, enum camera_error expected) {
     ck_assert_msg(outcome(OP_INFO, FRAME_RESPONSE, hex) == expected, "%s", credentials);
 }
 
-// ---- credentials
-// ---------------------------------------------------------------------------------
+// ---- credentials --------------------------------------------------------------------------------
 
 START_TEST(credentials_are_read) {
     struct message message;
@@ -113,8 +112,7 @@ START_TEST(credentials_are_counted) {
 }
 END_TEST
 
-// ---- the other members
-// ---------------------------------------------------------------------------
+// ---- the other members --------------------------------------------------------------------------
 
 static const struct credentials_case info_cases[] = {
     {"a8016002600360044005000680078008480001020304050607", CAMERA_OK}, // all that may be is empty
@@ -190,8 +188,7 @@ START_TEST(info_that_fills_every_array_makes_the_round) {
 }
 END_TEST
 
-// ---- every message under random values
-// -----------------------------------------------------------
+// ---- every message under random values ----------------------------------------------------------
 
 struct chance {
     uint64_t state;

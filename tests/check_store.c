@@ -19,8 +19,7 @@ static void teardown(void) {
     store_fixture_teardown(&fixture);
 }
 
-// ---- admission
-// -----------------------------------------------------------------------------------
+// ---- admission ----------------------------------------------------------------------------------
 
 START_TEST(test_admit_new) {
     struct record record = store_record_admit(&fixture, "SN-1", 2);
@@ -104,8 +103,7 @@ START_TEST(test_admit_refused) {
 }
 END_TEST
 
-// ---- key and CSR
-// ---------------------------------------------------------------------------------
+// ---- key and CSR --------------------------------------------------------------------------------
 
 START_TEST(test_key) {
     struct unit_record unit = store_make_unit(&fixture, "SN-1", 1, REQUEST_NONE, INSTALL_NONE);
@@ -194,8 +192,7 @@ START_TEST(test_csr_of_any_size) {
 }
 END_TEST
 
-// ---- the request
-// ---------------------------------------------------------------------------------
+// ---- the request --------------------------------------------------------------------------------
 
 START_TEST(test_sent) {
     struct unit_record unit = store_make_unit(&fixture, "SN-1", 1, REQUEST_QUEUED, INSTALL_NONE);
@@ -297,8 +294,7 @@ START_TEST(test_request_after_quarantine) {
 }
 END_TEST
 
-// ---- the rest
-// ------------------------------------------------------------------------------------
+// ---- the rest -----------------------------------------------------------------------------------
 
 START_TEST(test_unknown) {
     struct unit_record one = store_make_unit(&fixture, "SN-1", 1, REQUEST_QUEUED, INSTALL_NONE);

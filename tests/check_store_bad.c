@@ -74,8 +74,7 @@ static void remove_beside(const char *suffix) {
     unlink(path);
 }
 
-// ---- the wrong file
-// ------------------------------------------------------------------------------
+// ---- the wrong file -----------------------------------------------------------------------------
 
 START_TEST(test_missing) {
     store_fixture_close(&fixture);
@@ -178,8 +177,7 @@ START_TEST(test_migration_fails_whole) {
 }
 END_TEST
 
-// ---- the wrong time
-// ------------------------------------------------------------------------------
+// ---- the wrong time -----------------------------------------------------------------------------
 
 START_TEST(test_locked_by_another_process) {
     int to_child[2];
@@ -260,8 +258,7 @@ START_TEST(test_reader_beside_writer) {
 }
 END_TEST
 
-// ---- the wrong place
-// -----------------------------------------------------------------------------
+// ---- the wrong place ----------------------------------------------------------------------------
 
 // Runs as somebody who is not root, to whom modes mean something; returns the child's exit status.
 static int as_nobody(int (*run)(void)) {
@@ -341,8 +338,7 @@ START_TEST(test_reader_without_permission) {
 }
 END_TEST
 
-// ---- damage
-// --------------------------------------------------------------------------------------
+// ---- damage -------------------------------------------------------------------------------------
 
 static void make_many_units(void) {
     for (uint32_t i = 0; i < 40; i++) {

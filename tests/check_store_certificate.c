@@ -19,8 +19,7 @@ static void teardown(void) {
     store_fixture_teardown(&fixture);
 }
 
-// ---- certificates
-// --------------------------------------------------------------------------------
+// ---- certificates -------------------------------------------------------------------------------
 
 static struct certificate_record load_certificate(const struct unit_record *unit) {
     struct record record = store_record(&fixture, RECORD_LOAD_CERTIFICATE, unit, 0);
@@ -202,8 +201,7 @@ START_TEST(test_certificate_unreadable) {
 }
 END_TEST
 
-// ---- install and result
-// --------------------------------------------------------------------------
+// ---- install and result -------------------------------------------------------------------------
 
 START_TEST(test_install) {
     struct unit_record unit = store_make_unit(&fixture, "SN-1", 1, REQUEST_SENT, INSTALL_NONE);

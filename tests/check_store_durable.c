@@ -63,8 +63,7 @@ START_TEST(test_full_disk) {
 }
 END_TEST
 
-// ---- kill
-// ----------------------------------------------------------------------------------------
+// ---- kill ---------------------------------------------------------------------------------------
 
 // Commits batch after batch and tells each number once it was acknowledged.
 static void commit_until_killed(int out) {

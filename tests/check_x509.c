@@ -104,8 +104,7 @@ static void expect_bad(const struct pki_spec *spec, enum error_code code, const 
     ck_assert_msg(strstr(error.text, part) != NULL, "%s", error.text);
 }
 
-// ---- the good one
-// --------------------------------------------------------------------------------
+// ---- the good one -------------------------------------------------------------------------------
 
 START_TEST(accepts_and_tells_facts) {
     struct pki_spec spec = good_spec();
@@ -167,8 +166,7 @@ START_TEST(accepts_harmless_differences) {
 }
 END_TEST
 
-// ---- key, names, usages
-// --------------------------------------------------------------------------
+// ---- key, names, usages -------------------------------------------------------------------------
 
 START_TEST(refuses_another_key) {
     struct pki_spec spec = good_spec();
@@ -313,8 +311,7 @@ START_TEST(refuses_weak_signatures) {
 }
 END_TEST
 
-// ---- IEEE 802.1AR
-// --------------------------------------------------------------------------------
+// ---- IEEE 802.1AR -------------------------------------------------------------------------------
 
 #define HARDWARE_CONFIG(type, serial)                                                              \
     "[hw]\ntype = OID:" type "\nserial = FORMAT:ASCII,OCT:" serial "\n"
@@ -354,8 +351,7 @@ START_TEST(refuses_other_idevids) {
 }
 END_TEST
 
-// ---- validity
-// ------------------------------------------------------------------------------------
+// ---- validity -----------------------------------------------------------------------------------
 
 #define MINUTE_MS INT64_C(60000)
 
@@ -452,8 +448,7 @@ START_TEST(refuses_an_expired_issuer) {
 }
 END_TEST
 
-// ---- outer form
-// ----------------------------------------------------------------------------------
+// ---- outer form ---------------------------------------------------------------------------------
 
 START_TEST(refuses_bad_serial_numbers) {
     struct pki_spec spec = good_spec();

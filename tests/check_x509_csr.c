@@ -51,8 +51,7 @@ static void expect_bad_csr_freed(struct buf *csr, enum error_code code, const ch
     buf_free(csr);
 }
 
-// ---- CSR
-// -----------------------------------------------------------------------------------------
+// ---- CSR ----------------------------------------------------------------------------------------
 
 START_TEST(accepts_csrs_of_every_key_type) {
     const struct kind *kind = &kinds[_i];
@@ -208,8 +207,7 @@ START_TEST(gives_the_public_key_as_pem) {
 }
 END_TEST
 
-// ---- proof
-// ---------------------------------------------------------------------------------------
+// ---- proof --------------------------------------------------------------------------------------
 
 static const uint8_t nonce_bytes[32] = {1, 2, 3};
 static const struct slice nonce = {nonce_bytes, sizeof nonce_bytes};
@@ -298,8 +296,7 @@ START_TEST(ed25519_proof_takes_an_empty_nonce_without_trouble) {
 }
 END_TEST
 
-// ---- PEM
-// -----------------------------------------------------------------------------------------
+// ---- PEM ----------------------------------------------------------------------------------------
 
 static void expect_bad_pem(const char *text, const char *part) {
     struct error error = {0};

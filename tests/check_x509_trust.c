@@ -91,8 +91,7 @@ static void expect_refused(const X509 *anchor, const struct buf *leaf, struct sl
     buf_free(chain);
 }
 
-// ---- what is installed
-// ---------------------------------------------------------------------------
+// ---- what is installed --------------------------------------------------------------------------
 
 START_TEST(a_root_that_issues_itself) {
     struct buf *leaf = leaf_from(&root);
@@ -140,8 +139,7 @@ START_TEST(a_missing_intermediate) {
 }
 END_TEST
 
-// ---- look-alikes
-// ---------------------------------------------------------------------------------
+// ---- look-alikes --------------------------------------------------------------------------------
 
 START_TEST(a_root_of_the_same_name) {
     struct pki_ca fake = pki_ca_new("Root", NULL);
@@ -233,8 +231,7 @@ START_TEST(weak_and_odd_issuers) {
 }
 END_TEST
 
-// ---- limits
-// --------------------------------------------------------------------------------------
+// ---- limits -------------------------------------------------------------------------------------
 
 START_TEST(too_many_further_certificates) {
     struct pki_ca issuing = pki_ca_new("Issuing", &root);
@@ -287,8 +284,7 @@ START_TEST(a_chain_that_is_too_deep) {
 }
 END_TEST
 
-// ---- the trust itself
-// ----------------------------------------------------------------------------
+// ---- the trust itself ---------------------------------------------------------------------------
 
 static void expect_no_trust(const X509 *anchor, const char *part) {
     struct x509_trust *trust = (struct x509_trust *)&root; // anything but NULL

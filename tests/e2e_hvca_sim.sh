@@ -160,10 +160,12 @@ test_login() {
     ok "it listens on 127.0.0.1 only" not grep -qi "00000000:$(printf %04X "$PORT")" /proc/net/tcp
     curl_plain -H "$JSON" -d '{}' "$URL/login"
     ok "no client certificate, no TLS" is "$STATUS" 000
+    ok "no client certificate: the alert says so" grep -q 'certificate required' "$WORK/curl.err"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$WORK/foreign.key" \
         -out "$WORK/foreign.pem" -subj /CN=foreign 2>/dev/null
     curl_plain --cert "$WORK/foreign.pem" --key "$WORK/foreign.key" "$URL/trustchain"
     ok "a foreign client certificate, no TLS" is "$STATUS" 000
+    ok "a foreign client certificate: the alert says so" grep -q 'unknown ca' "$WORK/curl.err"
     call POST /login -H "$JSON" -d '{"api_key": "0123456789abcdef", "api_secret": "x"}'
     ok "a wrong secret: 401" is_problem 401
     call POST /login -H 'Content-Type: application/json' -d '{}'

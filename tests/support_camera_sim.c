@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "station/base/clock.h"
+#include "tests/support_pki.h"
 
 #define ARGUMENTS_MAX 32
 #define PATIENCE_MS 10000
@@ -25,7 +26,8 @@ static void find_program(char out[512]) {
     ck_assert_int_gt(length, 0);
     out[length] = '\0';
     *strrchr(out, '/') = '\0';
-    strcpy(strrchr(out, '/') + 1, "camera-sim");
+    char *name = strrchr(out, '/') + 1;
+    snprintf(name, 512 - (size_t)(name - out), "camera-sim");
 }
 
 static pid_t spawn(const char *const arguments[], int *output) {
@@ -73,7 +75,7 @@ void camera_sim_start(struct camera_sim *sim, const char *const arguments[]) {
     char text[16] = "";
     const char *list[ARGUMENTS_MAX + 1] = {"--dir", ports, "--state", state};
     if (sim->folder[0] == '\0') {
-        strcpy(sim->folder, "/tmp/birthcert-cameras-XXXXXX");
+        snprintf(sim->folder, sizeof sim->folder, "/tmp/birthcert-cameras-XXXXXX");
         ck_assert_ptr_nonnull(mkdtemp(sim->folder));
     }
     snprintf(ports, sizeof ports, "%s/p", sim->folder);
@@ -111,13 +113,16 @@ void camera_sim_kill(struct camera_sim *sim) {
 }
 
 void camera_sim_remove(struct camera_sim *sim) {
-    char command[128];
+    char part[80];
     if (sim->process > 0) {
         camera_sim_kill(sim);
     }
     if (sim->folder[0] != '\0') {
-        snprintf(command, sizeof command, "rm -rf '%s'", sim->folder);
-        ck_assert_int_eq(system(command), 0);
+        snprintf(part, sizeof part, "%s/p", sim->folder);
+        pki_folder_remove(part);
+        snprintf(part, sizeof part, "%s/s", sim->folder);
+        pki_folder_remove(part);
+        rmdir(sim->folder);
         sim->folder[0] = '\0';
     }
 }

@@ -138,8 +138,7 @@ struct ca_settings hvca_sim_settings(struct hvca_sim *sim) {
     };
 }
 
-// ---- the control port
-// ----------------------------------------------------------------------------
+// ---- the control port ---------------------------------------------------------------------------
 
 static int connect_control(const struct hvca_sim *sim) {
     struct sockaddr_in address = {.sin_family = AF_INET,

@@ -23,8 +23,7 @@ static void need(bool good, const char *what) {
     }
 }
 
-// ---- keys
-// ----------------------------------------------------------------------------------------
+// ---- keys ---------------------------------------------------------------------------------------
 
 EVP_PKEY *pki_rsa_key(unsigned bits, unsigned long exponent) {
     EVP_PKEY *key = NULL;
@@ -57,8 +56,7 @@ void pki_spki_sha256(EVP_PKEY *key, uint8_t out[SHA256_SIZE]) {
     OPENSSL_free(der);
 }
 
-// ---- certificates
-// --------------------------------------------------------------------------------
+// ---- certificates -------------------------------------------------------------------------------
 
 static void fill_name(X509_NAME *name, const struct pki_pair pairs[]) {
     for (size_t i = 0; pairs[i].name != NULL; i++) {
@@ -188,8 +186,7 @@ X509 *pki_tls_certificate(const struct pki_ca *ca, const char *common_name, EVP_
     return pki_certificate(&spec);
 }
 
-// ---- encodings
-// -----------------------------------------------------------------------------------
+// ---- encodings ----------------------------------------------------------------------------------
 
 static struct buf *to_buf(const void *data, size_t length) {
     struct buf *buf = buf_new(length);
@@ -236,8 +233,7 @@ struct buf *pki_join(const struct buf *a, const struct buf *b) {
     return both;
 }
 
-// ---- requests and proofs
-// -------------------------------------------------------------------------
+// ---- requests and proofs ------------------------------------------------------------------------
 
 static void set_pss(EVP_PKEY_CTX *context) {
     need(EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1, "PSS");

@@ -19,16 +19,14 @@
 #define PKI_DAY_MS INT64_C(86400000)
 #define PKI_FOREVER_MS INT64_C(253402300799000)
 
-// ---- keys: the caller frees them with EVP_PKEY_free
-// ----------------------------------------------
+// ---- keys: the caller frees them with EVP_PKEY_free ---------------------------------------------
 
 // "P-256", "P-384", "P-521", "ED25519", "RSA-2048", "RSA-1024", ...
 EVP_PKEY *pki_key(const char *kind);
 EVP_PKEY *pki_rsa_key(unsigned bits, unsigned long exponent);
 void pki_spki_sha256(EVP_PKEY *key, uint8_t out[SHA256_SIZE]);
 
-// ---- certificates
-// --------------------------------------------------------------------------------
+// ---- certificates -------------------------------------------------------------------------------
 
 struct pki_pair {
     const char *name; // "CN", "serialNumber"; or an extension: "keyUsage", "1.2.3.4"
@@ -70,16 +68,14 @@ void pki_ca_free(struct pki_ca *ca);
 // 2020 without end (TLS libraries look at the real clock).
 X509 *pki_tls_certificate(const struct pki_ca *ca, const char *common_name, EVP_PKEY *key);
 
-// ---- encodings: the caller frees them with buf_free
-// ----------------------------------------------
+// ---- encodings: the caller frees them with buf_free ---------------------------------------------
 
 struct buf *pki_der(const X509 *certificate);
 struct buf *pki_pem(const X509 *certificate);
 struct buf *pki_key_pem(EVP_PKEY *key);
 struct buf *pki_join(const struct buf *a, const struct buf *b);
 
-// ---- requests and proofs
-// -------------------------------------------------------------------------
+// ---- requests and proofs ------------------------------------------------------------------------
 
 // A DER PKCS #10. `digest` NULL as in pki_spec; `pss` with RSASSA-PSS.
 struct buf *pki_csr(EVP_PKEY *key, const struct pki_pair subject[], const char *digest, bool pss);
@@ -90,8 +86,7 @@ struct buf *pki_sign(EVP_PKEY *key, uint8_t algorithm, struct slice message);
 // What a camera signs at PROVE.
 struct buf *pki_proof(EVP_PKEY *key, uint8_t algorithm, struct slice leaf_der, struct slice nonce);
 
-// ---- files
-// ---------------------------------------------------------------------------------------
+// ---- files --------------------------------------------------------------------------------------
 
 // A new folder under /tmp; pki_folder_remove removes it with the files in it.
 void pki_folder_new(char out[64]);

@@ -267,8 +267,7 @@ void sim_camera_receive(struct sim_camera *camera, struct slice bytes) {
     }
 }
 
-// ---- the station's side of the toy cryptography
-// -----------------------------------------------------
+// ---- the station's side of the toy cryptography -------------------------------------------------
 
 static void edge_sha256(void *context, struct slice data, uint8_t out[SHA256_SIZE]) {
     (void)context;

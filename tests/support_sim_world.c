@@ -56,8 +56,7 @@ void sim_trace(struct sim *sim, const char *format, ...) {
     putchar('\n');
 }
 
-// ---- the queue: a binary heap by time, then by order of scheduling
-// ----------------------------------
+// ---- the queue: a binary heap by time, then by order of scheduling ------------------------------
 
 static bool is_before(const struct sim_event *a, const struct sim_event *b) {
     return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->order < b->order;
@@ -116,8 +115,7 @@ static struct sim_event take_event(struct sim *sim) {
     return first;
 }
 
-// ---- mischief
-// ---------------------------------------------------------------------------------------
+// ---- mischief -----------------------------------------------------------------------------------
 
 static void plug(struct sim *sim, size_t slot, size_t camera, bool visible, bool powers) {
     sim->slots[slot].camera = camera;
@@ -184,8 +182,7 @@ static void choose_faults(struct sim *sim) {
     sim->crash_commits = (uint64_t)sim_between(sim, 1, 80);
 }
 
-// ---- the run
-// ----------------------------------------------------------------------------------------
+// ---- the run ------------------------------------------------------------------------------------
 
 static void deliver(struct sim *sim, struct sim_event *event, bool to_camera) {
     struct sim_slot *slot = &sim->slots[event->index];

@@ -43,8 +43,7 @@ static struct pool_time station_time(const struct station *station) {
     return (struct pool_time){clock_wall_ms(), loop_now_ms(station->loop)};
 }
 
-// ---- what the pool asks for
-// -----------------------------------------------------------------------
+// ---- what the pool asks for ---------------------------------------------------------------------
 
 static void edge_act(void *context, size_t slot, const struct unit *unit, enum unit_action action) {
     struct station *station = context;
@@ -68,8 +67,7 @@ static const struct pool_edge pool_edge = {
     .ask_ca = edge_ask_ca,
 };
 
-// ---- the turn
-// -------------------------------------------------------------------------------------
+// ---- the turn -----------------------------------------------------------------------------------
 
 void station_stop(struct station *station) {
     if (!station->stopping) {
@@ -184,8 +182,7 @@ static void handle_port_error(void *context, size_t slot, const struct error *er
     station->events->on_port_error(station->context, slot, error);
 }
 
-// ---- building it
-// ------------------------------------------------------------------------------------
+// ---- building it --------------------------------------------------------------------------------
 
 static void fill_policies(struct station *station) {
     const struct config *config = station->config;

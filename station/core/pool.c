@@ -542,8 +542,7 @@ void pool_committed(struct pool *pool, const struct pool_time *now) {
     pool->committing = false;
 }
 
-// ---- the rest
-// -------------------------------------------------------------------------------------
+// ---- the rest -----------------------------------------------------------------------------------
 
 void pool_hold_submissions(struct pool *pool) {
     pool->holds_submissions = true;

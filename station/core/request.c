@@ -67,8 +67,7 @@ static enum request_step hold(struct request *request, const struct request_even
     return settle(request, event, output, REQUEST_HELD, &error);
 }
 
-// ---- handlers
-// -------------------------------------------------------------------------------------
+// ---- handlers -----------------------------------------------------------------------------------
 
 static enum request_step on_start(struct request *request, const struct request_event *event,
                                   struct request_output *output) {
@@ -255,8 +254,7 @@ static enum request_step on_settle_conflict(struct request *request,
     return settle(request, event, output, REQUEST_QUARANTINED, &event->error);
 }
 
-// ---- the table
-// --------------------------------------------------------------------------------------
+// ---- the table ----------------------------------------------------------------------------------
 
 #define NEXT_MAX 4
 #define END STEP_COUNT

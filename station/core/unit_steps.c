@@ -185,8 +185,7 @@ enum unit_state unit_on_unavailable(struct unit *unit, const struct unit_event *
     return unit_fail(unit, event, output, &event->error);
 }
 
-// ---- the certificate on its way to the camera
-// -----------------------------------------------------
+// ---- the certificate on its way to the camera ---------------------------------------------------
 
 enum unit_state unit_on_certificate(struct unit *unit, const struct unit_event *event,
                                     struct unit_output *output) {
