@@ -116,6 +116,39 @@ $(B)/tests/fuzz_%: $(B)/tests/fuzz_%.o $(LIBRARY)
 	@echo '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_LDLIBS)
 
+# ---- doing things --------------------------------------------------------------------------------
+
+.PHONY: fuzzers e2e-programs
+fuzzers: $(FUZZERS)
+e2e-programs: all
+
+check:
+	scripts/check --no-setup
+
+demo:
+	scripts/demo --prepared
+demo: all
+
+bench: all $(BENCHES)
+	scripts/bench $(B)
+
+fuzz:
+	$(MAKE) -s VARIANT=fuzz fuzzers
+	scripts/fuzz $(or $(FUZZ_SECONDS),60)
+
+lint:
+	scripts/lint
+
+docs: all
+	$(BINARY) diagram > station/core/STATES.md
+
+install: all
+	install -D -m 755 $(BINARY) $(DESTDIR)$(prefix)/bin/birthcert
+	install -D -m 644 protocol/PROTOCOL.md $(DESTDIR)$(prefix)/share/doc/birthcert/PROTOCOL.md
+	install -D -m 644 protocol/bench.cddl $(DESTDIR)$(prefix)/share/doc/birthcert/bench.cddl
+	install -D -m 644 station/app/OUTPUT.md $(DESTDIR)$(prefix)/share/doc/birthcert/OUTPUT.md
+	install -D -m 644 README.md $(DESTDIR)$(prefix)/share/doc/birthcert/README.md
+
 clean:
 	rm -rf build
 

@@ -159,6 +159,7 @@ bool hvca_parse_value(struct slice body, int64_t *value, struct error *error) {
 // ---- serials ------------------------------------------------------------------------------------
 
 bool hvca_read_serial(const char *text, size_t length, char out[CA_HANDLE_SIZE]) {
+    out[0] = '\0';
     if (length == 0 || length >= CA_HANDLE_SIZE) {
         return false;
     }
@@ -166,6 +167,8 @@ bool hvca_read_serial(const char *text, size_t length, char out[CA_HANDLE_SIZE])
         if (!isxdigit((unsigned char)text[i])) {
             return false;
         }
+    }
+    for (size_t i = 0; i < length; i++) {
         out[i] = (char)toupper((unsigned char)text[i]);
     }
     out[length] = '\0';

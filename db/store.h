@@ -30,9 +30,8 @@ struct store_session {
 struct store_filter {
     char serial[SERIAL_SIZE];
     char lot[NAME_SIZE];
-    const char
-        *state;       // NULL, or "open", "failed", "passed", "pending" (a request in progress),
-                      // "doubt" (in doubt or held), "quarantined", "orphan" (issued, not installed)
+    const char *state; // NULL, or "open", "failed", "passed", "pending" (a request in progress),
+        // "doubt" (in doubt or held), "quarantined", "orphan" (issued, not installed)
     int64_t since_ms; // by the time of the unit's last event
     int64_t until_ms;
 };

@@ -126,9 +126,6 @@ static bool find_file(struct store *store, const char *location, struct error *e
 }
 
 static bool open_connection(struct store *store, struct error *error) {
-    // Nobody reads these statistics, and their mutex costs a tenth of a commit. Refused, harmlessly,
-    // once SQLite has begun.
-    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     int flags = store->mode == STORE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
     int status = sqlite3_open_v2(store->path, &store->connection,
                                  flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
@@ -293,6 +290,9 @@ static bool store_sqlite_open(const char *location, enum store_mode mode,
                               const struct store_session *session, struct store **opened,
                               struct error *error) {
     *opened = NULL;
+    // Nobody reads these statistics, and their mutex costs a tenth of a commit. Refused, harmlessly,
+    // once SQLite has begun.
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     struct store *store = calloc(1, sizeof *store);
     if (store == NULL) {
         return error_set(error, E_MEMORY, "%s: no memory", location);

@@ -7,7 +7,6 @@
 
 // The smallest offer that holds every error.
 #define OFFER_MIN 64
-#define RETRY_AFTER_MS 1000
 
 static bool text_fits(const char *text) {
     return text != NULL && memchr(text, '\0', MESSAGE_TEXT_MAX + 1) != NULL;
@@ -158,7 +157,7 @@ static void dispatch(struct device *device, int64_t now_ms, const struct frame *
                      const struct message *request, struct message *answer) {
     if (device->generation.running && !runs_beside_generation(request->op)) {
         device_fail(answer, CAMERA_BUSY, NULL);
-        device_fail_detail(answer, RETRY_AFTER_MS);
+        device_fail_detail(answer, DEVICE_RETRY_AFTER_MS);
         return;
     }
     switch (request->op) {

@@ -15,6 +15,13 @@
 // Stored, then answered: a keep_* callback returns CAMERA_OK only when what it was given survives a
 // power cut, whole. Between any two callbacks the power may go: struct device holds what may be
 // lost then, the storage what may not, and device_start goes on from there.
+//
+// Where PROTOCOL.md leaves it open, this library answers so: COMMIT of a chain that is not whole is
+// BAD_OFFSET with the offset wanted; PROVE, and READ of a chain, without a certificate, and FINISH
+// where no credential has one, are BAD_CERTIFICATE; a request with an older sequence number than the
+// last one's, HELLO aside, is dropped; while a key is made, HELLO, INFO, IDENTIFY, ABORT and the same
+// GENERATE_KEY are answered, all else is BUSY; a new session takes up the key generation in hand with
+// its job_id, ABORT ends it.
 #ifndef BIRTHCERT_PROTOCOL_DEVICE_H
 #define BIRTHCERT_PROTOCOL_DEVICE_H
 

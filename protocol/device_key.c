@@ -4,11 +4,10 @@
 
 #include "protocol/device_parts.h"
 
-// Twice as often as the protocol asks for, a promise that survives four lost frames, and the first
-// one before the station repeats its request (after 300 ms).
+// Twice as often as the protocol asks for, and the first one before the station repeats its request
+// (after 300 ms).
 #define PROGRESS_INTERVAL_MS 500
 #define FIRST_PROGRESS_MS 250
-#define SILENCE_MARGIN_MS 2500
 
 static struct device_credential *generated_credential(struct device *device) {
     return &device->state.credentials[device->generation.credential - 1];
@@ -20,10 +19,10 @@ void device_fill_progress(const struct device *device, struct message *answer) {
     memset(&answer->progress, 0, sizeof answer->progress);
     answer->progress.has_percent = work->has_percent;
     answer->progress.percent = work->percent > 100 ? 100 : work->percent;
-    uint32_t block_ms = work->block_ms < UINT32_MAX - SILENCE_MARGIN_MS
+    uint32_t block_ms = work->block_ms < UINT32_MAX - DEVICE_SILENCE_MARGIN_MS
                             ? work->block_ms
-                            : UINT32_MAX - SILENCE_MARGIN_MS;
-    answer->progress.max_silence_ms = block_ms + SILENCE_MARGIN_MS;
+                            : UINT32_MAX - DEVICE_SILENCE_MARGIN_MS;
+    answer->progress.max_silence_ms = block_ms + DEVICE_SILENCE_MARGIN_MS;
 }
 
 static void fill_generated(const struct device_credential *credential, struct message *answer) {
@@ -100,7 +99,7 @@ void device_handle_generate_key(struct device *device, int64_t now_ms, const str
             return;
         }
         device_fail(answer, CAMERA_BUSY, NULL);
-        device_fail_detail(answer, 1000);
+        device_fail_detail(answer, DEVICE_RETRY_AFTER_MS);
     } else if (has_key && same_job(credential->job_id, request->generate_key.job_id)) {
         fill_generated(credential, answer);
     } else if (has_key && !request->generate_key.replace) {

@@ -9,7 +9,6 @@
 #define READ_OVERHEAD 17
 
 #define PROVE_LABEL "birthcert-prove-v1" // its final NUL is signed too
-#define SILENCE_MARGIN_MS 2500
 
 static bool is_locked(const struct device *device) {
     return device->state.lifecycle == LIFECYCLE_LOCKED;
@@ -232,7 +231,7 @@ static void commit_staged(struct device *device, const struct message *request,
 
 static void announce(struct device *device, const struct frame *frame, uint32_t block_ms) {
     if (block_ms > DEVICE_SILENCE_ALLOWED_MS) {
-        device_send_silence(device, frame, block_ms + SILENCE_MARGIN_MS);
+        device_send_silence(device, frame, block_ms + DEVICE_SILENCE_MARGIN_MS);
     }
 }
 

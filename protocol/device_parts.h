@@ -8,6 +8,11 @@
 // Work longer than this sends progress (PROTOCOL.md, section 4).
 #define DEVICE_SILENCE_ALLOWED_MS 500
 
+// What a progress frame promises beyond the work itself: it survives four lost frames.
+#define DEVICE_SILENCE_MARGIN_MS 2500
+
+#define DEVICE_RETRY_AFTER_MS 1000 // BUSY's detail
+
 // Turns `answer` into an error. `text` NULL takes the code's own.
 void device_fail(struct message *answer, enum camera_error code, const char *text);
 

@@ -32,7 +32,6 @@ static struct {
     struct buf *extra;
     size_t reports;
     struct ca_report report;
-    bool close_on_result;
 } got;
 
 static void stop_when_done(void) {
@@ -50,10 +49,6 @@ static void on_result(void *context, const struct ca_result *result) {
     buf_clear(got.extra);
     ck_assert(buf_put(got.leaf, result->leaf.data, result->leaf.length));
     ck_assert(buf_put(got.extra, result->extra.data, result->extra.length));
-    if (got.close_on_result) {
-        ca_local.close(ca);
-        ca = NULL;
-    }
     stop_when_done();
 }
 
@@ -329,16 +324,6 @@ START_TEST(closes_with_work_in_progress) {
 }
 END_TEST
 
-START_TEST(closes_from_inside_a_result) {
-    struct ca_request wanted = request(1);
-    got.close_on_result = true;
-    for (int i = 0; i < 10; i++) {
-        ca_local.submit(ca, &wanted);
-    }
-    run_until(1);
-}
-END_TEST
-
 // ---- an intermediate as the issuer --------------------------------------------------------------
 
 START_TEST(issues_from_an_intermediate_until_it_ends) {
@@ -503,7 +488,6 @@ int main(void) {
     tcase_add_test(tests, answers_the_other_calls);
     tcase_add_test(tests, reports);
     tcase_add_test(tests, closes_with_work_in_progress);
-    tcase_add_test(tests, closes_from_inside_a_result);
     tcase_add_test(tests, issues_from_an_intermediate_until_it_ends);
     tcase_add_test(tests, refuses_bad_files);
     tcase_add_test(tests, refuses_files_that_do_not_belong_together);

@@ -65,7 +65,6 @@ START_TEST(test_defaults) {
     ck_assert_str_eq(config->lot, "");
     ck_assert(config->lock);
     ck_assert_uint_eq(config->generate_timeout_ms, 300000);
-    ck_assert_uint_eq(config->batch_window_ms, 5);
     folder_path(expected, sizeof expected, "birthcert.db");
     ck_assert_str_eq(config->store_path, expected);
     ck_assert_uint_eq(config->ca_count, 1);
@@ -88,7 +87,7 @@ END_TEST
 START_TEST(test_every_key) {
     load_text("# comment\n; comment\n"
               "[station]\nname = bench 7\noperator=A. Lee\n  lot = L1 # inline\nlock = no\n"
-              "generate_timeout = 5m\nbatch_window = 0ms\n"
+              "generate_timeout = 5m\n"
               "[store]\npath = /var/db/x.db\n"
               "[ca main]\nbackend = hvca\nurl = https://ca.example:8443/v2\n"
               "client_certificate_file = c.pem\nclient_key_file = /etc/c.key\n"
@@ -110,7 +109,6 @@ START_TEST(test_every_key) {
     ck_assert_str_eq(config->lot, "L1");
     ck_assert(!config->lock);
     ck_assert_uint_eq(config->generate_timeout_ms, 300000);
-    ck_assert_uint_eq(config->batch_window_ms, 0);
     ck_assert_str_eq(config->store_path, "/var/db/x.db");
     const struct ca_settings *ca = &config_find_ca(config, "main")->settings;
     ck_assert_str_eq(ca->url, "https://ca.example:8443/v2");
@@ -197,8 +195,8 @@ static const struct bad bad_texts[] = {
     {"[station]\ngenerate_timeout = 2h\n" GOOD_REST, ".conf:2:", "3600s"},
     {"[station]\ngenerate_timeout = 5 m\n" GOOD_REST, ".conf:2:", "a time"},
     {"[station]\ngenerate_timeout = -1s\n" GOOD_REST, ".conf:2:", "a time"},
-    {"[station]\nbatch_window = 99999999999999999999ms\n" GOOD_REST, ".conf:2:", "a time"},
-    {"[station]\nbatch_window = 999999999h\n" GOOD_REST, ".conf:2:", "a time"},
+    {"[station]\ngenerate_timeout = 99999999999999999999ms\n" GOOD_REST, ".conf:2:", "a time"},
+    {"[station]\ngenerate_timeout = 999999999h\n" GOOD_REST, ".conf:2:", "a time"},
     {"[store]\npath =\n" GOOD_REST, ".conf:2: [store]", "is not a file name"},
     {GOOD_REST "speed = fast\n", ".conf:7: [slot 1]", "a number from 300 to 4000000"},
     {GOOD_REST "speed = 299\n", ".conf:7:", "300"},

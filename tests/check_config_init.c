@@ -110,7 +110,6 @@ START_TEST(test_init_shows_the_defaults) {
     ck_assert_str_eq(config->station, before->station);
     ck_assert_str_eq(config->store_path, before->store_path);
     ck_assert_uint_eq(config->generate_timeout_ms, before->generate_timeout_ms);
-    ck_assert_uint_eq(config->batch_window_ms, before->batch_window_ms);
     ck_assert_uint_eq(config->lock, before->lock);
     ck_assert_uint_eq(config->cas[0].settings.in_flight, before->cas[0].settings.in_flight);
     ck_assert_uint_eq(config->cas[0].settings.timeout_ms, before->cas[0].settings.timeout_ms);

@@ -122,8 +122,13 @@ struct sim {
     uint8_t sent[SIM_ISSUED_MAX][SHA256_SIZE]; // intents that became durable
     size_t sent_count;
     size_t starts;
+    bool second_round; // all have passed: now they are only looked at again
     bool passed[SIM_CAMERAS];
-    char failure[512]; // what broke an invariant first
+    int64_t unit_ids[SIM_CAMERAS];
+    int64_t credential_ids[SIM_CAMERAS][SIM_CREDENTIALS];
+    bool installing[SIM_CAMERAS][SIM_CREDENTIALS]; // durable: the install was begun
+    bool locking[SIM_CAMERAS];                     // durable: the lock was begun
+    char failure[512];                             // what broke an invariant first
 };
 
 // Runs one seed to its end. False: an invariant broke or the units did not finish; sim->failure

@@ -101,6 +101,9 @@ static enum camera_error camera_keep_chain(void *context, uint8_t credential, st
         memcmp(leaf.data + LEAF_HEAD, camera->serial, length) != 0) {
         sim_fail(camera->sim, "I3: %s stored a certificate that is not its own", camera->serial);
     }
+    if (!camera->sim->installing[camera->index][credential - 1]) {
+        sim_fail(camera->sim, "%s got a certificate before the record of it", camera->serial);
+    }
     memcpy(camera->chains[credential - 1], chain.data, chain.length);
     camera->stored = *state;
     return power_gone(camera) ? CAMERA_STORAGE : CAMERA_OK;
@@ -110,6 +113,9 @@ static enum camera_error camera_keep_lifecycle(void *context, const struct devic
     struct sim_camera *camera = context;
     if (power_gone(camera)) {
         return CAMERA_STORAGE;
+    }
+    if (state->lifecycle == LIFECYCLE_LOCKED && !camera->sim->locking[camera->index]) {
+        sim_fail(camera->sim, "%s was locked before the record of it", camera->serial);
     }
     camera->stored = *state;
     return power_gone(camera) ? CAMERA_STORAGE : CAMERA_OK;

@@ -96,6 +96,9 @@ static void edge_report(void *context, size_t slot, const struct unit *unit) {
             continue;
         }
         sim->passed[i] = true;
+        if (sim->second_round && unit->verdict != UNIT_ALREADY) {
+            sim_fail(sim, "%s was provisioned twice", camera->serial);
+        }
         for (size_t c = 0; c < SIM_CREDENTIALS; c++) {
             if (camera->stored.credentials[c].state != CREDENTIAL_INSTALLED) {
                 sim_fail(sim, "I4: PASS of %s without a certificate", camera->serial);
@@ -203,6 +206,33 @@ void sim_station_hangup(struct sim *sim, size_t slot) {
     pool_post_unit(sim->pool, slot, &now, &event);
 }
 
+// What the journal says by now, camera by camera: the world holds it against what happens.
+static void note_unit(struct sim *sim, const struct unit_record *unit) {
+    for (size_t i = 0; i < SIM_CAMERAS; i++) {
+        if (strcmp(sim->cameras[i].serial, unit->serial) == 0) {
+            sim->unit_ids[i] = unit->unit_id;
+            for (size_t c = 0; c < SIM_CREDENTIALS; c++) {
+                sim->credential_ids[i][c] = unit->credentials[c].credential_id;
+            }
+        }
+    }
+}
+
+static void note_record(struct sim *sim, const struct record *record, const struct answer *answer) {
+    if (record->kind == RECORD_ADMIT) {
+        note_unit(sim, &answer->unit);
+    }
+    for (size_t i = 0; i < SIM_CAMERAS; i++) {
+        bool mine = sim->unit_ids[i] == record->unit_id;
+        sim->locking[i] = sim->locking[i] || (mine && record->kind == RECORD_LOCKING);
+        for (size_t c = 0; c < SIM_CREDENTIALS; c++) {
+            bool begins = record->kind == RECORD_INSTALL && record->install == INSTALL_STARTED;
+            sim->installing[i][c] = sim->installing[i][c] ||
+                                    (begins && sim->credential_ids[i][c] == record->credential_id);
+        }
+    }
+}
+
 static void note_sent(struct sim *sim, const struct batch *batch) {
     for (size_t i = 0; i < batch->count; i++) {
         const uint8_t *spki = batch->answers[i].request.spki_sha256;
@@ -225,6 +255,7 @@ void sim_station_commit(struct sim *sim) {
         }
         note_sent(sim, sim->batch);
         for (size_t i = 0; i < sim->batch->count; i++) {
+            note_record(sim, &sim->batch->records[i], &sim->batch->answers[i]);
             if (sim->batch->answers[i].code != ERROR_NONE) {
                 sim_fail(sim, "store refused record %d: %s", sim->batch->records[i].kind,
                          sim->batch->answers[i].text);

@@ -40,7 +40,6 @@ struct config {
     bool lock; // [station] lock = yes: FINISH locks the camera; the default
     // Policy of retries and deadlines, milliseconds.
     uint32_t generate_timeout_ms; // cap for GENERATE_KEY, default 300 s
-    uint32_t batch_window_ms;     // how long records are gathered before a commit, default 5
 
     char store_path[512]; // [store] path; a relative one is relative to the file's folder
 

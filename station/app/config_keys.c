@@ -48,9 +48,6 @@ const struct config_key config_keys[] = {
     {CONFIG_STATION, "generate_timeout", CONFIG_DURATION, AT(struct config, generate_timeout_ms),
      .minimum = 1000, .maximum = 3600000, .initial = "300s",
      .comment = "How long a camera may take to make its key."},
-    {CONFIG_STATION, "batch_window", CONFIG_DURATION, AT(struct config, batch_window_ms),
-     .minimum = 0, .maximum = 1000, .initial = "5ms",
-     .comment = "How long records are gathered before they are written together."},
 
     {CONFIG_STORE, "path", CONFIG_FILE, AT(struct config, store_path),
      .initial = "birthcert.db", .starter = "birthcert.db",
@@ -90,6 +87,10 @@ const struct config_key config_keys[] = {
      .maximum = 10000, .initial = "0", .comment = "The rate that the CA allows; 0: no limit."},
     {CONFIG_CA, "timeout", CONFIG_DURATION, AT_CA(timeout_ms), .minimum = 1000,
      .maximum = 600000, .initial = "30s", .comment = "How long one exchange with the CA may take."},
+    {CONFIG_CA, "settle", CONFIG_DURATION, AT_CA(settle_ms), .minimum = 0, .maximum = 3600000,
+     .initial = "0s",
+     .comment = "After a lost answer: how long the CA's lists may lag behind what it issued. A\n"
+                "request is never sent again before that. 0: what the kind of CA is known for."},
     {CONFIG_CA, "api_key", CONFIG_REFUSED, .comment = "api_key_file"},
     {CONFIG_CA, "api_secret", CONFIG_REFUSED, .comment = "api_secret_file"},
     {CONFIG_CA, "client_key", CONFIG_REFUSED, .comment = "client_key_file"},

@@ -259,7 +259,7 @@ static bool read_trust(const struct ca_settings *settings, struct x509_trust **t
 end:
     buf_free(roots);
     buf_free(intermediates);
-    return done || error_prefix(error, "[ca %s]: %s", settings->name, root_file);
+    return done || error_prefix(error, "[ca %s]", settings->name);
 }
 
 static bool open_ca(struct issuer *issuer, const struct config_ca *config, struct error *error) {

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "station/app/output_unit_text.h"
+
+#include <inttypes.h>
+
+#include "protocol/message.h"
+#include "station/base/bytes.h"
+#include "station/base/clock.h"
+#include "station/base/error.h"
+#include "station/core/request.h"
+
+// Not text_escape: most texts of the store are escaped already, and their backslashes stay as they
+// are.
+static void put_safe(FILE *out, const char *text) {
+    for (; *text != '\0'; text++) {
+        unsigned char byte = (unsigned char)*text;
+        if (byte >= 0x20 && byte < 0x7f) {
+            fputc(byte, out);
+        } else {
+            fprintf(out, "\\x%02x", byte);
+        }
+    }
+}
+
+static void put_field(FILE *out, const char *label, const char *text) {
+    fprintf(out, "  %-18s ", label);
+    put_safe(out, text[0] != '\0' ? text : "-");
+    fputc('\n', out);
+}
+
+static void put_time(FILE *out, const char *label, int64_t wall_ms) {
+    char time[CLOCK_TEXT_SIZE];
+    clock_format_utc(time, wall_ms);
+    put_field(out, label, time);
+}
+
+static void put_hex(FILE *out, const char *label, const uint8_t *data, size_t length) {
+    char hex[2 * SHA256_SIZE + 1];
+    hex_encode(hex, data, length < SHA256_SIZE ? length : SHA256_SIZE);
+    put_field(out, label, hex);
+}
+
+static void put_reason(FILE *out, enum error_code code, const char *text) {
+    if (code == ERROR_NONE) {
+        return;
+    }
+    fprintf(out, "  %-18s %s ", "reason", error_code_text(code));
+    put_safe(out, text[0] != '\0' ? text : error_code_meaning(code));
+    const char *remedy = error_code_remedy(code);
+    fprintf(out, "%s%s\n", remedy[0] != '\0' ? "; " : "", remedy);
+}
+
+void output_unit_text(FILE *out, const struct store_row *row) {
+    static const char *const results[] = {"open", "FAILED", "PASSED"};
+    unsigned result = (unsigned)row->unit.result;
+    put_safe(out, row->unit.serial);
+    fputc('\n', out);
+    put_field(out, "result", result < ARRAY_LENGTH(results) ? results[result] : "?");
+    put_reason(out, row->unit_error, row->unit_text);
+    put_field(out, "model", row->model);
+    put_field(out, "firmware", row->firmware);
+    put_field(out, "hardware id", row->hardware_id_hex);
+    put_field(out, "lot", row->lot);
+    put_field(out, "slot", row->slot);
+    put_field(out, "station", row->station);
+    put_field(out, "operator", row->operator_name);
+    put_time(out, "admitted", row->admitted_ms);
+    put_time(out, "finished", row->finished_ms);
+}
+
+static void put_certificate(FILE *out, const struct certificate_record *certificate) {
+    put_hex(out, "certificate", certificate->serial, certificate->serial_length);
+    put_field(out, "issuer", certificate->issuer);
+    put_field(out, "subject", certificate->subject);
+    put_time(out, "valid from", certificate->not_before_ms);
+    put_time(out, "valid until", certificate->not_after_ms);
+    put_hex(out, "SHA-256", certificate->sha256, SHA256_SIZE);
+}
+
+void output_credential_text(FILE *out, const struct store_row *row) {
+    static const char *const installs[] = {"none", "started", "installed", "proved"};
+    const struct credential_record *credential = &row->credential;
+    unsigned install = (unsigned)credential->install;
+    if (credential->number == 0) {
+        return;
+    }
+    fprintf(out, "\ncredential %u\n", credential->number);
+    put_field(out, "profile", credential->profile);
+    put_field(out, "key type", key_type_name((enum key_type)credential->key_type));
+    put_hex(out, "public key SHA-256", credential->spki_sha256,
+            credential->has_key ? SHA256_SIZE : 0);
+    put_field(out, "request", request_state_name(credential->request));
+    put_reason(out, credential->error, "");
+    put_field(out, "CA", row->ca);
+    fprintf(out, "  %-18s %" PRIu32 "\n", "attempts", row->attempt);
+    if (row->has_certificate) {
+        put_certificate(out, &row->certificate);
+    }
+    put_field(out, "install", install < ARRAY_LENGTH(installs) ? installs[install] : "?");
+    put_time(out, "key made", row->key_ms);
+    put_time(out, "CSR checked", row->csr_ms);
+    put_time(out, "request sent", row->sent_ms);
+    put_time(out, "issued", row->issued_ms);
+    put_time(out, "installed", row->installed_ms);
+    put_time(out, "proved", row->proved_ms);
+}
