@@ -83,8 +83,7 @@ $(B)/%.o: %.c
 $(B)/db/migrations.o: $(MIGRATIONS)
 
 $(LIBRARY): $(OBJECTS)
-	$(Q)rm -f $@
-	$(Q)$(AR) rcs $@ $^
+	$(Q)rm -f $@.$$$$ && $(AR) rcs $@.$$$$ $^ && mv $@.$$$$ $@
 
 $(BINARY): $(B)/station/app/main.o $(LIBRARY)
 	@echo '  LD  $@'
@@ -154,3 +153,12 @@ clean:
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 .SECONDARY:
+
+# ---- the kill test
+# The program with every transition counted, to be killed at any of them; see tests/kill_at.c.
+KILL_WRAPS := -Wl,--wrap=unit_step,--wrap=request_step,--wrap=pool_committed
+e2e-programs: $(B)/birthcert-kill
+$(B)/birthcert-kill: $(B)/station/app/main.o $(B)/tests/kill_at.o $(LIBRARY)
+	@echo '  LD  $@'
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(KILL_WRAPS) -o $@ $^ $(LIBS_LDLIBS)
+

@@ -122,8 +122,12 @@ struct ca_ops {
 
     void (*check)(struct ca *ca, const struct profile *profile);
     void (*submit)(struct ca *ca, const struct ca_request *request);
-    void (*fetch)(struct ca *ca, const struct ca_request *request);     // by handle
-    void (*reconcile)(struct ca *ca, const struct ca_request *request); // one scan
+    // By handle. CA_NOT_SENT says that it could not be fetched now: the certificate stays as it is,
+    // fetch again. CA_REFUSED: it is revoked.
+    void (*fetch)(struct ca *ca, const struct ca_request *request);
+    // One scan. CA_DOUBT: it could not read everything, so it rules nothing out. CA_CANNOT_TELL,
+    // with E_UNIT_HELD, also where the request's certificate was found and is revoked.
+    void (*reconcile)(struct ca *ca, const struct ca_request *request);
     void (*revoke)(struct ca *ca, const struct ca_request *request,
                    enum ca_revocation_reason reason);
 };

@@ -168,9 +168,7 @@ bool hvca_read_serial(const char *text, size_t length, char out[CA_HANDLE_SIZE])
             return false;
         }
     }
-    for (size_t i = 0; i < length; i++) {
-        out[i] = (char)toupper((unsigned char)text[i]);
-    }
+    memcpy(out, text, length);
     out[length] = '\0';
     return true;
 }
@@ -178,6 +176,7 @@ bool hvca_read_serial(const char *text, size_t length, char out[CA_HANDLE_SIZE])
 bool hvca_read_location(const char *location, char out[CA_HANDLE_SIZE]) {
     size_t length = strcspn(location, "?#");
     size_t start = length;
+    out[0] = '\0';
     while (start > 0 && location[start - 1] != '/') {
         start--;
     }
@@ -195,6 +194,7 @@ static bool parse_row(json_t *item, struct hvca_row *row) {
 }
 
 bool hvca_parse_rows(struct slice body, struct hvca_row *rows, size_t *count, struct error *error) {
+    *count = 0;
     json_t *root = load_array(body, "the statistics", error);
     if (root == NULL) {
         return false;

@@ -120,7 +120,7 @@ MUST_CHECK bool hvca_parse_chain(struct slice body, struct buf *pem, struct erro
 MUST_CHECK bool hvca_parse_value(struct slice body, int64_t *value, struct error *error);
 
 struct hvca_row {
-    char serial[CA_HANDLE_SIZE]; // upper-case hex
+    char serial[CA_HANDLE_SIZE]; // hex
     int64_t not_before_s;
 };
 
@@ -128,7 +128,8 @@ struct hvca_row {
 MUST_CHECK bool hvca_parse_rows(struct slice body, struct hvca_row *rows, size_t *count,
                                 struct error *error);
 
-// A certificate's serial as it stands in URLs: 1 to 64 hex digits. Written in upper case.
+// A certificate's serial as it stands in URLs: 1 to 64 hex digits, in the case that the CA uses. ""
+// for anything else.
 bool hvca_read_serial(const char *text, size_t length, char out[CA_HANDLE_SIZE]);
 
 // The serial out of a Location: its last path segment, whatever host stands before it.

@@ -84,8 +84,7 @@ void hvca_login_start(struct ca *ca) {
     struct http_request request = {
         .method = "POST",
         .url = url,
-        .headers = {"Content-Type: application/json;charset=utf-8", "Accept: application/json",
-                    ca->extra_header},
+        .headers = {"Content-Type: application/json;charset=utf-8", ca->extra_header},
         .body = buf_slice(body),
     };
     bool started = http_start(ca->http, &request, handle_login, ca, &error);

@@ -227,8 +227,8 @@ static void start_exchange(struct hvca_exchange *exchange) {
     struct http_request request = {
         .method = exchange->method,
         .url = url,
-        .headers = {"Content-Type: application/json;charset=utf-8", "Accept: application/json",
-                    buf_text(bearer), ca->extra_header},
+        .headers = {"Content-Type: application/json;charset=utf-8", buf_text(bearer),
+                    ca->extra_header},
         .body = exchange->body != NULL ? buf_slice(exchange->body) : (struct slice){NULL, 0},
         .at_most_once = exchange->at_most_once,
     };

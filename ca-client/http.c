@@ -17,6 +17,7 @@
 // A connection idle for longer is not used again: the later in its life, the likelier that the
 // server closes it at the very moment of a request, which then is lost.
 #define CONNECTION_IDLE_MAX_S 15
+#define CLIENT_KEY_MAX (64 * 1024)
 
 struct http_exchange {
     struct http *http;
@@ -52,7 +53,7 @@ struct http {
     struct http_socket *sockets;
     char *server_root_file;
     char *client_certificate_file;
-    char *client_key_file;
+    struct buf *client_key; // secret: PEM, also what curl reads it from
     uint32_t connections;
     uint32_t timeout_ms;
     uint64_t connections_opened;
@@ -112,9 +113,11 @@ static bool set_trust(struct http_exchange *exchange) {
     if (http->client_certificate_file == NULL) {
         return done;
     }
+    struct slice key = buf_slice(http->client_key);
+    struct curl_blob blob = {(void *)(uintptr_t)key.data, key.length, CURL_BLOB_NOCOPY};
     return done &&
            curl_easy_setopt(easy, CURLOPT_SSLCERT, http->client_certificate_file) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_SSLKEY, http->client_key_file) == CURLE_OK;
+           curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &blob) == CURLE_OK;
 }
 
 static void set_callbacks(struct http_exchange *exchange) {
@@ -465,13 +468,10 @@ static bool check_files(const struct http_settings *settings, struct error *erro
                          settings->server_root_file);
     }
     fclose(file);
-    if (settings->client_certificate_file == NULL) {
-        return true;
-    }
-    if (settings->client_key_file == NULL) {
+    if (settings->client_certificate_file != NULL && settings->client_key_file == NULL) {
         return error_set(error, E_CA_CONFIG, "there is a client certificate but no key for it");
     }
-    return secret_check(settings->client_key_file, error);
+    return true;
 }
 
 static bool copy_text(char **out, const char *text) {
@@ -485,8 +485,7 @@ static bool set_up(struct http *http, const struct http_settings *settings) {
     http->timer = loop_timer_new(http->loop, handle_timeout, http);
     if (multi == NULL || http->timer == NULL ||
         !copy_text(&http->server_root_file, settings->server_root_file) ||
-        !copy_text(&http->client_certificate_file, settings->client_certificate_file) ||
-        !copy_text(&http->client_key_file, settings->client_key_file)) {
+        !copy_text(&http->client_certificate_file, settings->client_certificate_file)) {
         return false;
     }
     curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, handle_socket_change);
@@ -517,6 +516,11 @@ bool http_new(struct loop *loop, const struct http_settings *settings, struct ht
     if (!set_up(http, settings)) {
         http_free(http);
         return error_set(error, E_MEMORY, "no memory for the HTTP engine");
+    }
+    if (http->client_certificate_file != NULL &&
+        !secret_read(settings->client_key_file, CLIENT_KEY_MAX, &http->client_key, error)) {
+        http_free(http);
+        return false;
     }
     *out = http;
     return true;
@@ -553,7 +557,7 @@ void http_free(struct http *http) {
     loop_timer_free(http->timer);
     free(http->server_root_file);
     free(http->client_certificate_file);
-    free(http->client_key_file);
+    buf_free_secret(http->client_key);
     free(http);
     curl_global_cleanup();
 }

@@ -21,7 +21,7 @@ struct http;
 struct http_settings {
     const char *server_root_file;        // PEM; required
     const char *client_certificate_file; // PEM, NULL: none
-    const char *client_key_file;         // PEM
+    const char *client_key_file;         // PEM, as secret_read takes it; read by http_new
     uint32_t connections;                // at most, at least 1
     uint32_t timeout_ms;                 // of a whole exchange
 };

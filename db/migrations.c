@@ -6,11 +6,12 @@
 #include "station/base/bytes.h"
 
 // C17 has no #embed; the assembler has had .incbin for ever. Paths are relative to the root.
-#define EMBED(symbol, file)                                                                        \
-    __asm__(".pushsection .rodata\n" #symbol ":\n.incbin \"" file "\"\n.byte 0\n.popsection\n");   \
-    extern const char symbol[]
-
-EMBED(migration_0001, "db/migrations/0001_initial.sql");
+__asm__(".pushsection .rodata\n"
+        "migration_0001:\n"
+        ".incbin \"db/migrations/0001_initial.sql\"\n"
+        ".byte 0\n"
+        ".popsection\n");
+extern const char migration_0001[];
 
 const char *migration_sql(int version) {
     static const char *const steps[] = {migration_0001};

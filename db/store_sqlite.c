@@ -85,9 +85,8 @@ static bool lock_take(struct store *store, struct error *error) {
     // Who holds it is only for the message above: a full disk is no reason to stop here.
     char self[16];
     int length = snprintf(self, sizeof self, "%d", (int)getpid());
-    if (ftruncate(store->lock, 0) != 0 || pwrite(store->lock, self, (size_t)length, 0) < 0) {
-        return true;
-    }
+    bool noted = ftruncate(store->lock, 0) == 0 && pwrite(store->lock, self, (size_t)length, 0) > 0;
+    (void)noted;
     return true;
 }
 
@@ -140,9 +139,9 @@ static bool open_connection(struct store *store, struct error *error) {
     sqlite3_db_config(store->connection, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(store->connection, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     sqlite3_db_config(store->connection, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
-    if (store->mode == STORE_READ) {
-        sqlite3_db_config(store->connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    }
+    // Only the writer checkpoints, when it is due. The files of the WAL stay behind, so that one who
+    // may only read finds them.
+    sqlite3_db_config(store->connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_busy_timeout(store->connection, BUSY_TIMEOUT_MS);
     return sqlite3_exec(store->connection, "PRAGMA cell_size_check = ON", NULL, NULL, NULL) ==
                SQLITE_OK ||
@@ -188,9 +187,6 @@ static bool configure(struct store *store, struct error *error) {
         if (!set_wal(store, error)) {
             return false;
         }
-        // The files of the WAL stay behind, so that one who may only read finds them.
-        int keep = 1;
-        sqlite3_file_control(store->connection, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
         sqlite3_wal_hook(store->connection, note_wal_pages, store);
         store->checkpoint_at = CHECKPOINT_PAGES;
     }
@@ -210,8 +206,8 @@ static bool bring_up_schema(struct store *store, struct error *error) {
     }
     if (store->mode == STORE_READ) {
         return error_set(error, E_STORE_OPEN,
-                         "%s: schema %d is older than this program's; the next station run or "
-                         "birthcert doctor brings it up to date",
+                         "%s: schema %d is older than this program's; the next run of a station "
+                         "brings it up to date",
                          store->name, version);
     }
     return store_backup(store, version, error) && store_migrate(store, version, error);
@@ -240,7 +236,7 @@ static void store_sqlite_close(struct store *store) {
         return;
     }
     store_finalize(store);
-    if (store->mode != STORE_READ && store->connection != NULL) {
+    if (store->session_id != 0) {
         // So that the file alone is the whole database, where no reader is in the way.
         sqlite3_busy_timeout(store->connection, 0);
         sqlite3_wal_checkpoint_v2(store->connection, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL,

@@ -120,6 +120,8 @@ void query_end(struct query *query);
 
 // Columns of the row, from 0. Text and blobs are copied; what does not fit reads as "" and 0 bytes.
 int64_t query_integer(const struct query *query, int column);
+// One of the numbers 0 to `last`; `otherwise` where a damaged file holds another.
+unsigned query_choice(const struct query *query, int column, unsigned last, unsigned otherwise);
 void query_text(const struct query *query, int column, char *out, size_t capacity);
 size_t query_blob(const struct query *query, int column, uint8_t *out, size_t capacity);
 bool query_is_null(const struct query *query, int column);

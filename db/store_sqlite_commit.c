@@ -53,8 +53,8 @@ void credential_read(const struct query *query, int column, struct credential_re
         .credential_id = query_integer(query, column),
         .number = (uint8_t)query_integer(query, column + 1),
         .key_type = (uint8_t)query_integer(query, column + 2),
-        .request = (enum request_state)query_integer(query, column + 6),
-        .install = (enum install_state)query_integer(query, column + 7),
+        .request = query_choice(query, column + 6, REQUEST_ISSUED, REQUEST_HELD),
+        .install = query_choice(query, column + 7, INSTALL_PROVED, INSTALL_NONE),
         .error = query_error(query, column + 8),
     };
     query_text(query, column + 3, credential->profile, sizeof credential->profile);
@@ -72,7 +72,7 @@ static bool load_unit(struct change *change, bool *found, struct error *error) {
     if (*found) {
         change->unit_id = change->record->unit_id;
         query_text(&query, 0, change->serial, sizeof change->serial);
-        change->unit_result = (enum unit_result)query_integer(&query, 1);
+        change->unit_result = query_choice(&query, 1, UNIT_PASSED, UNIT_FAILED);
         query_end(&query);
     }
     return true;
@@ -88,7 +88,7 @@ static bool load_credential(struct change *change, bool *found, struct error *er
     if (*found) {
         change->unit_id = change->record->unit_id;
         query_text(&query, 0, change->serial, sizeof change->serial);
-        change->unit_result = (enum unit_result)query_integer(&query, 1);
+        change->unit_result = query_choice(&query, 1, UNIT_PASSED, UNIT_FAILED);
         change->attempt = (uint32_t)query_integer(&query, 2);
         credential_read(&query, 3, &change->credential);
         query_end(&query);

@@ -187,6 +187,11 @@ int64_t query_integer(const struct query *query, int column) {
     return sqlite3_column_int64(query->statement, column);
 }
 
+unsigned query_choice(const struct query *query, int column, unsigned last, unsigned otherwise) {
+    int64_t value = query_integer(query, column);
+    return value >= 0 && value <= last ? (unsigned)value : otherwise;
+}
+
 void query_text(const struct query *query, int column, char *out, size_t capacity) {
     const char *text = (const char *)sqlite3_column_text(query->statement, column);
     if (!text_copy(out, capacity, text != NULL ? text : "")) {

@@ -41,7 +41,7 @@ void request_read(const struct query *query, int column, struct request_record *
     *request = (struct request_record){
         .unit_id = query_integer(query, column),
         .credential_id = query_integer(query, column + 1),
-        .state = (enum request_state)query_integer(query, column + 2),
+        .state = query_choice(query, column + 2, REQUEST_ISSUED, REQUEST_HELD),
         .attempt = (uint32_t)query_integer(query, column + 3),
         .sent_ms = query_integer(query, column + 4),
         .not_before_s = query_integer(query, column + 5),

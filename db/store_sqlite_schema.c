@@ -87,7 +87,7 @@ bool store_migrate(struct store *store, int version, struct error *error) {
 }
 
 // VACUUM INTO does not sync what it writes.
-static bool backup_sync(const char *path) {
+static bool sync_path(const char *path) {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) {
         return false;
@@ -106,10 +106,22 @@ static bool backup_write(struct store *store, const char *path, struct error *er
     status = status == SQLITE_OK ? sqlite3_step(statement) : status;
     bool good = status == SQLITE_DONE || store_fail(store, error, "backing up");
     sqlite3_finalize(statement);
-    if (good && !backup_sync(path)) {
+    if (good && !sync_path(path)) {
         good = error_set(error, E_STORE_IO, "%s: the backup cannot be made durable", store->name);
     }
     return good;
+}
+
+// The new name is durable only when its folder is. `path` is absolute.
+static bool backup_rename(struct store *store, const char *part, char *path, struct error *error) {
+    bool good = rename(part, path) == 0;
+    char *slash = strrchr(path, '/');
+    if (good && slash != NULL) {
+        slash[slash == path ? 1 : 0] = '\0';
+        good = sync_path(path);
+    }
+    return good ||
+           error_set(error, E_STORE_IO, "%s: the backup cannot be renamed: %m", store->name);
 }
 
 bool store_backup(struct store *store, int version, struct error *error) {
@@ -122,10 +134,7 @@ bool store_backup(struct store *store, int version, struct error *error) {
         goto done;
     }
     unlink(part);
-    good = backup_write(store, part, error);
-    if (good && rename(part, path) != 0) {
-        good = error_set(error, E_STORE_IO, "%s: the backup cannot be renamed: %m", store->name);
-    }
+    good = backup_write(store, part, error) && backup_rename(store, part, path, error);
     if (!good) {
         unlink(part);
     }

@@ -229,7 +229,7 @@ static const char row_sql[] =
 static void row_read(const struct query *query, struct store_row *row) {
     *row = (struct store_row){0};
     row->unit.unit_id = query_integer(query, 0);
-    row->unit.result = (enum unit_result)query_integer(query, 1);
+    row->unit.result = query_choice(query, 1, UNIT_PASSED, UNIT_FAILED);
     query_text(query, 2, row->unit.serial, sizeof row->unit.serial);
     row->unit_error = query_error(query, 3);
     query_text(query, 4, row->model, sizeof row->model);

@@ -15,7 +15,7 @@ static bool find_unit(struct change *change, bool *found, struct error *error) {
     }
     if (*found) {
         unit->unit_id = query_integer(&query, 0);
-        unit->result = (enum unit_result)query_integer(&query, 1);
+        unit->result = query_choice(&query, 1, UNIT_PASSED, UNIT_FAILED);
         query_end(&query);
     }
     return true;

@@ -389,6 +389,26 @@ START_TEST(test_corrupt) {
 }
 END_TEST
 
+// Numbers that mean nothing, put there past the schema, are not carried further.
+START_TEST(test_states_out_of_range) {
+    struct unit_record unit = store_make_unit(&fixture, "SN-1", 1, REQUEST_SENT, INSTALL_NONE);
+    store_fixture_close(&fixture);
+    ck_assert_int_eq(run_sql(fixture.path, "PRAGMA ignore_check_constraints = ON;"
+                                           "UPDATE credential SET request = 4000000, install = -7;"
+                                           "UPDATE unit SET result = 77"),
+                     SQLITE_OK);
+    store_fixture_reopen(&fixture);
+    struct unit_record now = store_admit_again(&fixture, "SN-1");
+    ck_assert_int_eq(now.result, UNIT_FAILED);
+    ck_assert_int_eq(now.credentials[0].request, REQUEST_HELD); // a person decides
+    ck_assert_int_eq(now.credentials[0].install, INSTALL_NONE);
+    struct record record = store_record(&fixture, RECORD_SENT, &unit, 0);
+    store_refuse(&fixture, &record, E_STORE_CONFLICT);
+    struct error error = {0};
+    ck_assert(!store_sqlite.check(fixture.store, &error));
+}
+END_TEST
+
 // Rows that contradict each other, put there past the store.
 START_TEST(test_check_finds) {
     static const char *const damages[] = {
@@ -400,8 +420,8 @@ START_TEST(test_check_finds) {
         "UPDATE certificate SET spki_sha256 = zeroblob(32) WHERE id = 1",
         "UPDATE certificate SET state = 2, error = 'x' WHERE id = 1",
         "DELETE FROM unit WHERE id = 1",
-        "DROP TRIGGER event_keep_delete; DELETE FROM event WHERE unit = 1 AND seq = 2;"
-        "CREATE TRIGGER event_keep_delete BEFORE DELETE ON event BEGIN SELECT 1; END",
+        ("DROP TRIGGER event_keep_delete; DELETE FROM event WHERE unit = 1 AND seq = 2;"
+         "CREATE TRIGGER event_keep_delete BEFORE DELETE ON event BEGIN SELECT 1; END"),
     };
     struct error error = {0};
     store_make_unit(&fixture, "SN-1", 1, REQUEST_ISSUED, INSTALL_PROVED);
@@ -512,6 +532,7 @@ int main(void) {
     tcase_add_test(tests, test_read_only);
     tcase_add_test(tests, test_reader_without_permission);
     tcase_add_test(tests, test_truncated);
+    tcase_add_test(tests, test_states_out_of_range);
     tcase_add_loop_test(tests, test_corrupt, 0, 20);
     tcase_add_loop_test(tests, test_check_finds, 0, 9);
     tcase_add_test(tests, test_schema_refuses);

@@ -500,6 +500,9 @@ test_restart() {
         $((count + 1))
     stop TERM
     ok "SIGTERM ends it cleanly" is "$EXIT_STATUS $(cat "$WORK/err")" "0 "
+    start
+    ok "a second simulator on the same state" fails_with 4 'in use' --state "$STATE"
+    stop TERM
     start --quota $((count + 2)) --fsync --threads 1
     post cam1
     ok "quota over restarts: one left" is "$STATUS" 201

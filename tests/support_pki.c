@@ -41,7 +41,7 @@ EVP_PKEY *pki_rsa_key(unsigned bits, unsigned long exponent) {
 
 EVP_PKEY *pki_key(const char *kind) {
     if (strncmp(kind, "RSA-", 4) == 0) {
-        return pki_rsa_key((unsigned)atoi(kind + 4), 65537);
+        return pki_rsa_key((unsigned)strtoul(kind + 4, NULL, 10), 65537);
     }
     EVP_PKEY *key =
         strcmp(kind, "ED25519") == 0 ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519") : EVP_EC_gen(kind);

@@ -22,14 +22,16 @@ void pki_folder_new(char out[64]) {
 }
 
 void pki_folder_remove(const char *folder) {
-    DIR *list = opendir(folder);
-    need(list != NULL, folder);
-    for (struct dirent *entry = readdir(list); entry != NULL; entry = readdir(list)) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            unlinkat(dirfd(list), entry->d_name, 0);
-        }
+    struct dirent **entries = NULL;
+    int count = scandir(folder, &entries, NULL, NULL);
+    need(count >= 0, folder);
+    for (int i = 0; i < count; i++) {
+        char path[400];
+        snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
+        unlink(path); // "." and ".." stay, being folders
+        free(entries[i]);
     }
-    closedir(list);
+    free(entries);
     need(rmdir(folder) == 0, folder);
 }
 

@@ -103,7 +103,7 @@ CREATE TABLE event (
     seq INTEGER NOT NULL CHECK (seq > 0),
     time_ms INTEGER NOT NULL,
     session INTEGER NOT NULL REFERENCES session (id),
-    kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 12),
+    kind INTEGER NOT NULL CHECK (kind > 0),
     credential INTEGER NOT NULL CHECK (credential BETWEEN 0 AND 255),
     state INTEGER NOT NULL,
     refused INTEGER NOT NULL CHECK (refused BETWEEN 0 AND 1),

@@ -44,7 +44,7 @@ static bool check_no_database(const char *folder, struct error *error) {
         return false;
     }
     return lstat(path, &status) != 0 ||
-           error_set(error, E_CONFIG, "%s: is already there, and is left as it is", path);
+           error_set(error, E_EXISTS, "%s: is already there, and is left as it is", path);
 }
 
 static bool create_database(const struct config *config, struct error *error) {

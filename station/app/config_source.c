@@ -223,7 +223,10 @@ static bool store_setting(struct reading *reading, const struct config_key *key,
         setting = &source->settings[source->setting_count++];
     }
     free(setting->value);
-    *setting = (struct config_setting){key, block, copy, reading->place};
+    setting->value = copy;
+    setting->key = key;
+    setting->block = block;
+    setting->place = reading->place;
     return true;
 }
 

@@ -23,12 +23,11 @@ bool reader_can_write(const struct output *output) {
 }
 
 bool reader_flush(struct output *output, struct error *error) {
-    // A write that failed before is tried again here, and says its reason once more.
     errno = 0;
     bool flushed = fflush(output->results) == 0;
     if (flushed && reader_can_write(output)) {
         return true;
     }
     return error_set(error, E_SYSTEM, "the results could not be written: %s",
-                     errno != 0 ? strerror(errno) : "a part of them is lost");
+                     errno != 0 ? strerror(errno) : "is the disk full, or the pipe closed?");
 }

@@ -13,6 +13,7 @@
     X(E_SECRET_MISSING, "E-SECRET-MISSING", USAGE, "a private file cannot be read", "check the file name and its owner") \
     X(E_MANIFEST, "E-MANIFEST", USAGE, "the tray manifest has an error", "correct the named line; nothing was started") \
     X(E_NOTHING_TO_DO, "E-NOTHING-TO-DO", USAGE, "there is nothing to do", "") \
+    X(E_EXISTS, "E-EXISTS", USAGE, "a file that would be made is already there", "name another folder, or move the file away") \
     /* the store */ \
     X(E_STORE_OPEN, "E-STORE-OPEN", STATION, "the database cannot be opened", "check the path, its owner and the disk") \
     X(E_STORE_LOCKED, "E-STORE-LOCKED", STATION, "another process writes to the database", "stop the other station program, then start again") \
@@ -82,10 +83,12 @@
     X(E_CA_NONSENSE, "E-CA-NONSENSE", RETRY, "the CA's answer cannot be understood", "check the URL; a proxy may have answered") \
     X(E_CA_DOUBT, "E-CA-DOUBT", RETRY, "the CA's answer was lost: it may have issued", "nothing: the station asks the CA what it issued") \
     X(E_CA_UNSUPPORTED, "E-CA-UNSUPPORTED", USAGE, "this CA cannot do that", "") \
+    X(E_CA_EXPIRED, "E-CA-EXPIRED", STATION, "the station's own certificate has ended", "ask the CA's administrator for a new one") \
     /* the program itself */ \
     X(E_SYSTEM, "E-SYSTEM", STATION, "the operating system refused", "see the message") \
     X(E_MEMORY, "E-MEMORY", STATION, "out of memory", "add memory or use fewer slots") \
-    X(E_INTERNAL, "E-INTERNAL", STATION, "birthcert contradicts itself", "keep the log and report it")
+    X(E_INTERNAL, "E-INTERNAL", STATION, "birthcert contradicts itself", "keep the log and report it") \
+    X(E_CLOCK, "E-CLOCK", STATION, "the station's clock is wrong", "set it, and keep it right with NTP (timedatectl)")
 // clang-format on
 
 #endif
