@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "station/core/pool_internal.h"
+
+#include <string.h>
+
+// ---- requests -----------------------------------------------------------------------------------
+
+static struct request *find_request(struct pool *pool, int64_t credential_id) {
+    for (size_t i = 0; i < pool->request_end; i++) {
+        struct request *request = &pool->requests[i];
+        if (request->step != STEP_FREE && request->credential_id == credential_id) {
+            return request;
+        }
+    }
+    return NULL;
+}
+
+static struct request *find_free_request(struct pool *pool) {
+    for (size_t i = 0; i < POOL_REQUESTS_MAX; i++) {
+        if (pool->requests[i].step == STEP_FREE) {
+            pool->request_end = i < pool->request_end ? pool->request_end : i + 1;
+            return &pool->requests[i];
+        }
+    }
+    return NULL;
+}
+
+static void note_ca(struct pool *pool, const struct pool_time *now, const struct request *request,
+                    const struct request_output *output, const struct request_event *event) {
+    struct breaker *breaker = &pool->breaker;
+    if (output->ca_worked) {
+        *breaker = (struct breaker){0};
+    }
+    if (!output->ca_failed) {
+        return;
+    }
+    breaker->since_ms = breaker->failures == 0 ? now->monotonic_ms : breaker->since_ms;
+    breaker->failures++;
+    breaker->why = event->result->error;
+    if (breaker->failures >= request->policy->breaker_failures) {
+        breaker->open_ms = now->monotonic_ms + policy_backoff_ms(request->policy, breaker->failures,
+                                                                 policy_random(&pool->random));
+    }
+}
+
+static void step_request(struct pool *pool, struct request *request, const struct pool_time *now,
+                         struct request_event *event) {
+    struct request_output output;
+    event->now_ms = now->wall_ms;
+    event->monotonic_ms = now->monotonic_ms;
+    event->random = policy_random(&pool->random);
+    request_step(request, event, &output);
+    for (size_t i = 0; i < output.record_count; i++) {
+        struct owner owner = {.kind = OWNER_REQUEST, .index = (size_t)(request - pool->requests)};
+        pool_put_record(pool, &output.records[i], &owner);
+    }
+    note_ca(pool, now, request, &output, event);
+    if (output.action != REQUEST_ACT_NONE) {
+        pool->edge->ask_ca(pool->context, output.action, event->request);
+    }
+    if (output.settled) {
+        pool_notify_unit(pool, now, request);
+    }
+}
+
+static bool begin_request(struct pool *pool, const struct pool_time *now, size_t profile,
+                          const struct request_record *record) {
+    if (profile >= UNIT_CREDENTIALS_MAX || find_request(pool, record->credential_id) != NULL) {
+        return true; // of a profile that this station does not serve, or already here
+    }
+    struct request *request = find_free_request(pool);
+    if (request == NULL) {
+        pool->wants_outbox = true;
+        return false;
+    }
+    request_init(request, pool->settings.ca_policies[profile], pool->settings.ca_names[profile]);
+    struct request_event event = {.kind = REQUEST_ON_START, .request = record};
+    step_request(pool, request, now, &event);
+    return true;
+}
+
+bool pool_resume_request(struct pool *pool, const struct pool_time *now,
+                         const struct request_record *request) {
+    pool->wants_outbox = false;
+    return begin_request(pool, now, pool_find_profile(pool, request->profile), request);
+}
+
+bool pool_wants_outbox(const struct pool *pool) {
+    return pool->wants_outbox && !pool->committing &&
+           pool_requests_in_progress(pool) < POOL_REQUESTS_MAX / 2;
+}
+
+// A CSR has become durable: its request begins. One that was refused is begun again likewise.
+void pool_start_request(struct pool *pool, const struct pool_time *now, const struct owner *owner,
+                        const struct record *record) {
+    struct request_record request = {
+        .unit_id = record->unit_id,
+        .credential_id = record->credential_id,
+        .state = REQUEST_QUEUED,
+    };
+    begin_request(pool, now, owner->profile, &request);
+}
+
+// A unit comes back while a request of its is in progress: somebody must be at work on it.
+void pool_resume_requests(struct pool *pool, const struct pool_time *now,
+                          const struct unit_record *unit) {
+    for (uint32_t i = 0; i < unit->credential_count; i++) {
+        const struct credential_record *credential = &unit->credentials[i];
+        if (credential->request >= REQUEST_QUEUED && credential->request <= REQUEST_DOUBT) {
+            struct request_record request = {
+                .unit_id = unit->unit_id,
+                .credential_id = credential->credential_id,
+                .state = credential->request,
+            };
+            begin_request(pool, now, pool_find_profile(pool, credential->profile), &request);
+        }
+    }
+}
+
+void pool_post_result(struct pool *pool, const struct pool_time *now, int64_t credential_id,
+                      const struct request_result *result) {
+    struct request *request = find_request(pool, credential_id);
+    if (request != NULL) {
+        struct request_event event = {.kind = REQUEST_ON_RESULT, .result = result};
+        step_request(pool, request, now, &event);
+    }
+}
+
+// A second of its own for each request in flight, so that lost answers identify themselves.
+static int64_t choose_stamp(const struct pool *pool, const struct request *request,
+                            const struct pool_time *now) {
+    int64_t now_s = now->wall_ms / 1000;
+    for (int64_t stamp = now_s; stamp > now_s - request->policy->not_before_window_s; stamp--) {
+        bool taken = false;
+        for (size_t i = 0; i < pool->request_end && !taken; i++) {
+            const struct request *other = &pool->requests[i];
+            taken = other != request && other->step != STEP_FREE && other->not_before_s == stamp;
+        }
+        if (!taken) {
+            return stamp;
+        }
+    }
+    return 0;
+}
+
+static bool may_ask(const struct pool *pool, const struct request *request, size_t in_flight,
+                    int64_t monotonic_ms) {
+    if (pool->holds_submissions && request->purpose == PURPOSE_SUBMIT) {
+        return false;
+    }
+    const struct breaker *breaker = &pool->breaker;
+    bool tripped = breaker->failures >= request->policy->breaker_failures;
+    if (tripped && (in_flight > 0 || monotonic_ms < breaker->open_ms)) {
+        return false;
+    }
+    return in_flight < request->policy->in_flight;
+}
+
+static size_t count_in_flight(const struct pool *pool) {
+    size_t count = 0;
+    for (size_t i = 0; i < pool->request_end; i++) {
+        count += request_is_in_flight(&pool->requests[i]) ? 1 : 0;
+    }
+    return count;
+}
+
+void pool_turn_requests(struct pool *pool, const struct pool_time *now) {
+    size_t in_flight = count_in_flight(pool);
+    for (size_t i = 0; i < pool->request_end && !pool->stopping; i++) {
+        struct request *request = &pool->requests[i];
+        if (request->step != STEP_DUE || request->due_ms > now->monotonic_ms ||
+            !may_ask(pool, request, in_flight, now->monotonic_ms)) {
+            continue;
+        }
+        if (request->purpose == PURPOSE_SUBMIT) {
+            request->not_before_s = choose_stamp(pool, request, now);
+        }
+        struct request_event event = {.kind = REQUEST_ON_DUE};
+        step_request(pool, request, now, &event);
+        in_flight++;
+    }
+}
+
+int64_t pool_deadline_ms(const struct pool *pool) {
+    int64_t deadline_ms = INT64_MAX;
+    size_t in_flight = count_in_flight(pool);
+    for (size_t i = 0; i < pool->request_end && !pool->stopping; i++) {
+        const struct request *request = &pool->requests[i];
+        if (request->step != STEP_DUE || !may_ask(pool, request, in_flight, INT64_MAX)) {
+            continue;
+        }
+        int64_t due_ms = request->due_ms;
+        bool tripped = pool->breaker.failures >= request->policy->breaker_failures;
+        due_ms = tripped && pool->breaker.open_ms > due_ms ? pool->breaker.open_ms : due_ms;
+        deadline_ms = due_ms < deadline_ms ? due_ms : deadline_ms;
+    }
+    return deadline_ms;
+}
+
+void pool_answer_request(struct pool *pool, const struct pool_time *now, const struct owner *owner,
+                         const struct record *record, const struct answer *answer) {
+    struct request *request = &pool->requests[owner->index];
+    bool loads = record->kind == RECORD_SENT || record->kind == RECORD_LOAD_REQUEST;
+    bool settles = request->step == STEP_SETTLING && record->kind != RECORD_LOAD_REQUEST;
+    struct request_event event = {.request = &answer->request};
+    if (request->step == STEP_FREE || request->credential_id != record->credential_id) {
+        return;
+    }
+    if (answer->code != ERROR_NONE) {
+        event.kind = REQUEST_ON_CONFLICT;
+        error_set(&event.error, answer->code, "%s", answer->text);
+    } else if (loads) {
+        event.kind = REQUEST_ON_RECORD;
+    } else if (settles) {
+        event.kind = REQUEST_ON_STORED;
+    } else {
+        return;
+    }
+    step_request(pool, request, now, &event);
+}
+
+void pool_hold_submissions(struct pool *pool) {
+    pool->holds_submissions = true;
+}
+
+size_t pool_requests_to_settle(const struct pool *pool) {
+    size_t count = 0;
+    for (size_t i = 0; i < pool->request_end; i++) {
+        const struct request *request = &pool->requests[i];
+        bool queued = request->step == STEP_DUE && request->purpose == PURPOSE_SUBMIT;
+        count += request->step != STEP_FREE && !queued ? 1 : 0;
+    }
+    return count;
+}
+
+size_t pool_requests_in_progress(const struct pool *pool) {
+    size_t count = 0;
+    for (size_t i = 0; i < pool->request_end; i++) {
+        count += pool->requests[i].step != STEP_FREE ? 1 : 0;
+    }
+    return count;
+}
+
+int64_t pool_ca_down_ms(const struct pool *pool, int64_t monotonic_ms, struct error *why) {
+    if (pool->breaker.failures == 0) {
+        return 0;
+    }
+    *why = pool->breaker.why;
+    return monotonic_ms - pool->breaker.since_ms + 1;
+}
