@@ -42,7 +42,7 @@ struct ca_settings {
     uint32_t in_flight;              // requests at once
     uint32_t requests_per_second;    // 0: no limit
     uint32_t timeout_ms;             // of one HTTP exchange
-    uint32_t settle_ms;           // how long its lists may lag behind; 0: the backend\'s own
+    uint32_t settle_ms;              // how long its lists may lag behind; 0: the backend\'s own
 };
 
 // One certificate to ask for. Everything is copied by submit.

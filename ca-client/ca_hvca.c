@@ -93,8 +93,12 @@ static bool read_secret(const char *file, struct buf **out, struct error *error)
 }
 
 static bool copy_text(char **out, const char *text) {
-    *out = is_set(text) ? strdup(text) : NULL;
-    return !is_set(text) || *out != NULL;
+    *out = NULL;
+    if (text == NULL || text[0] == '\0') {
+        return true;
+    }
+    *out = strdup(text);
+    return *out != NULL;
 }
 
 static bool copy_settings(struct ca *ca, const struct ca_settings *settings) {
@@ -196,7 +200,7 @@ static void handle_issue(void *context, const struct http_response *response) {
 
 static void send_request(struct hvca_call *call) {
     struct ca *ca = call->ca;
-    struct error error;
+    struct error error = {0};
     struct buf *body = NULL;
     const struct hvca_ask ask = {&ca->policy, &call->request, hvca_ca_now_s(ca)};
     if (!hvca_policy_fits(&ca->policy, &call->profile, ask.ca_now_s, false, &error)) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <ctype.h>
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,33 +26,56 @@ static bool is_cheap(const char *expression) {
     return true;
 }
 
-// The service's dialect has \d and (?:, which POSIX has not. False for what else it may have more.
+// What the C library reads as the service does. Lazy and possessive repetitions, character classes
+// by name, options and look-arounds are not among it.
+static bool is_understood(const char *expression) {
+    bool in_brackets = false;
+    for (const char *at = expression; *at != '\0'; at++) {
+        if (*at == '\\') {
+            at++;
+            if (*at == '\0' || (*at != 'd' && (in_brackets || isalnum((unsigned char)*at)))) {
+                return false;
+            }
+        } else if (in_brackets) {
+            in_brackets = *at != ']';
+        } else if (*at == '[') {
+            in_brackets = true;
+        } else if (*at == '?' || *at == '+') {
+            bool is_group = at > expression && at[-1] == '(' && *at == '?' && at[1] == ':';
+            bool repeats = at > expression && strchr("*+?}(", at[-1]) != NULL;
+            if (repeats && !is_group) {
+                return false;
+            }
+        }
+    }
+    return !in_brackets;
+}
+
+// \d and (?: are the service's, not POSIX's.
 static bool translate(const char *expression, char *out, size_t capacity) {
     bool in_brackets = false;
     size_t used = 0;
     for (const char *at = expression; *at != '\0'; at++) {
+        const char *piece = NULL;
+        if (at[0] == '\\' && at[1] == 'd') {
+            piece = in_brackets ? "0-9" : "[0-9]";
+            at++;
+        } else if (!in_brackets && strncmp(at, "(?:", 3) == 0) {
+            piece = "(";
+            at += 2;
+        }
         if (used + 8 > capacity) {
             return false;
         }
-        if (at[0] == '\\' && at[1] == 'd') {
-            const char *digits = in_brackets ? "0-9" : "[0-9]";
-            memcpy(out + used, digits, strlen(digits));
-            used += strlen(digits);
-            at++;
-        } else if (strncmp(at, "(?:", 3) == 0 && !in_brackets) {
-            out[used++] = '(';
-            at += 2;
-        } else if (at[0] == '\\' && (in_brackets || strchr(".\\/-[](){}*+?^$|", at[1]) == NULL)) {
-            return false;
-        } else if (at[0] == '\\') {
-            out[used++] = *at++;
-            out[used++] = *at;
-        } else if (!in_brackets && at[0] == '?' && at > expression &&
-                   strchr("*+?}(", at[-1]) != NULL) {
-            return false;
-        } else {
-            in_brackets = *at == '[' || (in_brackets && *at != ']');
-            out[used++] = *at;
+        if (piece != NULL) {
+            memcpy(out + used, piece, strlen(piece));
+            used += strlen(piece);
+            continue;
+        }
+        in_brackets = *at == '[' || (in_brackets && *at != ']');
+        out[used++] = *at;
+        if (*at == '\\') {
+            out[used++] = *++at;
         }
     }
     out[used] = '\0';
@@ -61,7 +85,7 @@ static bool translate(const char *expression, char *out, size_t capacity) {
 bool hvca_format_matches(const char *expression, const char *value) {
     char translated[2 * HVCA_FORMAT_SIZE];
     regex_t compiled;
-    if (expression[0] == '\0' || !is_cheap(expression) ||
+    if (expression[0] == '\0' || !is_cheap(expression) || !is_understood(expression) ||
         !translate(expression, translated, sizeof translated) ||
         regcomp(&compiled, translated, REG_EXTENDED | REG_NOSUB) != 0) {
         return true;

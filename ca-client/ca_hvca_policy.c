@@ -195,7 +195,7 @@ static bool check_key(const struct fit *fit) {
     };
     const struct hvca_policy *policy = fit->policy;
     uint8_t number = fit->profile->key_type;
-    if (number == 0 || number >= ARRAY_LENGTH(keys)) {
+    if (number >= ARRAY_LENGTH(keys) || keys[number].type == NULL) {
         return error_set(fit->error, E_CA_POLICY, "public_key.key_type: unknown key type");
     }
     if (policy->key_type[0] != '\0' && strcmp(policy->key_type, keys[number].type) != 0) {

@@ -54,17 +54,16 @@ static void handle_revocation(void *context, const struct http_response *respons
         return;
     }
     hvca_explain(response, "the revocation", &error);
-    if (response->outcome == HTTP_NOT_SENT) {
+    bool is_lost = response->outcome == HTTP_LOST || response->status >= 500;
+    bool is_kept_off = response->outcome == HTTP_NOT_SENT || response->status == 401 ||
+                       response->status == 403 || response->status == 429;
+    if (is_kept_off) {
         hvca_call_fail(call, CA_NOT_SENT, &error, response->retry_after_ms);
-    } else if (response->outcome == HTTP_LOST || response->status >= 500) {
+    } else if (is_lost && call->tries < TRIES_MAX) {
         // To revoke once more does no harm, so a lost answer needs no look-up.
-        if (call->tries < TRIES_MAX) {
-            hvca_call_delay(call, (int64_t)TRY_DELAY_MS << call->tries, send_revocation);
-        } else {
-            hvca_call_fail(call, CA_DOUBT, &error, response->retry_after_ms);
-        }
-    } else if (response->status == 401 || response->status == 403 || response->status == 429) {
-        hvca_call_fail(call, CA_NOT_SENT, &error, response->retry_after_ms);
+        hvca_call_delay(call, (int64_t)TRY_DELAY_MS << call->tries, send_revocation);
+    } else if (is_lost) {
+        hvca_call_fail(call, CA_DOUBT, &error, response->retry_after_ms);
     } else {
         handle_refusal(call, response);
     }

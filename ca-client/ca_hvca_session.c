@@ -249,7 +249,8 @@ static bool take_rate_token(struct ca *ca) {
         return true;
     }
     int64_t now_ms = clock_monotonic_ms();
-    double most = 1 + ca->requests_per_second / 10;
+    uint32_t size = 1 + ca->requests_per_second / 10;
+    double most = size;
     queue->tokens += (double)(now_ms - queue->filled_ms) * ca->requests_per_second / 1000;
     queue->tokens = queue->tokens < most ? queue->tokens : most;
     queue->filled_ms = now_ms;
@@ -299,7 +300,7 @@ void hvca_session_close(struct ca *ca) {
     }
     while (ca->queue.under_way != NULL) {
         struct hvca_exchange *exchange = ca->queue.under_way;
-        unlink_under_way(&ca->queue, exchange);
+        ca->queue.under_way = exchange->next;
         exchange_free(exchange);
     }
     loop_timer_free(ca->queue.timer);

@@ -529,7 +529,7 @@ bool http_new(struct loop *loop, const struct http_settings *settings, struct ht
 static void free_exchanges(struct http *http) {
     while (http->active != NULL) {
         struct http_exchange *exchange = http->active;
-        exchange_unlink(exchange);
+        http->active = exchange->next;
         curl_multi_remove_handle(http->multi, exchange->easy);
         exchange_free(exchange);
     }

@@ -19,25 +19,38 @@ void http_answer_release(struct http_answer *answer) {
     answer->body = NULL;
 }
 
-bool http_parse_date(const char *text, int64_t *wall_ms) {
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    char month[4];
-    char iso[CLOCK_TEXT_SIZE];
-    unsigned day, year, hour, minute, second;
-    int end = 0;
-    if (strlen(text) != 29 ||
-        sscanf(text, "%*3[A-Za-z], %2u %3[A-Za-z] %4u %2u:%2u:%2u GMT%n", &day, month, &year, &hour,
-               &minute, &second, &end) != 6 ||
-        end != 29 || strlen(month) != 3) {
+// `shape` has 0 for a digit, A for a letter, and everything else as it is.
+static bool has_shape(const char *text, const char *shape) {
+    if (strlen(text) != strlen(shape)) {
         return false;
     }
+    for (size_t i = 0; shape[i] != '\0'; i++) {
+        char c = text[i];
+        bool fits = shape[i] == '0'   ? c >= '0' && c <= '9'
+                    : shape[i] == 'A' ? (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
+                                      : c == shape[i];
+        if (!fits) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool http_parse_date(const char *text, int64_t *wall_ms) {
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    char month[4] = "";
+    char iso[CLOCK_TEXT_SIZE];
+    if (!has_shape(text, "AAA, 00 AAA 0000 00:00:00 GMT")) {
+        return false;
+    }
+    memcpy(month, text + 8, 3);
     const char *found = strstr(months, month);
     if (found == NULL || (found - months) % 3 != 0) {
         return false;
     }
-    unsigned number = (unsigned)(found - months) / 3 + 1;
-    snprintf(iso, sizeof iso, "%04u-%02u-%02uT%02u:%02u:%02uZ", year % 10000, number, day % 100,
-             hour % 100, minute % 100, second % 100);
+    int number = (int)(found - months) / 3 + 1;
+    // year, day of the month, time
+    snprintf(iso, sizeof iso, "%.4s-%02d-%.2sT%.8sZ", text + 12, number, text + 5, text + 17);
     return clock_parse_utc(iso, wall_ms);
 }
 
@@ -70,9 +83,8 @@ static void take_total_count(struct http_answer *answer, const char *value) {
 static void take_location(struct http_answer *answer, const char *value) {
     struct http_response *response = &answer->response;
     // Two Locations name two certificates, or an attack on the framing: neither is believed.
-    if (answer->has_location && strcmp(response->location, value) != 0) {
-        response->location[0] = '\0';
-    } else if (!text_copy(response->location, sizeof response->location, value)) {
+    bool is_other = answer->has_location && strcmp(response->location, value) != 0;
+    if (is_other || !text_copy(response->location, sizeof response->location, value)) {
         response->location[0] = '\0';
     }
     answer->has_location = true;

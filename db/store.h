@@ -103,13 +103,4 @@ struct store_ops {
 
 extern const struct store_ops store_sqlite;
 
-// An empty batch with room for BATCH_MAX records and `bytes_capacity` bytes of slices each way.
-// NULL without memory. batch_free takes NULL.
-struct batch *batch_new(size_t bytes_capacity);
-void batch_free(struct batch *batch);
-void batch_clear(struct batch *batch);
-
-// Appends a copy of `record`; the slices it points at are copied too. False when the batch is full.
-MUST_CHECK bool batch_put(struct batch *batch, const struct record *record);
-
 #endif

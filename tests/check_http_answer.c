@@ -141,6 +141,27 @@ START_TEST(test_caps) {
 }
 END_TEST
 
+START_TEST(test_loopback_urls) {
+    static const char *const loopback[] = {"http://127.0.0.1", "http://127.0.0.1:80/v2",
+                                           "http://127.9.8.7/", "HTTP://[::1]/",
+                                           "http://[::1]:8080"};
+    static const char *const others[] = {"https://127.0.0.1/",
+                                         "http://128.0.0.1/",
+                                         "http://[::1].example/",
+                                         "http://[::2]/",
+                                         "http://127.0.0.1x/",
+                                         "",
+                                         "http://",
+                                         "http://127/"};
+    for (size_t i = 0; i < ARRAY_LENGTH(loopback); i++) {
+        ck_assert_msg(http_url_is_loopback(loopback[i]), "%s", loopback[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
+        ck_assert_msg(!http_url_is_loopback(others[i]), "%s", others[i]);
+    }
+}
+END_TEST
+
 static Suite *http_answer_suite(void) {
     Suite *suite = suite_create("http_answer");
     TCase *tests = tcase_create("answer");
@@ -152,6 +173,7 @@ static Suite *http_answer_suite(void) {
     tcase_add_test(tests, test_strange_lines);
     tcase_add_test(tests, test_too_long_values);
     tcase_add_test(tests, test_caps);
+    tcase_add_test(tests, test_loopback_urls);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -16,6 +16,7 @@ BUILD=${BUILD:-build/release}
 JOBS=${JOBS:-$((2 * $(nproc)))}
 CAMERAS=8
 ROUGH_STEP=5
+AGAIN_STEP=4
 ENDED=3 # exit status of a run that was not killed, and is well
 KILLED=137
 
@@ -36,6 +37,7 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+exec {IDLE}<> <(:) # nothing ever comes: to wait in `read` instead of starting `sleep`
 
 # ---- one run -------------------------------------------------------------------------------------
 # Everything below works in FOLDER, in a process of its own that ends what it started.
@@ -49,28 +51,33 @@ end_simulators() {
     kill -KILL "${CA_PID:-}" "${CAMERAS_PID:-}" 2>/dev/null || true
 }
 
-await() { # FILE PATTERN
+await() { # FILE WORD: sets LINE, the one that begins with it
     local tries
     for ((tries = 0; tries < 1000; tries++)); do
-        ! grep -q "$2" "$1" 2>/dev/null || return 0
-        sleep 0.01
+        while read -r LINE; do
+            if [[ $LINE == "$2"* ]]; then return 0; fi
+        done <"$1"
+        read -rt 0.02 -u "$IDLE" || true
     done
     fail "$1 does not say $2"
 }
 
-start_ca() { # OPTION...
+start_ca() { # OPTION...: sets CA_PORT
+    : >"$FOLDER/ca.log"
     "$BUILD/hvca-sim" --state "$FOLDER/hvca" --latency 20 --latency-jitter 10 --pending 1 \
         --seed "$N" "$@" >"$FOLDER/ca.log" 2>&1 &
     CA_PID=$!
-    await "$FOLDER/ca.log" '^listening '
+    await "$FOLDER/ca.log" listening
+    CA_PORT=${LINE#listening }
 }
 
 start_cameras() {
+    : >"$FOLDER/cameras.log"
     "$BUILD/camera-sim" --count "$CAMERAS" --transport unix --dir "$FOLDER/ports" \
         --state "$FOLDER/cameras" --serial-prefix "$PREFIX" --key-time 40 --seed "$N" \
         >"$FOLDER/cameras.log" 2>&1 &
     CAMERAS_PID=$!
-    await "$FOLDER/cameras.log" '^ready'
+    await "$FOLDER/cameras.log" ready
 }
 
 restart_cameras() {
@@ -79,36 +86,32 @@ restart_cameras() {
     start_cameras
 }
 
-# The template's database, with a configuration for this run.
+# Beside the template's database.
 write_bench() {
-    local port i
-    port=$(awk '/^listening /{print $2}' "$FOLDER/ca.log")
+    local i
     {
         printf '[station]\nname = bench\n[store]\npath = birthcert.db\n[ca hvca]\nbackend = hvca\n'
-        printf 'url = https://127.0.0.1:%s/v2\nsettle = 400ms\n' "$port"
+        printf 'url = https://127.0.0.1:%s/v2\nsettle = 400ms\n' "$CA_PORT"
         printf '%s\n' 'client_certificate_file = hvca/client.pem' \
             'client_key_file = hvca/client.key' 'server_root_file = hvca/server_root.pem' \
             'root_file = hvca/root.pem' 'api_key_file = hvca/api_key' \
             'api_secret_file = hvca/api_secret' '[profile https]' 'ca = hvca'
-        for ((i = 0; i < CAMERAS; i++)); do
-            printf '[slot %d]\nunix = %s/ports/cam%d\n' $((i + 1)) "$FOLDER" "$i"
+        for ((i = 1; i <= CAMERAS; i++)); do
+            printf '[slot %d]\nunix = %s/ports/cam%d\n' "$i" "$FOLDER" $((i - 1))
         done
     } >"$FOLDER/birthcert.conf"
-    echo slot,serial >"$FOLDER/tray.csv"
-    for ((i = 1; i <= CAMERAS; i++)); do
-        printf '%d,%s%06d\n' "$i" "$PREFIX" "$i"
-    done >>"$FOLDER/tray.csv"
-}
-
-birthcert() { # PROGRAM VERB OPTION...
-    local program=$1
-    shift
-    timeout 60 "$BUILD/$program" "$@" --config "$FOLDER/birthcert.conf"
+    {
+        echo slot,serial
+        for ((i = 1; i <= CAMERAS; i++)); do
+            printf '%d,%s%06d\n' "$i" "$PREFIX" "$i"
+        done
+    } >"$FOLDER/tray.csv"
 }
 
 tray() { # PROGRAM: sets STATUS
     STATUS=0
-    birthcert "$1" tray "$FOLDER/tray.csv" --verbose >>"$FOLDER/tray.log" 2>&1 || STATUS=$?
+    timeout 60 "$BUILD/$1" tray "$FOLDER/tray.csv" --config "$FOLDER/birthcert.conf" --verbose \
+        >>"$FOLDER/tray.log" 2>&1 || STATUS=$?
     echo "exit status $STATUS" >>"$FOLDER/tray.log"
 }
 
@@ -124,89 +127,94 @@ tray_killed_at() { # TRANSITION DELAY_MS TRACE
 
 # What the kill interrupted, from a copy: whoever opens the database mends it.
 note_interrupted() {
-    local request install spki
-    mkdir "$FOLDER/left"
     cp "$FOLDER"/birthcert.db "$FOLDER"/birthcert.db-wal "$FOLDER/left/"
-    sqlite3 -separator ' ' "$FOLDER/left/birthcert.db" 'SELECT request, install, hex(spki_sha256)
-        FROM credential' | tr A-F a-f >"$FOLDER/left/credentials"
-    while read -r request install spki; do
-        case $request:$install in
-        [24]:0) grep -q "$spki" "$FOLDER/hvca/issued.jsonl" && echo lost || echo unsent ;;
-        3:0) echo accepted ;;
-        8:0) echo issued ;;
-        8:1) echo installing ;;
-        8:[23]) echo unfinished ;;
-        esac
-    done <"$FOLDER/left/credentials" | sort -u >>"$FOLDER/interrupted"
-    rm -r "$FOLDER/left"
-}
-
-# A line for each camera that is done: its serial, its public key, its certificate. Four witnesses.
-cameras_say() {
-    "$BUILD/camera-sim" --state "$FOLDER/cameras" --dump | jq -r '.[]
-        | select(.lifecycle == "locked") | .serial as $serial | .credentials[]
-        | select(.state == "installed") | "\($serial) \(.spki_sha256) \(.certificate_sha256)"'
-}
-
-ca_says() {
-    local serial spki der
-    jq -r '"\(.subject | capture("serialNumber=(?<s>[^,]+)").s) \(.spki_sha256) " +
-        (.certificate | split("\n")[1:-2] | join(""))' "$FOLDER/hvca/issued.jsonl" |
-        while read -r serial spki der; do
-            printf '%s %s %s\n' "$serial" "$spki" "$(base64 -d <<<"$der" | sha256sum | cut -c -64)"
-        done
-}
-
-program_says() { # VERB OPTION...
-    birthcert birthcert "$@" | jq -r 'select(.type == "unit" and .result == "passed" and
-        .install == "proved")
-        | "\(.serial) \(.public_key_sha256) \(.certificate.sha256)"'
-}
-
-database_says() {
-    sqlite3 -separator ' ' "$FOLDER/birthcert.db" 'SELECT unit.serial,
-        lower(hex(credential.spki_sha256)), lower(hex(certificate.sha256))
-        FROM unit JOIN credential ON credential.unit = unit.id
-        JOIN certificate ON certificate.credential = credential.id
-        WHERE unit.result = 2 AND credential.install = 3 AND certificate.state = 1'
+    sqlite3 -separator ' ' "$FOLDER/left/birthcert.db" 'SELECT request, install,
+        lower(hex(spki_sha256)) FROM credential' >"$FOLDER/left/credentials"
+    awk 'FILENAME ~ /issued.jsonl$/ { issued = issued $0; next }
+        $1 == 2 || $1 == 4 { found[index(issued, $3) ? "lost" : "unsent"] }
+        $1 == 3 { found["accepted"] }
+        $1 == 8 { found[$2 == 0 ? "issued" : $2 == 1 ? "installing" : "installed"] }
+        END { for (what in found) print what }' "$FOLDER/hvca/issued.jsonl" \
+        "$FOLDER/left/credentials" >>"$FOLDER/interrupted"
 }
 
 check_database() {
     local found
-    found=$(sqlite3 "$FOLDER/birthcert.db" 'PRAGMA integrity_check; PRAGMA foreign_key_check;
-        SELECT count(*) FROM unit; SELECT count(*) FROM certificate;' | tr '\n' ' ')
-    [ "$found" = "ok $CAMERAS $CAMERAS " ] || fail "the database holds: $found"
+    found=$(sqlite3 "$FOLDER/birthcert.db" "PRAGMA integrity_check; PRAGMA foreign_key_check;
+        SELECT count(*) FROM unit; SELECT count(*) FROM certificate;
+        SELECT writefile('$FOLDER/leaves/' || unit.serial, leaf) > 0 FROM certificate
+        JOIN credential ON credential.id = credential JOIN unit ON unit.id = unit
+        WHERE certificate.state = 1")
+    found=${found//$'\n'/ }
+    [ "${found// 1/}" = "ok $CAMERAS $CAMERAS" ] || fail "the database holds: $found"
+}
+
+# A line for each camera: what the camera, the CA, the database and `birthcert export` say.
+gather() {
+    "$BUILD/camera-sim" --state "$FOLDER/cameras" --dump >"$FOLDER/cameras.json"
+    (cd "$FOLDER/leaves" && sha256sum -- *) >"$FOLDER/leaves.sha256"
+    "$BUILD/birthcert" export --format json --config "$FOLDER/birthcert.conf" >"$FOLDER/export.json"
+    jq -rn --slurpfile cameras "$FOLDER/cameras.json" --slurpfile units "$FOLDER/export.json" \
+        --slurpfile issued "$FOLDER/hvca/issued.jsonl" --rawfile leaves "$FOLDER/leaves.sha256" '
+        ($leaves | split("\n") | map(select(. != "") | split("  ") | {(.[1]): .[0]}) | add) as $leaf
+        | $cameras[0][] | .serial as $serial
+        | [$issued[] | select(.subject | test("serialNumber=" + $serial + ","))] as $ca
+        | ($units[] | select(.serial == $serial)) as $unit
+        | [$serial, .lifecycle, .credentials[0].state, $unit.result, $unit.install, ($ca | length),
+            .credentials[0].spki_sha256, $ca[0].spki_sha256, $unit.public_key_sha256,
+            .credentials[0].certificate_sha256, $leaf[$serial], $unit.certificate.sha256,
+            ($ca[0].serial | ascii_downcase), $unit.certificate.serial,
+            ($ca[0].certificate | split("\n")[1:-2] | join(""))] | @tsv' >"$FOLDER/cameras.tsv"
+}
+
+check_cameras() {
+    local serial lifecycle installed result proved states issued key ca_key unit_key certificate
+    local leaf unit_certificate number unit_number der wanted i=0
+    gather
+    while IFS=$'\t' read -r serial lifecycle installed result proved issued key ca_key unit_key \
+        certificate leaf unit_certificate number unit_number der; do
+        states="$lifecycle $installed $result $proved"
+        [ "$states" = "locked installed passed proved" ] || fail "$serial is $states"
+        [ "$issued" -eq 1 ] || fail "$serial: the CA issued $issued certificates"
+        [ "$key $key" = "$ca_key $unit_key" ] ||
+            fail "$serial: its key is $key, the CA's $ca_key, the station's $unit_key"
+        [ "$certificate $certificate" = "$leaf $unit_certificate" ] ||
+            fail "$serial: it holds $certificate, the database $leaf, exported is $unit_certificate"
+        [ "$number" = "$unit_number" ] || fail "$serial: the CA issued $number, not $unit_number"
+        echo "$der" >>"$FOLDER/issued.base64"
+        printf -v wanted '%s%06d' "$PREFIX" $((++i))
+        [ "$serial" = "$wanted" ] || fail "$serial in place $i"
+    done <"$FOLDER/cameras.tsv"
+    [ "$i" -eq "$CAMERAS" ] || fail "$i cameras were seen"
+    base64 -d "$FOLDER/issued.base64" | cmp -s - <(cat "$FOLDER"/leaves/*) ||
+        fail "the database and the CA do not hold the same certificates"
 }
 
 check_all() {
-    local witness
-    tail -n +2 "$FOLDER/tray.csv" | cut -d, -f2 >"$FOLDER/wanted"
-    ca_says | sort >"$FOLDER/ca"
-    cameras_say | sort >"$FOLDER/said_by_cameras"
-    database_says | sort >"$FOLDER/said_by_database"
-    program_says list --json | sort >"$FOLDER/said_by_list"
-    program_says export --format json | sort >"$FOLDER/said_by_export"
-    cut -d ' ' -f 1 "$FOLDER/ca" | cmp -s - "$FOLDER/wanted" ||
-        fail "the CA issued $(wc -l <"$FOLDER/ca") certificates for $(cut -d ' ' -f 1 \
-            "$FOLDER/ca" | sort -u | wc -l) cameras, wanted is one for each of $CAMERAS"
-    for witness in cameras database list export; do
-        cmp -s "$FOLDER/ca" "$FOLDER/said_by_$witness" ||
-            fail "the CA and the $witness differ: $(diff "$FOLDER/ca" \
-                "$FOLDER/said_by_$witness" | head -n 3 | tr '\n' ' ')"
-    done
+    local lines
+    mapfile -t lines <"$FOLDER/hvca/issued.jsonl"
+    [ "${#lines[@]}" -eq "$CAMERAS" ] || fail "the CA issued ${#lines[@]} certificates"
     check_database
+    check_cameras
 }
 
-# Another go of a finished tray buys nothing.
+# Another go of a finished tray buys nothing; and `list` says what `export` does.
 check_again() {
+    local before after
+    "$BUILD/birthcert" list --json --config "$FOLDER/birthcert.conf" |
+        cmp -s - "$FOLDER/export.json" || fail "list and export differ"
+    before=$(<"$FOLDER/hvca/issued.jsonl")
     tray birthcert
     [ "$STATUS" -eq 0 ] || fail "exit status $STATUS of another go"
-    [ "$(wc -l <"$FOLDER/hvca/issued.jsonl")" -eq "$CAMERAS" ] || fail "another go bought more"
+    after=$(<"$FOLDER/hvca/issued.jsonl")
+    [ "$before" = "$after" ] || fail "another go bought more"
 }
 
 kill_plain() {
     tray_killed_at "$N" 0 "$FOLDER/trace" || return 1
-    [ "$(wc -l <"$FOLDER/trace")" -eq "$N" ] || fail "it died elsewhere, by another hand"
+    local lines
+    mapfile -t lines <"$FOLDER/trace"
+    [ "${#lines[@]}" -eq "$N" ] || fail "it died at ${#lines[@]}, not by us"
     note_interrupted
 }
 
@@ -244,7 +252,7 @@ run() { # MODE N FOLDER
     tray birthcert
     [ "$STATUS" -eq 0 ] || fail "exit status $STATUS of the next start"
     check_all
-    check_again
+    ((N % AGAIN_STEP != 0)) || check_again
 }
 
 # ---- all runs ------------------------------------------------------------------------------------
@@ -253,6 +261,7 @@ make_template() {
     "$BUILD/birthcert" init "$WORK/template" >"$WORK/init.log"
     rm -r "$WORK/template/birthcert.conf" "$WORK/template/ca"
     "$BUILD/hvca-sim" --state "$WORK/template/hvca" --init >>"$WORK/init.log"
+    mkdir "$WORK/template/left" "$WORK/template/leaves"
 }
 
 tell_failure() { # MODE N FOLDER
@@ -305,7 +314,7 @@ ok() { # WHAT COMMAND...
 # A kill that interrupts nothing would prove nothing.
 check_interrupted() { # MODE
     local word
-    for word in unsent lost accepted issued installing unfinished; do
+    for word in unsent lost accepted issued installing installed; do
         ok "$1: of these, $(count "$1" "$word") left something $word" \
             [ "$(count "$1" "$word")" -gt 0 ]
     done

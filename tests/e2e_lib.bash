@@ -87,8 +87,10 @@ ok() { # WHAT COMMAND...
         echo "ok - $what"
     else
         echo "not ok - $what: $*"
-        sed 's/^/    /' "$FOLDER/check.out" | head -n 10
-        tail -n 20 "$FOLDER/out" "$FOLDER/err" 2>/dev/null | sed 's/^/    /' || true
+        {
+            head -n 10 "$FOLDER/check.out"
+            tail -n 20 "$FOLDER/out" "$FOLDER/err" 2>/dev/null || true
+        } | sed 's/^/    /'
     fi
 }
 
@@ -99,7 +101,7 @@ at_least() { [ "$1" -ge "$2" ]; }
 
 # What the program said, on both of its streams.
 said() { cat "$FOLDER/out" "$FOLDER/err"; }
-says() { said | grep -Eq -e "$1"; }
+says() { grep -Eq -e "$1" "$FOLDER/out" "$FOLDER/err"; }
 
 expect_exit() { # WHAT STATUS
     ok "$1: exit status $2" is "$STATUS" "$2"
@@ -132,6 +134,16 @@ await() { # FILE EXPRESSION [SECONDS]
         sleep 0.02
     done
     echo "not ok - ${1##*/} does not say $2 in time"
+    return 1
+}
+
+await_lines() { # FILE EXPRESSION COUNT [SECONDS]
+    local tries
+    for ((tries = 0; tries < ${4:-30} * 50; tries++)); do
+        [ "$(grep -Ec -e "$2" "$1" 2>/dev/null || true)" -lt "$3" ] || return 0
+        sleep 0.02
+    done
+    echo "not ok - ${1##*/} does not say $2 $3 times in time"
     return 1
 }
 
@@ -244,6 +256,7 @@ await_birthcert() { # sets STATUS; what does not end in time is killed
     } >>"$FOLDER/log"
 }
 
+# shellcheck disable=SC2120 # the options are optional
 tray() { # OPTION...
     birthcert tray "$FOLDER/tray.csv" "$@"
 }
@@ -314,6 +327,7 @@ expect_certificates() { # WHAT CERTIFICATES [ISSUED]
 
 # The same tray once more: nobody fails, and then nothing is missing.
 expect_good_end() { # WHAT CERTIFICATES [ISSUED]
+    # shellcheck disable=SC2119
     tray
     expect_exit "$1, then: the tray again" 0
     expect_certificates "$1, then" "$2" "${3:-$2}"

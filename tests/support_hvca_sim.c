@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "station/base/bytes.h"
+#include "tests/support_pki.h"
 
 static const char *const file_names[] = {"root.pem",   "server_root.pem", "client.pem",
                                          "client.key", "api_key",         "api_secret"};
@@ -59,19 +60,19 @@ static void run_child(const char *program, struct hvca_sim *sim, const char *con
 static void read_ports(struct hvca_sim *sim, int input) {
     FILE *lines = fdopen(input, "r");
     char line[256];
-    unsigned control = 0;
-    unsigned port = 0;
+    unsigned long control = 0;
+    unsigned long port = 0;
     while (lines != NULL && (port == 0 || control == 0) && fgets(line, sizeof line, lines)) {
-        (void)sscanf(line, "listening %u", &port);
-        (void)sscanf(line, "control %u", &control);
+        port = strncmp(line, "listening ", 10) == 0 ? strtoul(line + 10, NULL, 10) : port;
+        control = strncmp(line, "control ", 8) == 0 ? strtoul(line + 8, NULL, 10) : control;
     }
     if (port == 0 || control == 0) {
         give_up("it did not start");
     }
     fclose(lines);
-    sim->port = port;
-    sim->control_port = control;
-    snprintf(sim->url, sizeof sim->url, "https://127.0.0.1:%u/v2", port);
+    sim->port = (unsigned)port;
+    sim->control_port = (unsigned)control;
+    snprintf(sim->url, sizeof sim->url, "https://127.0.0.1:%lu/v2", port);
 }
 
 void hvca_sim_restart(struct hvca_sim *sim, const char *const options[]) {
@@ -114,12 +115,8 @@ void hvca_sim_kill(struct hvca_sim *sim) {
 }
 
 void hvca_sim_stop(struct hvca_sim *sim) {
-    char command[128];
     hvca_sim_kill(sim);
-    snprintf(command, sizeof command, "rm -rf '%s'", sim->folder);
-    if (system(command) != 0) {
-        give_up("its folder cannot be removed");
-    }
+    pki_folder_remove(sim->folder);
 }
 
 struct ca_settings hvca_sim_settings(struct hvca_sim *sim) {

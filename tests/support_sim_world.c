@@ -331,8 +331,8 @@ bool sim_run(struct sim *sim, uint64_t seed, const char *folder, bool trace) {
         }
     }
     sim_station_kill(sim);
-    for (size_t i = 0; i < sim->heap_count; i++) {
-        free(sim->heap[i].data);
+    while (sim->heap_count > 0) {
+        free(take_event(sim).data);
     }
     free(sim->heap);
     return sim->failure[0] == '\0';

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "db/store.h"
-#include "station/app/bench_status.h"
 #include "station/app/options.h"
+#include "station/app/progress.h"
 #include "station/app/station.h"
 #include "station/base/clock.h"
 
@@ -47,39 +47,29 @@ static bool is_in_doubt(enum request_state state) {
            state == REQUEST_HELD;
 }
 
-static bool collect_row(void *context, const struct store_row *row) {
-    struct reconcile *reconcile = context;
-    if (is_in_doubt(row->credential.request) && reconcile->doubt_count < DOUBTS_MAX) {
-        struct doubt *doubt = &reconcile->doubts[reconcile->doubt_count++];
-        doubt->credential_id = row->credential.credential_id;
-        memcpy(doubt->serial, row->unit.serial, sizeof doubt->serial);
-    }
+static bool collect(struct reconcile *reconcile, const struct store_row *row) {
+    struct doubt *doubt = &reconcile->doubts[reconcile->doubt_count++];
+    doubt->credential_id = row->credential.credential_id;
+    memcpy(doubt->serial, row->unit.serial, sizeof doubt->serial);
     return reconcile->doubt_count < DOUBTS_MAX;
+}
+
+static bool collect_sent(void *context, const struct store_row *row) {
+    enum request_state state = row->credential.request;
+    bool sent = state == REQUEST_SENT || state == REQUEST_ACCEPTED || state == REQUEST_DOUBT;
+    return !sent || collect(context, row);
+}
+
+static bool collect_held(void *context, const struct store_row *row) {
+    return row->credential.request != REQUEST_HELD || collect(context, row);
 }
 
 static bool read_doubts(struct reconcile *reconcile, struct store *store, struct error *error) {
     struct store_filter pending = {.state = "pending"};
-    struct store_filter held = {.state = "doubt"};
-    if (!store_sqlite.select_rows(store, &pending, collect_row, reconcile, error)) {
-        return false;
-    }
-    size_t before = reconcile->doubt_count;
-    if (!store_sqlite.select_rows(store, &held, collect_row, reconcile, error)) {
-        return false;
-    }
-    // The two selections overlap: what is in doubt is pending too.
-    size_t kept = before;
-    for (size_t i = before; i < reconcile->doubt_count; i++) {
-        bool known = false;
-        for (size_t k = 0; k < before && !known; k++) {
-            known = reconcile->doubts[k].credential_id == reconcile->doubts[i].credential_id;
-        }
-        if (!known) {
-            reconcile->doubts[kept++] = reconcile->doubts[i];
-        }
-    }
-    reconcile->doubt_count = kept;
-    return true;
+    struct store_filter doubt = {.state = "doubt"};
+    return store_sqlite.select_rows(store, &pending, collect_sent, reconcile, error) &&
+           (reconcile->doubt_count == DOUBTS_MAX ||
+            store_sqlite.select_rows(store, &doubt, collect_held, reconcile, error));
 }
 
 static const char *finding_of(const struct store_row *row, const char **remedy) {
@@ -173,12 +163,11 @@ static void handle_port_error(void *context, size_t slot, const struct error *er
 static void handle_tick(void *context) {
     struct reconcile *reconcile = context;
     struct error why;
+    bool settled = station_requests_to_settle(reconcile->station) == 0;
     bool late = clock_monotonic_ms() >= reconcile->deadline_ms;
-    if (station_requests_to_settle(reconcile->station) == 0) {
-        station_stop(reconcile->station);
-    } else if (late && station_ca_down_ms(reconcile->station, &why) > 0) {
+    if (late && !settled && station_ca_down_ms(reconcile->station, &why) > 0) {
         station_stop_with(reconcile->station, &why);
-    } else if (late) {
+    } else if (late || settled) {
         station_stop(reconcile->station);
     }
 }
@@ -194,7 +183,7 @@ static bool settle(struct reconcile *reconcile, struct error *error) {
     if (!station_new(reconcile->config, &reconcile_events, reconcile, &reconcile->station, error)) {
         return false;
     }
-    bench_status_warn_private_ca(reconcile->output, reconcile->station);
+    progress_warn_private_ca(reconcile->output, reconcile->station);
     reconcile->deadline_ms =
         clock_monotonic_ms() + INT64_C(1000) * (options->has_wait ? options->wait_s : WAIT_S);
     station_hold_submissions(reconcile->station);

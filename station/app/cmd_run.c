@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "station/app/bench_status.h"
 #include "station/app/options.h"
+#include "station/app/progress.h"
 #include "station/app/station.h"
 
 #define CA_DOWN_NOTE_MS 3000
@@ -14,7 +14,7 @@ struct run {
     struct output *output;
     const struct config *config;
     struct station *station;
-    struct bench_status status;
+    struct progress status;
     size_t first_slot;
     size_t slot_end;
     bool ca_noted;
@@ -23,7 +23,7 @@ struct run {
 
 static void handle_verdict(void *context, size_t slot, const struct unit *unit) {
     struct run *run = context;
-    bench_status_verdict(&run->status, run->output, slot, unit);
+    progress_verdict(&run->status, run->output, slot, unit);
     if (unit->verdict == UNIT_FAIL) {
         run->exit_status =
             exit_status_of(&unit->error) == EXIT_INTEGRITY ? EXIT_INTEGRITY : EXIT_UNIT_FAILED;
@@ -35,7 +35,7 @@ static void handle_verdict(void *context, size_t slot, const struct unit *unit) 
 
 static void handle_port_error(void *context, size_t slot, const struct error *error) {
     struct run *run = context;
-    bench_status_port_error(&run->status, run->output, slot, error);
+    progress_port_error(&run->status, run->output, slot, error);
     if (error->code == E_PORT_MISSING || !run->options->once) {
         return; // it may be plugged in yet; the other slots go on
     }
@@ -57,7 +57,7 @@ static void note_ca(struct run *run) {
 static void handle_tick(void *context) {
     struct run *run = context;
     note_ca(run);
-    bench_status_tick(&run->status, run->output, run->station);
+    progress_tick(&run->status, run->output, run->station);
 }
 
 static const struct station_events run_events = {
@@ -90,8 +90,8 @@ static bool run_bench(struct run *run, struct error *error) {
         !station_new(run->config, &run_events, run, &run->station, error)) {
         return false;
     }
-    bench_status_init(&run->status, run->config);
-    bench_status_warn_private_ca(run->output, run->station);
+    progress_init(&run->status, run->config);
+    progress_warn_private_ca(run->output, run->station);
     for (size_t i = run->first_slot; i < run->slot_end; i++) {
         run->status.used[i] = true;
         station_open_slot(run->station, i, options->serial != NULL ? options->serial : "",

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // birthcert tray: the batch job.
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "station/app/bench_status.h"
 #include "station/app/manifest.h"
 #include "station/app/options.h"
+#include "station/app/progress.h"
 #include "station/app/station.h"
 #include "station/base/clock.h"
 
@@ -26,7 +27,7 @@ struct tray {
     struct manifest manifest;
     struct tray_row rows[CONFIG_SLOTS_MAX];
     struct station *station;
-    struct bench_status status;
+    struct progress status;
     int64_t wait_ms;
     bool ca_noted;
 };
@@ -52,7 +53,7 @@ static void stop_when_finished(struct tray *tray) {
 static void handle_verdict(void *context, size_t slot, const struct unit *unit) {
     struct tray *tray = context;
     struct tray_row *row = find_row(tray, slot);
-    bench_status_verdict(&tray->status, tray->output, slot, unit);
+    progress_verdict(&tray->status, tray->output, slot, unit);
     if (row == NULL || row->finished) {
         return;
     }
@@ -66,12 +67,25 @@ static void handle_verdict(void *context, size_t slot, const struct unit *unit) 
 static void handle_port_error(void *context, size_t slot, const struct error *error) {
     struct tray *tray = context;
     struct tray_row *row = find_row(tray, slot);
-    bench_status_port_error(&tray->status, tray->output, slot, error);
+    progress_port_error(&tray->status, tray->output, slot, error);
     if (row != NULL && error->code != E_PORT_MISSING) {
         row->finished = true; // waiting does not help; the other slots go on
         row->code = error->code;
         stop_when_finished(tray);
     }
+}
+
+// Why a port is closed was said when it did not open.
+static enum error_code tell_absent(struct tray *tray, const struct manifest_row *row) {
+    const struct error *port = station_port_state(tray->station, row->slot);
+    struct error error;
+    if (port != NULL && port->code != ERROR_NONE) {
+        return port->code;
+    }
+    error_set(&error, E_CAM_TIMEOUT, "%s%snothing has answered for %" PRId64 " s", row->serial,
+              row->serial[0] != '\0' ? ": " : "", tray->wait_ms / 1000);
+    progress_port_error(&tray->status, tray->output, row->slot, &error);
+    return error.code;
 }
 
 // A slot in which nobody answers holds the tray up for so long only; its row stays unfinished.
@@ -84,10 +98,8 @@ static void give_up_on_absent(struct tray *tray, int64_t now_ms) {
         } else if (row->idle_since_ms == 0) {
             row->idle_since_ms = now_ms;
         } else if (now_ms - row->idle_since_ms >= tray->wait_ms) {
-            const struct error *port =
-                station_port_state(tray->station, tray->manifest.rows[i].slot);
             row->finished = true;
-            row->code = port != NULL && port->code != ERROR_NONE ? port->code : E_CAM_TIMEOUT;
+            row->code = tell_absent(tray, &tray->manifest.rows[i]);
         }
     }
 }
@@ -104,7 +116,7 @@ static void handle_tick(void *context) {
     if (down_ms > tray->wait_ms) {
         station_stop_with(tray->station, &why);
     }
-    bench_status_tick(&tray->status, tray->output, tray->station);
+    progress_tick(&tray->status, tray->output, tray->station);
     stop_when_finished(tray);
 }
 
@@ -179,8 +191,8 @@ static bool run_tray(struct tray *tray, struct error *error) {
         !station_new(tray->config, &tray_events, tray, &tray->station, error)) {
         return false;
     }
-    bench_status_init(&tray->status, tray->config);
-    bench_status_warn_private_ca(tray->output, tray->station);
+    progress_init(&tray->status, tray->config);
+    progress_warn_private_ca(tray->output, tray->station);
     tray->wait_ms = INT64_C(1000) * (options->has_wait ? options->wait_s : WAIT_S);
     for (size_t i = 0; i < tray->manifest.count; i++) {
         const struct manifest_row *row = &tray->manifest.rows[i];
@@ -192,6 +204,9 @@ static bool run_tray(struct tray *tray, struct error *error) {
     struct output_summary summary;
     summarize(tray, &summary);
     tray->output->ops->summary(tray->output, &summary);
+    if (station_was_interrupted(tray->station)) {
+        output_note(tray->output, "interrupted; nothing is lost: the same command goes on");
+    }
     return done;
 }
 

@@ -67,7 +67,7 @@ const struct config_key config_keys[] = {
     {CONFIG_CA, "root_file", CONFIG_HELD_FILE, AT_CA(root_file),
      .initial = "", .starter = "ca/root.pem",
      .comment = "The root that every issued certificate must lead to, PEM. Get it from the CA's\n"
-                "administrator on a safe way."},
+                "administrator in a safe way."},
     {CONFIG_CA, "intermediates_file", CONFIG_HELD_FILE, AT_CA(intermediates_file),
      .initial = "", .comment = "Issuing CAs below that root, PEM, where the CA does not send them."},
     {CONFIG_CA, "api_key_file", CONFIG_SECRET, AT_CA(api_key_file),

@@ -4,28 +4,14 @@
 #include <inttypes.h>
 
 #include "protocol/message.h"
+#include "station/app/output_safe.h"
 #include "station/base/bytes.h"
 #include "station/base/clock.h"
 #include "station/base/error.h"
 #include "station/core/request.h"
 
-// Not text_escape: most texts of the store are escaped already, and their backslashes stay as they
-// are.
-static void put_safe(FILE *out, const char *text) {
-    for (; *text != '\0'; text++) {
-        unsigned char byte = (unsigned char)*text;
-        if (byte >= 0x20 && byte < 0x7f) {
-            fputc(byte, out);
-        } else {
-            fprintf(out, "\\x%02x", byte);
-        }
-    }
-}
-
 static void put_field(FILE *out, const char *label, const char *text) {
-    fprintf(out, "  %-18s ", label);
-    put_safe(out, text[0] != '\0' ? text : "-");
-    fputc('\n', out);
+    fprintf(out, "  %-18s %s\n", label, text[0] != '\0' ? SAFE(text) : "-");
 }
 
 static void put_time(FILE *out, const char *label, int64_t wall_ms) {
@@ -44,17 +30,16 @@ static void put_reason(FILE *out, enum error_code code, const char *text) {
     if (code == ERROR_NONE) {
         return;
     }
-    fprintf(out, "  %-18s %s ", "reason", error_code_text(code));
-    put_safe(out, text[0] != '\0' ? text : error_code_meaning(code));
     const char *remedy = error_code_remedy(code);
-    fprintf(out, "%s%s\n", remedy[0] != '\0' ? "; " : "", remedy);
+    fprintf(out, "  %-18s %s %s%s%s\n", "reason", error_code_text(code),
+            text[0] != '\0' ? SAFE(text) : error_code_meaning(code), remedy[0] != '\0' ? "; " : "",
+            remedy);
 }
 
 void output_unit_text(FILE *out, const struct store_row *row) {
     static const char *const results[] = {"open", "FAILED", "PASSED"};
     unsigned result = (unsigned)row->unit.result;
-    put_safe(out, row->unit.serial);
-    fputc('\n', out);
+    fprintf(out, "%s\n", SAFE(row->unit.serial));
     put_field(out, "result", result < ARRAY_LENGTH(results) ? results[result] : "?");
     put_reason(out, row->unit_error, row->unit_text);
     put_field(out, "model", row->model);

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "db/store.h"
-
 #define TWIN_TRIES 3
 #define BATCH_BYTES ((size_t)8 * 1024 * 1024)
 

@@ -31,7 +31,7 @@ static void note_ca(struct pool *pool, const struct pool_time *now, const struct
     if (output->ca_worked) {
         *breaker = (struct breaker){0};
     }
-    if (!output->ca_failed) {
+    if (!output->ca_failed || event->result == NULL) {
         return;
     }
     breaker->since_ms = breaker->failures == 0 ? now->monotonic_ms : breaker->since_ms;

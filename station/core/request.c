@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#define MIXED_UP_MAX 3
+
 typedef enum request_step request_handler(struct request *request,
                                           const struct request_event *event,
                                           struct request_output *output);
@@ -185,6 +187,12 @@ static enum request_step on_submit_result(struct request *request,
     }
 }
 
+// A certificate for another key is the answer to another request, most likely. To keep it, in
+// quarantine, would deny it to the camera that it belongs to; to ask again buys nothing.
+static bool is_mixed_up(struct request *request, const struct request_result *result) {
+    return result->error.code == E_CERT_KEY && request->mixed_up++ < MIXED_UP_MAX;
+}
+
 // Asking again for what has been accepted costs nothing; only a handle that the CA does not know
 // leads back into doubt.
 static enum request_step on_fetch_result(struct request *request, const struct request_event *event,
@@ -192,6 +200,9 @@ static enum request_step on_fetch_result(struct request *request, const struct r
     const struct request_result *result = event->result;
     switch (result->outcome) {
     case OUTCOME_CERTIFICATE:
+        if (is_mixed_up(request, result)) {
+            return back_off(request, event, PURPOSE_FETCH);
+        }
         return keep_certificate(request, event, output);
     case OUTCOME_REFUSED:
         return doubt(request, event, output);

@@ -84,6 +84,7 @@ struct request {
     int64_t not_before_s; // of the attempt in progress
     uint32_t failures;    // in a row
     uint32_t empty_scans;
+    uint32_t mixed_up;          // certificates for other keys that came when this one was fetched
     int64_t doubt_ms;           // monotonic: since when this process knows of the doubt
     enum request_state outcome; // in STEP_SETTLING
     struct error error;         // in STEP_SETTLING, for the unit

@@ -363,9 +363,11 @@ enum unit_state unit_on_refused(struct unit *unit, const struct unit_event *even
         output->action = action_of_state(unit->state);
         return unit->state;
     }
-    return unit_fail_text(unit, event, output, code_of_refusal(event->camera_error),
-                          "%s: the camera says %s: %s", unit_state_name(unit->state),
-                          camera_error_name(event->camera_error), event->error.text);
+    struct error error = event->error; // its text is escaped already
+    error.code = code_of_refusal(event->camera_error);
+    error_prefix(&error, "%s: the camera says %s", unit_state_name(unit->state),
+                 camera_error_name(event->camera_error));
+    return unit_fail(unit, event, output, &error);
 }
 
 // Another camera in the slot is no fault of the one that was there: its unit is parked, not failed.
@@ -386,9 +388,10 @@ enum unit_state unit_on_failed_early(struct unit *unit, const struct unit_event 
 
 enum unit_state unit_on_refused_early(struct unit *unit, const struct unit_event *event,
                                       struct unit_output *output) {
-    return unit_fail_text(unit, event, output, E_CAM_REFUSED,
-                          "the camera does not say what it is: %s: %s",
-                          camera_error_name(event->camera_error), event->error.text);
+    struct error error = event->error;
+    error_prefix(&error, "the camera does not say what it is: %s",
+                 camera_error_name(event->camera_error));
+    return unit_fail(unit, event, output, &error);
 }
 
 // The result stands, whatever the camera says now; but another camera is a new unit.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "station/app/bench_status.h"
+#include "station/app/progress.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,12 +8,12 @@
 
 #define LINE_SIZE 200
 
-void bench_status_init(struct bench_status *status, const struct config *config) {
-    *status = (struct bench_status){.config = config, .start_ms = clock_monotonic_ms()};
+void progress_init(struct progress *status, const struct config *config) {
+    *status = (struct progress){.config = config, .start_ms = clock_monotonic_ms()};
 }
 
-void bench_status_verdict(struct bench_status *status, struct output *output, size_t slot,
-                          const struct unit *unit) {
+void progress_verdict(struct progress *status, struct output *output, size_t slot,
+                      const struct unit *unit) {
     int64_t found_ms = status->found_ms[slot];
     struct output_verdict verdict = {
         .slot = status->config->slots[slot].name,
@@ -27,8 +27,8 @@ void bench_status_verdict(struct bench_status *status, struct output *output, si
     output->ops->verdict(output, &verdict);
 }
 
-void bench_status_port_error(const struct bench_status *status, struct output *output, size_t slot,
-                             const struct error *error) {
+void progress_port_error(const struct progress *status, struct output *output, size_t slot,
+                         const struct error *error) {
     char context[NAME_SIZE + 8];
     snprintf(context, sizeof context, "slot %s", status->config->slots[slot].name);
     output_clear_status(output);
@@ -45,7 +45,7 @@ static void append_counts(char *line, const size_t counts[UNIT_STATE_COUNT]) {
     }
 }
 
-static void draw(struct bench_status *status, struct output *output,
+static void draw(struct progress *status, struct output *output,
                  const size_t counts[UNIT_STATE_COUNT], size_t total) {
     char line[LINE_SIZE];
     char bar[25];
@@ -61,8 +61,7 @@ static void draw(struct bench_status *status, struct output *output,
     output_status(output, line);
 }
 
-void bench_status_tick(struct bench_status *status, struct output *output,
-                       const struct station *station) {
+void progress_tick(struct progress *status, struct output *output, const struct station *station) {
     size_t counts[UNIT_STATE_COUNT] = {0};
     size_t total = 0;
     for (size_t i = 0; i < status->config->slot_count; i++) {
@@ -81,7 +80,7 @@ void bench_status_tick(struct bench_status *status, struct output *output,
     draw(status, output, counts, total);
 }
 
-void bench_status_warn_private_ca(struct output *output, const struct station *station) {
+void progress_warn_private_ca(struct output *output, const struct station *station) {
     if (!station_ca_is_public(station)) {
         output_note(output, "note: the embedded CA is not a public CA; its certificates are for "
                             "demonstrations and pilots");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `run` and `tray` say of the bench while they work: verdicts, port errors, the status line.
-#ifndef BIRTHCERT_APP_BENCH_STATUS_H
-#define BIRTHCERT_APP_BENCH_STATUS_H
+#ifndef BIRTHCERT_APP_PROGRESS_H
+#define BIRTHCERT_APP_PROGRESS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,24 +11,24 @@
 #include "station/app/output.h"
 #include "station/app/station.h"
 
-struct bench_status {
+struct progress {
     const struct config *config;
     int64_t start_ms;                   // monotonic
     bool used[CONFIG_SLOTS_MAX];        // set by the caller: the slots that count
     int64_t found_ms[CONFIG_SLOTS_MAX]; // when the slot's camera was found; 0: none
 };
 
-void bench_status_init(struct bench_status *status, const struct config *config);
-void bench_status_verdict(struct bench_status *status, struct output *output, size_t slot,
+void progress_init(struct progress *status, const struct config *config);
+void progress_verdict(struct progress *status, struct output *output, size_t slot,
                           const struct unit *unit);
-void bench_status_port_error(const struct bench_status *status, struct output *output, size_t slot,
+void progress_port_error(const struct progress *status, struct output *output, size_t slot,
                              const struct error *error);
 
 // Notes which cameras came and redraws the status line.
-void bench_status_tick(struct bench_status *status, struct output *output,
+void progress_tick(struct progress *status, struct output *output,
                        const struct station *station);
 
 // A certificate of the embedded CA is worth nothing outside a trial: every run says so.
-void bench_status_warn_private_ca(struct output *output, const struct station *station);
+void progress_warn_private_ca(struct output *output, const struct station *station);
 
 #endif
