@@ -113,7 +113,7 @@ static bool copy_settings(struct ca *ca, const struct ca_settings *settings) {
                 copy_text(&ca->extra_header, settings->extra_header) &&
                 copy_text(&ca->certificate_file, settings->client_certificate_file) &&
                 copy_text(&ca->key_file, settings->client_key_file);
-    size_t length = done ? strlen(ca->base_url) : 0;
+    size_t length = done && ca->base_url != NULL ? strlen(ca->base_url) : 0;
     while (length > 0 && ca->base_url[length - 1] == '/') {
         ca->base_url[--length] = '\0';
     }

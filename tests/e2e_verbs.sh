@@ -37,8 +37,6 @@ ok() { # WHAT COMMAND...
     fi
 }
 
-not() { ! "$@"; }
-
 # Runs the program; leaves out, err and STATUS.
 run() {
     STATUS=0

@@ -120,9 +120,22 @@ static void handle_tick(void *context) {
     stop_when_finished(tray);
 }
 
+// Better to know before the first camera than in the middle of the tray.
+static void handle_ca_report(void *context, const struct config_ca *ca,
+                             const struct ca_report *report) {
+    struct tray *tray = context;
+    size_t wanted = tray->manifest.count * tray->config->profile_count;
+    if (report->quota > 0 && (uint64_t)report->quota < wanted) {
+        output_note(tray->output,
+                    "warning: CA %s has a quota of %lld left, the tray may need %zu certificates",
+                    ca->name, (long long)report->quota, wanted);
+    }
+}
+
 static const struct station_events tray_events = {
     .on_verdict = handle_verdict,
     .on_port_error = handle_port_error,
+    .on_ca_report = handle_ca_report,
     .on_tick = handle_tick,
 };
 

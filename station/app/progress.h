@@ -20,13 +20,12 @@ struct progress {
 
 void progress_init(struct progress *status, const struct config *config);
 void progress_verdict(struct progress *status, struct output *output, size_t slot,
-                          const struct unit *unit);
+                      const struct unit *unit);
 void progress_port_error(const struct progress *status, struct output *output, size_t slot,
-                             const struct error *error);
+                         const struct error *error);
 
 // Notes which cameras came and redraws the status line.
-void progress_tick(struct progress *status, struct output *output,
-                       const struct station *station);
+void progress_tick(struct progress *status, struct output *output, const struct station *station);
 
 // A certificate of the embedded CA is worth nothing outside a trial: every run says so.
 void progress_warn_private_ca(struct output *output, const struct station *station);

@@ -15,6 +15,7 @@
 #define TICK_MS 200
 #define STEP_RETRIES 2
 #define STOP_PATIENCE_MS 15000
+#define RECHECK_MS 3000
 
 struct station {
     const struct config *config;
@@ -32,6 +33,11 @@ struct station {
     struct unit_policy unit_policy;
     struct ca_policy ca_policies[UNIT_CREDENTIALS_MAX];
     const char *slot_names[CONFIG_SLOTS_MAX];
+    bool buys;          // false: reconcile only
+    size_t checks_left; // profiles that no CA has said yes to
+    struct loop_timer *check;
+    int64_t ca_silent_ms; // monotonic: since when a CA has not answered the check; 0: it does
+    struct error ca_silence;
     bool stopping;
     bool interrupted;
     bool closing;
@@ -182,6 +188,56 @@ static void handle_port_error(void *context, size_t slot, const struct error *er
     station->events->on_port_error(station->context, slot, error);
 }
 
+// ---- the CA's own word, before anything is bought ----------------------------------------------------
+
+static void start_checks(void *context) {
+    struct station *station = context;
+    station->checks_left = station->config->profile_count;
+    station->check_missed = false;
+    for (size_t i = 0; i < station->config->profile_count; i++) {
+        issuer_check(station->issuer, &station->config->profiles[i]);
+    }
+}
+
+static void note_silence(struct station *station, const struct error *error) {
+    station->check_missed = true;
+    station->ca_silence = *error;
+    if (station->ca_silent_ms == 0) {
+        station->ca_silent_ms = loop_now_ms(station->loop);
+    }
+}
+
+static void judge_report(struct station *station, const struct ca_report *report) {
+    struct error error;
+    if (!report->reachable) {
+        note_silence(station, &report->error);
+    } else if (report->error.code != ERROR_NONE) {
+        station_stop_with(station, &report->error);
+    } else if (report->quota == 0) {
+        error_set(&error, E_CA_QUOTA, "no certificate is left");
+        station_stop_with(station, &error);
+    }
+    if (--station->checks_left > 0) {
+        return;
+    }
+    if (station->check_missed) {
+        loop_timer_start(station->check, RECHECK_MS);
+        return;
+    }
+    station->ca_silent_ms = 0;
+    pool_hold_submissions(station->pool, !station->buys);
+    loop_wake(station->loop);
+}
+
+static void handle_report(void *context, const struct config_ca *ca,
+                          const struct ca_report *report) {
+    struct station *station = context;
+    judge_report(station, report);
+    if (station->events->on_ca_report != NULL) {
+        station->events->on_ca_report(station->context, ca, report);
+    }
+}
+
 // ---- building it --------------------------------------------------------------------------------
 
 static void fill_policies(struct station *station) {
@@ -238,7 +294,8 @@ static bool build(struct station *station, struct error *error) {
     if (!open_store(station, error) || !loop_new(&station->loop, error) ||
         !bench_new(station->loop, station->config, handle_port_error, station, &station->bench,
                    error) ||
-        !issuer_new(station->loop, station->config, NULL, NULL, &station->issuer, error) ||
+        !issuer_new(station->loop, station->config, handle_report, station, &station->issuer,
+                    error) ||
         !make_pool(station, error)) {
         return false;
     }
@@ -248,9 +305,13 @@ static bool build(struct station *station, struct error *error) {
         journal_new(station->loop, station->store_ops, station->store, handle_committed, station);
     station->tick = loop_timer_new(station->loop, handle_tick, station);
     station->due = loop_timer_new(station->loop, handle_due, station);
-    if (station->journal == NULL || station->tick == NULL || station->due == NULL) {
+    station->check = loop_timer_new(station->loop, start_checks, station);
+    if (station->journal == NULL || station->tick == NULL || station->due == NULL ||
+        station->check == NULL) {
         return error_set(error, E_MEMORY, "no memory for the station");
     }
+    station->buys = true;
+    pool_hold_submissions(station->pool, true);
     loop_on_turn(station->loop, handle_turn, station);
     return loop_on_stop_signal(station->loop, handle_signal, station, error) &&
            load_outbox(station, error);
@@ -283,6 +344,7 @@ void station_free(struct station *station) {
     }
     loop_timer_free(station->tick);
     loop_timer_free(station->due);
+    loop_timer_free(station->check);
     bench_free(station->bench);
     issuer_free(station->issuer);
     loop_free(station->loop); // waits for a commit that still runs
@@ -299,7 +361,7 @@ void station_open_slot(struct station *station, size_t slot, const char *label, 
 }
 
 void station_hold_submissions(struct station *station) {
-    pool_hold_submissions(station->pool);
+    station->buys = false;
 }
 
 size_t station_requests_to_settle(const struct station *station) {
@@ -308,6 +370,7 @@ size_t station_requests_to_settle(const struct station *station) {
 
 bool station_run(struct station *station, struct error *error) {
     loop_timer_start(station->tick, TICK_MS);
+    loop_timer_start(station->check, 0);
     loop_run(station->loop);
     if (station->fault.code != ERROR_NONE) {
         *error = station->fault;
@@ -329,7 +392,12 @@ const struct error *station_port_state(const struct station *station, size_t slo
 }
 
 int64_t station_ca_down_ms(const struct station *station, struct error *why) {
-    return pool_ca_down_ms(station->pool, loop_now_ms(station->loop), why);
+    int64_t now_ms = loop_now_ms(station->loop);
+    if (station->ca_silent_ms != 0) {
+        *why = station->ca_silence;
+        return now_ms - station->ca_silent_ms + 1;
+    }
+    return pool_ca_down_ms(station->pool, now_ms, why);
 }
 
 void station_state_time(const struct station *station, enum unit_state state, uint64_t *visits,

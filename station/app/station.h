@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ca-client/ca.h"
 #include "station/app/config.h"
 #include "station/base/error.h"
 #include "station/core/pool.h"
@@ -21,6 +22,9 @@ struct station_events {
     void (*on_verdict)(void *context, size_t slot, const struct unit *unit);
     // A port cannot be opened; once per reason.
     void (*on_port_error)(void *context, size_t slot, const struct error *error);
+    // What a CA says of itself at the start. A policy that does not fit, a refused login and an empty
+    // quota stop the station by themselves.
+    void (*on_ca_report)(void *context, const struct config_ca *ca, const struct ca_report *report);
     // Every 200 ms.
     void (*on_tick)(void *context);
 };
@@ -33,10 +37,11 @@ void station_free(struct station *station); // takes NULL
 // Opens a slot for cameras. `label` is the serial that must come, "" for any.
 void station_open_slot(struct station *station, size_t slot, const char *label, const char *lot);
 
-// Buys nothing: only what was sent is settled. station_requests_to_settle says how much is left.
+// Buys nothing, now and later: only what was sent is settled. station_requests_to_settle says how much is left.
 void station_hold_submissions(struct station *station);
 size_t station_requests_to_settle(const struct station *station);
 
+// Asks every CA first for its policy and quota: until a profile is known to fit, nothing is bought.
 // Runs until station_stop has ended what is in hand, or a fault stops the station: then false.
 // SIGINT and SIGTERM stop it; a second one stops it at once.
 MUST_CHECK bool station_run(struct station *station, struct error *error);

@@ -82,8 +82,8 @@ struct batch *pool_take_batch(struct pool *pool);
 // station stops.
 void pool_committed(struct pool *pool, const struct pool_time *now);
 
-// Nothing new is bought: what was sent is settled, what is queued stays in the outbox.
-void pool_hold_submissions(struct pool *pool);
+// While held nothing new is bought: what was sent is settled, what is queued stays in the outbox.
+void pool_hold_submissions(struct pool *pool, bool hold);
 // Requests that were sent and are not settled.
 size_t pool_requests_to_settle(const struct pool *pool);
 

@@ -219,8 +219,8 @@ void pool_answer_request(struct pool *pool, const struct pool_time *now, const s
     step_request(pool, request, now, &event);
 }
 
-void pool_hold_submissions(struct pool *pool) {
-    pool->holds_submissions = true;
+void pool_hold_submissions(struct pool *pool, bool hold) {
+    pool->holds_submissions = hold;
 }
 
 size_t pool_requests_to_settle(const struct pool *pool) {
