@@ -34,7 +34,8 @@ struct station {
     struct ca_policy ca_policies[UNIT_CREDENTIALS_MAX];
     const char *slot_names[CONFIG_SLOTS_MAX];
     bool buys;          // false: reconcile only
-    size_t checks_left; // profiles that no CA has said yes to
+    size_t checks_left; // reports that have not come
+    bool check_missed;  // a CA did not answer
     struct loop_timer *check;
     int64_t ca_silent_ms; // monotonic: since when a CA has not answered the check; 0: it does
     struct error ca_silence;

@@ -6,7 +6,8 @@
 #include <string.h>
 
 #define TWIN_TRIES 3
-#define BATCH_BYTES ((size_t)8 * 1024 * 1024)
+// Room for the largest object in every record: memory that is not used is not touched.
+#define BATCH_BYTES ((size_t)BATCH_MAX * OBJECT_MAX)
 
 struct pool *pool_new(const struct pool_settings *settings, const struct pool_edge *edge,
                       void *context) {

@@ -212,6 +212,7 @@ static enum unit_state start_installing(struct unit *unit, const struct unit_eve
                               unit_current(unit)->number);
     }
     struct record *record = unit_put_record(unit, event, output, RECORD_INSTALL);
+    unit_current(unit)->install = INSTALL_STARTED;
     record->credential_id = unit_current(unit)->credential_id;
     record->install = INSTALL_STARTED;
     unit->installed_now = true;
