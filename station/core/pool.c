@@ -6,8 +6,6 @@
 #include <string.h>
 
 #define TWIN_TRIES 3
-// Room for the largest object in every record: memory that is not used is not touched.
-#define BATCH_BYTES ((size_t)BATCH_MAX * OBJECT_MAX)
 
 struct pool *pool_new(const struct pool_settings *settings, const struct pool_edge *edge,
                       void *context) {
@@ -22,8 +20,11 @@ struct pool *pool_new(const struct pool_settings *settings, const struct pool_ed
     pool->random = settings->seed;
     pool->slots = calloc(settings->slot_count > 0 ? settings->slot_count : 1, sizeof *pool->slots);
     pool->requests = calloc(POOL_REQUESTS_MAX, sizeof *pool->requests);
-    pool->journals[0].batch = batch_new(BATCH_BYTES);
-    pool->journals[1].batch = batch_new(BATCH_BYTES);
+    // Room for the largest object in each of so many records; what is not used is not touched.
+    size_t objects = 64 + 8 * settings->slot_count;
+    pool->batch_objects = objects < BATCH_MAX ? objects : BATCH_MAX;
+    pool->journals[0].batch = batch_new(pool->batch_objects * OBJECT_MAX);
+    pool->journals[1].batch = batch_new(pool->batch_objects * OBJECT_MAX);
     if (pool->slots == NULL || pool->requests == NULL || pool->journals[0].batch == NULL ||
         pool->journals[1].batch == NULL) {
         pool_free(pool);

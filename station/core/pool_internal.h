@@ -45,8 +45,9 @@ struct pool {
     struct request *requests;
     size_t request_end; // places from here on were never used
     struct pool_journal journals[2];
-    size_t filling;  // index of the journal that takes records
-    bool committing; // the other one is with the store
+    size_t filling;       // index of the journal that takes records
+    size_t batch_objects; // a batch holds that many of the largest objects
+    bool committing;      // the other one is with the store
     bool stopping;
     bool holds_submissions;
     bool overflowed;

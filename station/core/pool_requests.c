@@ -168,6 +168,10 @@ void pool_turn_requests(struct pool *pool, const struct pool_time *now) {
     size_t in_flight = count_in_flight(pool);
     for (size_t i = 0; i < pool->request_end && !pool->stopping; i++) {
         struct request *request = &pool->requests[i];
+        // Half a batch is left for the units: after an outage a thousand requests may be due at once.
+        if (pool->journals[pool->filling].batch->count >= pool->batch_objects / 2) {
+            break;
+        }
         if (request->step != STEP_DUE || request->due_ms > now->monotonic_ms ||
             !may_ask(pool, request, in_flight, now->monotonic_ms)) {
             continue;
