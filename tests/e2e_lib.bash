@@ -120,9 +120,15 @@ expect() { # WHAT STATUS EXPRESSION...
     expect_text "$what" "$@"
 }
 
-# The verdict on a slot, and the code of a FAIL.
-expect_slot() { # WHAT SLOT WORD [CODE]
-    ok "$1: $3 ${4:-}" says "^$3 +slot $2 +[^ ].*${4:-}"
+# The verdict on a slot, and what its line says further.
+expect_slot() { # WHAT SLOT WORD [EXPRESSION]
+    ok "$1: $3 ${4:-}" says "^$3 +slot $2 .*${4:-}"
+}
+
+# Nothing but printable ASCII came out: no text of a camera reaches the terminal as it is.
+expect_printable() { # WHAT
+    ok "$1: nothing but printable characters" not env LC_ALL=C grep '[^ -~]' "$FOLDER/out" \
+        "$FOLDER/err"
 }
 
 # ---- a bench -------------------------------------------------------------------------------------
@@ -230,6 +236,13 @@ clear_faults() { control '{"clear_faults": true}'; }
 birthcert() { # VERB OPTION...
     start_birthcert "$@"
     await_birthcert
+}
+
+# A station that works beside the others; its output is in the file beside. Sets BESIDE_PID.
+start_beside() { # VERB OPTION...
+    "$BUILD/birthcert" "$@" --config "$FOLDER/birthcert.conf" >"$FOLDER/beside" 2>&1 &
+    BESIDE_PID=$!
+    STARTED+=("$BESIDE_PID")
 }
 
 start_birthcert() { # VERB OPTION...: sets STATION_PID

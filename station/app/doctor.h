@@ -15,7 +15,7 @@
 struct doctor {
     struct output *output;
     const struct config *config;
-    bool station_runs; // it holds the database, and probably the ports
+    bool station_runs; // it holds the database and the ports
     bool knows_ca_clock;
     int64_t ca_clock_offset_ms; // the worst of all CAs
     size_t warning_count;

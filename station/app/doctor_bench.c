@@ -196,8 +196,6 @@ static void check_slot(struct doctor *doctor, struct loop *loop, const struct co
     snprintf(subject, sizeof subject, "slot %s", slot->name);
     if (try_port(loop, slot, &error)) {
         doctor_ok(doctor, subject, "%s: opens", slot->path);
-    } else if (error.code == E_PORT_BUSY && doctor->station_runs) {
-        doctor_warn(doctor, subject, "", "%s: in use, probably by the running station", slot->path);
     } else if (error.code == E_PORT_MISSING) {
         doctor_warn_error(doctor, subject, &error); // an adapter that is plugged in later
     } else {
@@ -206,10 +204,16 @@ static void check_slot(struct doctor *doctor, struct loop *loop, const struct co
 }
 
 void doctor_check_slots(struct doctor *doctor) {
+    static const char subject[] = "slots";
     struct loop *loop = NULL;
     struct error error;
+    if (doctor->station_runs) {
+        // Held by us for a moment only, a port would still be busy for the station's next try.
+        doctor_warn(doctor, subject, "", "not tried: the running station has the ports");
+        return;
+    }
     if (!loop_new(&loop, &error)) {
-        doctor_fault(doctor, "slots", &error);
+        doctor_fault(doctor, subject, &error);
         return;
     }
     for (size_t i = 0; i < doctor->config->slot_count; i++) {
