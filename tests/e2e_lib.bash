@@ -127,8 +127,8 @@ expect_slot() { # WHAT SLOT WORD [EXPRESSION]
 
 # Nothing but printable ASCII came out: no text of a camera reaches the terminal as it is.
 expect_printable() { # WHAT
-    ok "$1: nothing but printable characters" not env LC_ALL=C grep '[^ -~]' "$FOLDER/out" \
-        "$FOLDER/err"
+    said | sed 's/\r$//' >"$FOLDER/said"
+    ok "$1: nothing but printable characters" not env LC_ALL=C grep '[^ -~]' "$FOLDER/said"
 }
 
 # ---- a bench -------------------------------------------------------------------------------------
@@ -223,6 +223,11 @@ write_hvca() {
 } >"$FOLDER/conf.d/30-ca.conf"
 
 stop_hvca() { end_all "$CA_PID"; }
+
+kill_hvca() {
+    kill -KILL "$CA_PID"
+    wait "$CA_PID" 2>/dev/null || true
+}
 
 control() { # JSON: the answer is in the file control
     curl -sS --max-time 20 -d "$1" "http://127.0.0.1:$CA_CONTROL/control" >"$FOLDER/control"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the files of the pool share: units in their slots and the journal (pool.c), the requests to the
-// CA (pool_requests.c).
+// What the files of the pool share. pool.c joins the units in their slots (pool_units.c) and the
+// requests to the CA (pool_requests.c), which know nothing of each other; both write to the journal.
 #ifndef BIRTHCERT_CORE_POOL_INTERNAL_H
 #define BIRTHCERT_CORE_POOL_INTERNAL_H
 
@@ -54,25 +54,33 @@ struct pool {
     bool wants_outbox;
     uint64_t random;
     struct breaker breaker;
+    bool has_settled;
+    struct request settled; // a copy: its place may be used again
     uint64_t state_visits[UNIT_STATE_COUNT];
     int64_t state_ms[UNIT_STATE_COUNT];
 };
 
-// pool.c
+// pool_journal.c
 void pool_put_record(struct pool *pool, const struct record *record, const struct owner *owner);
 // The place of a profile in the unit policy; UNIT_CREDENTIALS_MAX where there is none.
 size_t pool_find_profile(const struct pool *pool, const char *profile);
-// The request has settled: its unit, if it is in a slot, goes on or fails.
+
+// pool_units.c
+void pool_release_twins(struct pool *pool, const struct pool_time *now);
 void pool_notify_unit(struct pool *pool, const struct pool_time *now,
                       const struct request *request);
+void pool_answer_unit(struct pool *pool, const struct pool_time *now, const struct owner *owner,
+                      const struct record *record, const struct answer *answer);
 
-// pool_requests.c
+// pool_requests.c: what settles is left in pool->settled, one at a time.
 // A record that puts a request into the outbox has become durable.
 void pool_start_request(struct pool *pool, const struct pool_time *now, const struct owner *owner,
                         const struct record *record);
 // A unit comes back: whatever of its is in progress must have somebody at work on it.
 void pool_resume_requests(struct pool *pool, const struct pool_time *now,
                           const struct unit_record *unit);
+void pool_post_request_result(struct pool *pool, const struct pool_time *now, int64_t credential_id,
+                              const struct request_result *result);
 void pool_answer_request(struct pool *pool, const struct pool_time *now, const struct owner *owner,
                          const struct record *record, const struct answer *answer);
 void pool_turn_requests(struct pool *pool, const struct pool_time *now);

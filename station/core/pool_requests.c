@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "station/core/pool_internal.h"
 
+#include <assert.h>
 #include <string.h>
 
 // ---- requests -----------------------------------------------------------------------------------
@@ -59,7 +60,9 @@ static void step_request(struct pool *pool, struct request *request, const struc
         pool->edge->ask_ca(pool->context, output.action, event->request);
     }
     if (output.settled) {
-        pool_notify_unit(pool, now, request);
+        assert(!pool->has_settled);
+        pool->has_settled = true;
+        pool->settled = *request;
     }
 }
 
@@ -117,8 +120,8 @@ void pool_resume_requests(struct pool *pool, const struct pool_time *now,
     }
 }
 
-void pool_post_result(struct pool *pool, const struct pool_time *now, int64_t credential_id,
-                      const struct request_result *result) {
+void pool_post_request_result(struct pool *pool, const struct pool_time *now, int64_t credential_id,
+                              const struct request_result *result) {
     struct request *request = find_request(pool, credential_id);
     if (request != NULL) {
         struct request_event event = {.kind = REQUEST_ON_RESULT, .result = result};

@@ -61,9 +61,13 @@ static enum request_step settle(struct request *request, const struct request_ev
     return STEP_SETTLING;
 }
 
+// `why` is the CA's own word, or NULL.
 static enum request_step hold(struct request *request, const struct request_event *event,
-                              struct request_output *output) {
+                              struct request_output *output, const struct error *why) {
     struct error error;
+    if (why != NULL && why->code == E_UNIT_HELD) {
+        return settle(request, event, output, REQUEST_HELD, why);
+    }
     error_set(&error, E_UNIT_HELD, "the CA %s cannot tell whether it issued a certificate",
               request->ca);
     return settle(request, event, output, REQUEST_HELD, &error);
@@ -86,7 +90,7 @@ static enum request_step on_start(struct request *request, const struct request_
     case REQUEST_SENT:
     case REQUEST_DOUBT:
         if (!request->policy->can_reconcile) {
-            return hold(request, event, output);
+            return hold(request, event, output, NULL);
         }
         return wait_for(request, event, PURPOSE_RECONCILE, 0);
     default:
@@ -135,7 +139,7 @@ static enum request_step doubt(struct request *request, const struct request_eve
                                struct request_output *output) {
     const struct error *error = &event->result->error;
     if (!request->policy->can_reconcile) {
-        return hold(request, event, output);
+        return hold(request, event, output, NULL);
     }
     put_state(request, event, output, REQUEST_DOUBT, error);
     output->ca_failed = true;
@@ -239,7 +243,7 @@ static enum request_step on_scan_result(struct request *request, const struct re
     case OUTCOME_NOT_ISSUED:
         return on_nothing_found(request, event, output);
     case OUTCOME_CANNOT_TELL:
-        return hold(request, event, output);
+        return hold(request, event, output, &event->result->error);
     default:
         output->ca_failed = true;
         return back_off(request, event, PURPOSE_RECONCILE);
