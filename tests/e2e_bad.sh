@@ -49,7 +49,7 @@ case_manifest() {
 bad_line() { # WHAT SECTION LINE EXPRESSION
     printf '%s\n%s\n' "$2" "$3" >"$FOLDER/conf.d/90-bad.conf"
     tray
-    expect "configuration, $1" 2 "E-CONFIG .*/90-bad\\.conf:[12]: .*$4; correct the named file"
+    expect "configuration, $1" 2 "E-CONFIG .*/90-bad\\.conf:[12]: .*$4.*; correct the named file"
     rm "$FOLDER/conf.d/90-bad.conf"
 }
 

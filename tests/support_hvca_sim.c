@@ -185,7 +185,8 @@ int64_t hvca_sim_count(const struct hvca_sim *sim, const char *name) {
     const json_t *at = root;
     char copy[64];
     snprintf(copy, sizeof copy, "%s", name);
-    for (char *part = strtok(copy, "."); part != NULL; part = strtok(NULL, ".")) {
+    char *rest = NULL;
+    for (char *part = strtok_r(copy, ".", &rest); part != NULL; part = strtok_r(NULL, ".", &rest)) {
         at = json_object_get(at, part);
     }
     if (!json_is_integer(at)) {

@@ -24,8 +24,8 @@ void pki_folder_new(char out[64]) {
 void pki_folder_remove(const char *folder) {
     struct dirent **entries = NULL;
     int count = scandir(folder, &entries, NULL, NULL);
-    need(count >= 0, folder);
-    for (int i = 0; i < count; i++) {
+    need(count >= 0 && entries != NULL, folder);
+    for (int i = 0; entries != NULL && i < count; i++) {
         char path[400];
         snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
         unlink(path); // "." and ".." stay, being folders

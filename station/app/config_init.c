@@ -177,7 +177,7 @@ static bool check_nothing_is_there(const struct places *places, struct error *er
     struct stat status;
     for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
         if (lstat(files[i], &status) == 0) {
-            return error_set(error, E_CONFIG, "%s: is already there, and is left as it is",
+            return error_set(error, E_EXISTS, "%s: is already there, and is left as it is",
                              files[i]);
         }
     }

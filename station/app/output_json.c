@@ -109,6 +109,9 @@ static void set_credential(json_t *object, const struct store_row *row) {
         set_hex(object, "public_key_sha256", credential->spki_sha256, SHA256_SIZE);
     }
     set_text(object, "request", request_state_name(credential->request));
+    if (credential->error != ERROR_NONE) {
+        set_text(object, "request_code", error_code_text(credential->error));
+    }
     set_text(object, "install", installs[credential->install]);
     set_optional(object, "ca", row->ca);
     set_number(object, "attempts", row->attempt);

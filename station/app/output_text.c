@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
-#include <string.h>
 
 #include "station/app/output.h"
+#include "station/app/output_safe.h"
 #include "station/base/bytes.h"
 #include "station/base/clock.h"
 #include "station/core/request.h"
@@ -16,34 +16,28 @@ static const char *paint(const struct output *output, const char *color) {
     return output->color ? color : "";
 }
 
-static void escape(char *out, size_t capacity, const char *text) {
-    text_escape(out, capacity, text, strlen(text));
-}
-
 static void put_verdict(struct output *output, const struct output_verdict *verdict) {
-    char serial[256];
     bool failed = verdict->verdict == UNIT_FAIL;
     output_clear_status(output);
-    escape(serial, sizeof serial, verdict->serial);
     fprintf(output->results, "%s%-4s%s  slot %-8s %s", paint(output, failed ? RED : GREEN),
-            unit_verdict_name(verdict->verdict), paint(output, PLAIN), verdict->slot,
-            serial[0] != '\0' ? serial : "(no serial)");
+            unit_verdict_name(verdict->verdict), paint(output, PLAIN), SAFE(verdict->slot),
+            verdict->serial[0] != '\0' ? SAFE(verdict->serial) : "(no serial)");
     if (!failed) {
         fprintf(output->results, "  %.1f s\n", (double)verdict->elapsed_ms / 1000);
         return;
     }
     const char *remedy = error_code_remedy(verdict->error->code);
     fprintf(output->results, "  %s %s%s%s\n", error_code_text(verdict->error->code),
-            verdict->error->text, remedy[0] != '\0' ? "; " : "", remedy);
+            SAFE(verdict->error->text), remedy[0] != '\0' ? "; " : "", remedy);
 }
 
 static void put_check(struct output *output, const struct output_check *check) {
     static const char *const words[] = {"ok", "warning", "fault"};
     static const char *const colors[] = {GREEN, YELLOW, RED};
     fprintf(output->results, "%s%-7s%s  %s: %s%s%s%s%s\n", paint(output, colors[check->level]),
-            words[check->level], paint(output, PLAIN), check->subject,
+            words[check->level], paint(output, PLAIN), SAFE(check->subject),
             check->code[0] != '\0' ? check->code : "", check->code[0] != '\0' ? " " : "",
-            check->text, check->remedy[0] != '\0' ? "; " : "", check->remedy);
+            SAFE(check->text), check->remedy[0] != '\0' ? "; " : "", SAFE(check->remedy));
 }
 
 static const char *result_word(const struct store_row *row) {
@@ -56,11 +50,11 @@ static void put_unit(struct output *output, const struct store_row *row) {
     const char *state =
         row->credential.number == 0 ? "" : request_state_name(row->credential.request);
     clock_format_utc(time, row->finished_ms != 0 ? row->finished_ms : row->admitted_ms);
-    fprintf(output->results, "%-24s %-7s %-12s %-10s %-12s slot %-8s %s", row->unit.serial,
-            result_word(row), row->credential.number == 0 ? "-" : row->credential.profile, state,
-            row->lot[0] != '\0' ? row->lot : "-", row->slot, time);
+    fprintf(output->results, "%-24s %-7s %-12s %-10s %-12s slot %-8s %s", SAFE(row->unit.serial),
+            result_word(row), row->credential.number == 0 ? "-" : SAFE(row->credential.profile),
+            state, row->lot[0] != '\0' ? SAFE(row->lot) : "-", SAFE(row->slot), time);
     if (row->unit.result == UNIT_FAILED) {
-        fprintf(output->results, "  %s %s", error_code_text(row->unit_error), row->unit_text);
+        fprintf(output->results, "  %s %s", error_code_text(row->unit_error), SAFE(row->unit_text));
     }
     fputc('\n', output->results);
 }
@@ -68,18 +62,19 @@ static void put_unit(struct output *output, const struct store_row *row) {
 static void put_event(struct output *output, const struct store_event *event) {
     char time[CLOCK_TEXT_SIZE];
     clock_format_utc(time, event->time_ms);
-    fprintf(output->results, "%4" PRIu32 "  %s  %-12s", event->sequence, time, event->kind_text);
+    fprintf(output->results, "%4" PRIu32 "  %s  %-12s", event->sequence, time,
+            SAFE(event->kind_text));
     if (event->credential != 0) {
         fprintf(output->results, " credential %u", event->credential);
     }
     if (event->slot[0] != '\0') {
-        fprintf(output->results, " slot %s", event->slot);
+        fprintf(output->results, " slot %s", SAFE(event->slot));
     }
-    fprintf(output->results, " at %s%s%s", event->station,
-            event->operator_name[0] != '\0' ? " by " : "", event->operator_name);
+    fprintf(output->results, " at %s%s%s", SAFE(event->station),
+            event->operator_name[0] != '\0' ? " by " : "", SAFE(event->operator_name));
     if (event->code[0] != '\0' || event->text[0] != '\0') {
-        fprintf(output->results, ": %s%s%s", event->code, event->code[0] != '\0' ? " " : "",
-                event->text);
+        fprintf(output->results, ": %s%s%s", SAFE(event->code), event->code[0] != '\0' ? " " : "",
+                SAFE(event->text));
     }
     fputc('\n', output->results);
 }
@@ -90,9 +85,10 @@ static void put_request(struct output *output, const struct output_request *requ
     if (row->has_certificate) {
         hex_encode(serial, row->certificate.serial, row->certificate.serial_length);
     }
-    fprintf(output->results, "%-24s %-12s %s%s%s%s%s\n", row->unit.serial, row->credential.profile,
-            request->finding, serial[0] != '\0' ? ", certificate " : "", serial,
-            request->remedy[0] != '\0' ? "; " : "", request->remedy);
+    fprintf(output->results, "%-24s %-12s %s%s%s%s%s\n", SAFE(row->unit.serial),
+            SAFE(row->credential.profile), SAFE(request->finding),
+            serial[0] != '\0' ? ", certificate " : "", serial,
+            request->remedy[0] != '\0' ? "; " : "", SAFE(request->remedy));
 }
 
 static void put_summary(struct output *output, const struct output_summary *summary) {
@@ -100,7 +96,7 @@ static void put_summary(struct output *output, const struct output_summary *summ
     output_clear_status(output);
     fprintf(out,
             "\n%zu units%s%s: %zu passed, %zu already provisioned, %zu failed, %zu unfinished\n",
-            summary->total, summary->lot[0] != '\0' ? " of lot " : "", summary->lot,
+            summary->total, summary->lot[0] != '\0' ? " of lot " : "", SAFE(summary->lot),
             summary->passed, summary->already, summary->failed, summary->unfinished);
     for (size_t i = 0; i < summary->reason_count; i++) {
         fprintf(out, "  %zu x %s: %s\n", summary->reasons[i].count,
@@ -128,8 +124,9 @@ static void put_summary(struct output *output, const struct output_summary *summ
 static void put_error(struct output *output, const char *context, const struct error *error) {
     const char *remedy = error_code_remedy(error->code);
     output_clear_status(output);
-    fprintf(output->messages, "birthcert: %s%s%s %s%s%s\n", context, context[0] != '\0' ? ": " : "",
-            error_code_text(error->code), error->text, remedy[0] != '\0' ? "; " : "", remedy);
+    fprintf(output->messages, "birthcert: %s%s%s %s%s%s\n", SAFE(context),
+            context[0] != '\0' ? ": " : "", error_code_text(error->code), SAFE(error->text),
+            remedy[0] != '\0' ? "; " : "", remedy);
 }
 
 const struct output_ops output_text = {
