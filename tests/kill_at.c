@@ -3,7 +3,7 @@
 // --wrap, so that the program itself knows nothing of it. Each transition of a unit and of a request
 // is counted, and each commit that is durable and has not been acted on; after the KILL_AT-th one
 // the process ends by SIGKILL, at once or KILL_DELAY_MS later. KILL_TRACE names a file that gets a
-// line for each; its last line is where the station died.
+// line for each; its last line is where the station died. All of it runs on the loop's thread.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -210,7 +210,8 @@ static void note_silence(struct station *station, const struct error *error) {
 
 static void judge_report(struct station *station, const struct ca_report *report) {
     struct error error;
-    if (!report->reachable) {
+    bool passes = error_code_class(report->error.code) == ERROR_CLASS_RETRY;
+    if (!report->reachable && passes) {
         note_silence(station, &report->error);
     } else if (report->error.code != ERROR_NONE) {
         station_stop_with(station, &report->error);
