@@ -40,6 +40,8 @@ endif
 ALL_CFLAGS = -std=c17 $(WARNINGS) $(HARDEN) $(CFLAGS_$(VARIANT)) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN_LD) $(LDFLAGS_$(VARIANT)) $(LDFLAGS) -Wl,--as-needed
 Q := $(if $(filter 0,$(V)),@,)
+# make -s says nothing while all is well.
+SAY := @$(if $(findstring s,$(firstword -$(MAKEFLAGS))),:,echo)
 
 # ---- what there is -------------------------------------------------------------------------------
 
@@ -76,7 +78,7 @@ help:
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	@echo '  CC  $<'
+	$(SAY) '  CC  $<'
 	$(Q)$(CC) $(CPPFLAGS) $(if $(filter tests/%,$<),$(CHECK_CFLAGS)) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The schema is part of the program: its .sql files are embedded.
@@ -86,40 +88,46 @@ $(LIBRARY): $(OBJECTS)
 	$(Q)rm -f $@.$$$$ && $(AR) rcs $@.$$$$ $^ && mv $@.$$$$ $@
 
 $(BINARY): $(B)/station/app/main.o $(LIBRARY)
-	@echo '  LD  $@'
+	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
 
 $(B)/camera-sim: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/camera_sim*.c)) $(LIBRARY)
-	@echo '  LD  $@'
+	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
 
 $(B)/hvca-sim: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/hvca_sim*.c)) $(LIBRARY)
-	@echo '  LD  $@'
+	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
 
 # What several test programs share is tests/support_*.c.
 SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/support_*.c))
 $(B)/tests/check_%: $(B)/tests/check_%.o $(SUPPORT) $(LIBRARY)
-	@echo '  LD  $@'
+	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LDLIBS) $(LIBS_LDLIBS)
 
 $(B)/tests/sim_%: $(B)/tests/sim_%.o $(SUPPORT) $(LIBRARY)
-	@echo '  LD  $@'
+	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LDLIBS) $(LIBS_LDLIBS)
 
 $(B)/tests/bench_%: $(B)/tests/bench_%.o $(SUPPORT) $(LIBRARY)
-	@echo '  LD  $@'
+	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LDLIBS) $(LIBS_LDLIBS)
 
 $(B)/tests/fuzz_%: $(B)/tests/fuzz_%.o $(LIBRARY)
-	@echo '  LD  $@'
+	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_LDLIBS)
+
+# The program with every transition counted, to be killed at any of them; see tests/kill_at.c.
+KILL_WRAPS := -Wl,--wrap=unit_step,--wrap=request_step,--wrap=pool_committed
+$(B)/birthcert-kill: $(B)/station/app/main.o $(B)/tests/kill_at.o $(LIBRARY)
+	$(SAY) '  LD  $@'
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(KILL_WRAPS) -o $@ $^ $(LIBS_LDLIBS)
 
 # ---- doing things --------------------------------------------------------------------------------
 
 .PHONY: fuzzers e2e-programs
 fuzzers: $(FUZZERS)
-e2e-programs: all
+e2e-programs: all $(B)/birthcert-kill
 
 check:
 	scripts/check --no-setup
@@ -153,12 +161,3 @@ clean:
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 .SECONDARY:
-
-# ---- the kill test
-# The program with every transition counted, to be killed at any of them; see tests/kill_at.c.
-KILL_WRAPS := -Wl,--wrap=unit_step,--wrap=request_step,--wrap=pool_committed
-e2e-programs: $(B)/birthcert-kill
-$(B)/birthcert-kill: $(B)/station/app/main.o $(B)/tests/kill_at.o $(LIBRARY)
-	@echo '  LD  $@'
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(KILL_WRAPS) -o $@ $^ $(LIBS_LDLIBS)
-
