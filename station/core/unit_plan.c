@@ -26,12 +26,33 @@ static bool same_job(const struct message_credential *seen,
 static bool check_foreign_key(const struct unit *unit, const struct message_credential *seen,
                               struct error *error) {
     if (seen->state == CREDENTIAL_INSTALLED || unit->info.lifecycle >= LIFECYCLE_PROVISIONED) {
-        return error_set(error, E_UNIT_FOREIGN, "credential %u holds a certificate, not from here",
-                         seen->number);
+        return error_set(error, E_UNIT_FOREIGN,
+                         "credential %u holds a certificate that is not on record", seen->number);
     }
     if (!wants_replacing(unit, seen->number)) {
         return error_set(error, E_UNIT_FOREIGN_KEY, "credential %u holds a key of another job",
                          seen->number);
+    }
+    return true;
+}
+
+static bool is_configured(const struct unit *unit, const char *profile) {
+    for (uint32_t i = 0; i < unit->policy->wanted_count; i++) {
+        if (strcmp(unit->policy->wanted[i].profile, profile) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Without its profile nobody asks the CA, and the unit would wait for ever.
+static bool check_profile(const struct unit *unit, const struct credential_record *credential,
+                          struct error *error) {
+    bool needs_ca = credential->request <= REQUEST_DOUBT || credential->request == REQUEST_REFUSED;
+    if (needs_ca && !is_configured(unit, credential->profile)) {
+        return error_set(error, E_CONFIG,
+                         "credential %u is of profile %s, which is not in the configuration",
+                         credential->number, credential->profile);
     }
     return true;
 }
@@ -50,7 +71,8 @@ static bool check_credential(const struct unit *unit, const struct credential_re
                          "credential %u holds %s key, not the one that its request was made for",
                          credential->number, seen->has_key ? "another" : "no");
     }
-    if (seen->has_key && !same_job(seen, credential)) {
+    // A certificate for our own job that was never asked for: the store is older than the camera.
+    if (seen->state == CREDENTIAL_INSTALLED || (seen->has_key && !same_job(seen, credential))) {
         return check_foreign_key(unit, seen, error);
     }
     if (unit->info.lifecycle == LIFECYCLE_LOCKED) {
@@ -79,7 +101,8 @@ bool unit_check_camera(const struct unit *unit, struct error *error) {
                          unit->info.serial);
     }
     for (uint32_t i = 0; i < unit->record.credential_count; i++) {
-        if (!check_credential(unit, &unit->record.credentials[i], error)) {
+        const struct credential_record *credential = &unit->record.credentials[i];
+        if (!check_credential(unit, credential, error) || !check_profile(unit, credential, error)) {
             return false;
         }
     }
