@@ -22,16 +22,12 @@ void pki_folder_new(char out[64]) {
 }
 
 void pki_folder_remove(const char *folder) {
-    struct dirent **entries = NULL;
-    int count = scandir(folder, &entries, NULL, NULL);
-    need(count >= 0 && entries != NULL, folder);
-    for (int i = 0; entries != NULL && i < count; i++) {
-        char path[400];
-        snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
-        unlink(path); // "." and ".." stay, being folders
-        free(entries[i]);
+    DIR *entries = opendir(folder);
+    need(entries != NULL, folder);
+    for (struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        unlinkat(dirfd(entries), entry->d_name, 0); // "." and ".." stay, being folders
     }
-    free(entries);
+    closedir(entries);
     need(rmdir(folder) == 0, folder);
 }
 
