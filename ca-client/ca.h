@@ -121,12 +121,14 @@ struct ca_ops {
     void (*close)(struct ca *ca);
 
     void (*check)(struct ca *ca, const struct profile *profile);
+    // CA_NOT_SENT with E_CLOCK where the CA's clock is not ours: a lost answer could not be found.
     void (*submit)(struct ca *ca, const struct ca_request *request);
     // By handle. CA_NOT_SENT says that it could not be fetched now: the certificate stays as it is,
-    // fetch again. CA_REFUSED: it is revoked.
+    // fetch again. CA_REFUSED: it is revoked, or the CA does not know it.
     void (*fetch)(struct ca *ca, const struct ca_request *request);
     // One scan. CA_DOUBT: it could not read everything, so it rules nothing out. CA_CANNOT_TELL,
-    // with E_UNIT_HELD, also where the request's certificate was found and is revoked.
+    // with E_UNIT_HELD, also where the request's certificate was found and is revoked, and where
+    // looking again would tell no more: the text says what to ask the CA's administrator.
     void (*reconcile)(struct ca *ca, const struct ca_request *request);
     void (*revoke)(struct ca *ca, const struct ca_request *request,
                    enum ca_revocation_reason reason);

@@ -104,6 +104,8 @@ static bool copy_text(char **out, const char *text) {
 static bool copy_settings(struct ca *ca, const struct ca_settings *settings) {
     ca->in_flight_max = settings->in_flight > 0 ? settings->in_flight : 1;
     ca->requests_per_second = settings->requests_per_second;
+    ca->timeout_ms = settings->timeout_ms > 0 ? settings->timeout_ms : TIMEOUT_DEFAULT_MS;
+    ca->settle_ms = settings->settle_ms > 0 ? settings->settle_ms : HVCA_SETTLE_MS;
     ca->queue.tokens = 1;
     ca->queue.filled_ms = clock_monotonic_ms();
     ca->queue.timer = loop_timer_new(ca->loop, hvca_pump, ca);
@@ -112,7 +114,9 @@ static bool copy_settings(struct ca *ca, const struct ca_settings *settings) {
                 copy_text(&ca->base_url, settings->url) &&
                 copy_text(&ca->extra_header, settings->extra_header) &&
                 copy_text(&ca->certificate_file, settings->client_certificate_file) &&
-                copy_text(&ca->key_file, settings->client_key_file);
+                copy_text(&ca->key_file, settings->client_key_file) &&
+                copy_text(&ca->root_file, settings->root_file) &&
+                copy_text(&ca->intermediates_file, settings->intermediates_file);
     size_t length = done && ca->base_url != NULL ? strlen(ca->base_url) : 0;
     while (length > 0 && ca->base_url[length - 1] == '/') {
         ca->base_url[--length] = '\0';
@@ -152,10 +156,13 @@ static void close_hvca(struct ca *ca) {
     buf_free_secret(ca->api_secret);
     buf_free(ca->chain);
     free(ca->cache);
+    free(ca->obstacles);
     free(ca->base_url);
     free(ca->extra_header);
     free(ca->certificate_file);
     free(ca->key_file);
+    free(ca->root_file);
+    free(ca->intermediates_file);
     free(ca);
 }
 
@@ -203,12 +210,19 @@ static void send_request(struct hvca_call *call) {
     struct error error = {0};
     struct buf *body = NULL;
     const struct hvca_ask ask = {&ca->policy, &call->request, hvca_ca_now_s(ca)};
-    if (!hvca_policy_fits(&ca->policy, &call->profile, ask.ca_now_s, false, &error)) {
+    bool clock_fits = hvca_clock_fits(ca, &error);
+    if (!clock_fits && call->tries++ == 0 && ca->facts == HVCA_FACTS_KNOWN) {
+        // Its last answer may be old, and the computer may have slept since: it is asked anew.
+        ca->facts = HVCA_FACTS_UNKNOWN;
+        hvca_need_facts(call, send_request);
+    } else if (!clock_fits) {
+        hvca_call_finish_later(call, CA_NOT_SENT, &error);
+    } else if (!hvca_policy_fits(&ca->policy, &call->profile, ask.ca_now_s, false, &error)) {
         hvca_call_finish_later(call, CA_NOT_SENT, &error);
     } else if (!hvca_write_request(&ask, &body, &error)) {
         hvca_call_finish_later(call, CA_REFUSED, &error);
     } else {
-        hvca_send(ca, "POST", "/certificates", body, true, handle_issue, call);
+        hvca_send_issuing(call, body, handle_issue);
     }
 }
 

@@ -54,6 +54,7 @@ struct hvca_call *hvca_call_new(struct ca *ca, const struct ca_request *request)
     struct hvca_call *call = need_memory(sizeof *call);
     call->ca = ca;
     call->started_ms = clock_monotonic_ms();
+    call->started_wall_ms = clock_wall_ms();
     call->next = ca->calls;
     if (ca->calls != NULL) {
         ca->calls->previous = call;

@@ -4,6 +4,7 @@
 #include "ca-client/ca_hvca_internal.h"
 #include "ca-client/x509.h"
 #include "ca-client/x509_station.h"
+#include "station/base/clock.h"
 
 // The first thing that failed is what the report tells.
 static void note_error(struct ca_report *report, const struct error *error) {
@@ -18,10 +19,11 @@ void hvca_check_finish(struct hvca_call *call, const struct error *error) {
     if (error != NULL) {
         note_error(report, error);
         report->logged_in = ca->session.state == HVCA_LOGGED_IN;
-        report->reachable = report->logged_in || error->code == E_CA_LOGIN ||
-                            error->code == E_CA_BUSY || error->code == E_CA_NONSENSE;
+        // What comes right by itself is as good as no answer: the check is made again.
+        report->reachable = error_code_class(error->code) != ERROR_CLASS_RETRY &&
+                            (report->logged_in || error->code == E_CA_LOGIN);
     }
-    report->clock_offset_ms = ca->has_clock_offset ? ca->clock_offset_ms : 0;
+    report->clock_offset_ms = ca->has_clock ? hvca_ca_now_ms(ca) - clock_wall_ms() : 0;
     ca->events.on_report(ca->context, report);
     hvca_call_free(call);
 }
@@ -59,13 +61,21 @@ static void check_policy(struct hvca_call *call) {
     struct error error;
     report->reachable = true;
     report->logged_in = true;
+    if (!hvca_clock_fits(ca, &error)) {
+        note_error(report, &error);
+    }
+    if (ca->root_file != NULL &&
+        !x509_check_issuer(ca->root_file, ca->intermediates_file, buf_slice(ca->chain),
+                           hvca_ca_now_ms(ca), &error)) {
+        note_error(report, &error);
+    }
     report->policy_fits =
         hvca_policy_fits(&ca->policy, &call->profile, hvca_ca_now_s(ca), true, &error);
     if (!report->policy_fits) {
         note_error(report, &error);
     }
     report_chain(ca, report);
-    hvca_send(ca, "GET", "/quotas/issuance", NULL, false, handle_quota, call);
+    hvca_send(ca, "GET", "/quotas/issuance", NULL, handle_quota, call);
 }
 
 void hvca_check(struct hvca_call *call) {

@@ -90,7 +90,7 @@ static void handle_policy(void *context, const struct http_response *response) {
         fail_waiting(ca, &error, response->retry_after_ms);
         return;
     }
-    hvca_send(ca, "GET", "/trustchain", NULL, false, handle_chain, ca);
+    hvca_send(ca, "GET", "/trustchain", NULL, handle_chain, ca);
 }
 
 void hvca_need_facts(struct hvca_call *call, hvca_call_step *step) {
@@ -107,6 +107,6 @@ void hvca_need_facts(struct hvca_call *call, hvca_call_step *step) {
     ca->waiting = call;
     if (ca->facts == HVCA_FACTS_UNKNOWN) {
         ca->facts = HVCA_FACTS_LOADING;
-        hvca_send(ca, "GET", "/validationpolicy", NULL, false, handle_policy, ca);
+        hvca_send(ca, "GET", "/validationpolicy", NULL, handle_policy, ca);
     }
 }

@@ -46,6 +46,11 @@ static void fail_fetch(struct hvca_call *call, const struct error *error, int64_
 static void poll_again_after_failure(struct hvca_call *call, const struct error *error,
                                      int64_t retry_after_ms) {
     call->failures++;
+    if (call->unknown_count > FAILURES_MAX) {
+        // Not a lag any more: the CA has no such certificate. The lists tell what it has.
+        hvca_call_fail(call, CA_REFUSED, error, 0);
+        return;
+    }
     if (call->failures > FAILURES_MAX || retry_after_ms > WAIT_MAX_MS) {
         fail_fetch(call, error, retry_after_ms);
         return;
@@ -55,6 +60,7 @@ static void poll_again_after_failure(struct hvca_call *call, const struct error 
 }
 
 static void handle_issued(struct hvca_call *call, const struct http_response *response) {
+    call->unknown_count = 0;
     bool is_revoked = false;
     struct error error;
     struct buf *pem = buf_new(HTTP_BODY_MAX);
@@ -80,6 +86,7 @@ static void handle_issued(struct hvca_call *call, const struct http_response *re
 static void handle_pending(struct hvca_call *call) {
     struct error error;
     call->failures = 0;
+    call->unknown_count = 0;
     if (clock_monotonic_ms() - call->started_ms > POLL_LIMIT_MS) {
         error_set(&error, E_CA_BUSY, "the certificate %s is still pending", call->handle);
         fail_fetch(call, &error, 0);
@@ -104,6 +111,7 @@ static void handle_poll(void *context, const struct http_response *response) {
     hvca_explain(response, "the certificate", &error);
     // A 404 may be a copy of the CA's data that lags behind the one that named the certificate.
     bool is_unknown = response->outcome == HTTP_ANSWERED && response->status == 404;
+    call->unknown_count = is_unknown ? call->unknown_count + 1 : 0;
     if (hvca_is_passing(response) || is_unknown) {
         poll_again_after_failure(call, &error, response->retry_after_ms);
     } else {
@@ -114,7 +122,7 @@ static void handle_poll(void *context, const struct http_response *response) {
 static void poll_certificate(struct hvca_call *call) {
     char path[HVCA_PATH_SIZE];
     hvca_certificate_path(path, call->handle);
-    hvca_send(call->ca, "GET", path, NULL, false, handle_poll, call);
+    hvca_send(call->ca, "GET", path, NULL, handle_poll, call);
 }
 
 static void start_polling(struct hvca_call *call) {

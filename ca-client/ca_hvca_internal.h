@@ -5,6 +5,7 @@
 //   ca_hvca_request.c    a request's JSON                        (pure)
 //   ca_hvca_policy.c     does the profile fit the policy?        (pure)
 //   ca_hvca_judge.c      what an answer means for a certificate  (pure)
+//   ca_hvca_obstacle.c   what keeps look-ups from being complete
 //   ca_hvca_fetch.c, _reconcile.c, _revoke.c, _check.c           one kind of call each
 //   ca_hvca.c            open, close, submit
 #ifndef BIRTHCERT_CA_HVCA_INTERNAL_H
@@ -29,6 +30,10 @@
 // certificate of its time.
 #define HVCA_STAMP_WINDOW_S 100
 #define HVCA_SETTLE_MS 30000
+// A look-up goes by the time of the attempt, so no issuing request leaves while our clock and the
+// CA's are further apart than this, nor later than that after the attempt was noted.
+#define HVCA_CLOCK_DIFFERENCE_MAX_MS (120 * 1000)
+#define HVCA_SUBMIT_LIFE_MS (300 * 1000)
 
 // ---- the session --------------------------------------------------------------------------------
 
@@ -42,7 +47,8 @@ struct hvca_exchange {
     const char *method; // static
     char path[HVCA_PATH_SIZE];
     struct buf *body; // owned, may be NULL
-    bool at_most_once;
+    const struct hvca_call
+        *issuing;        // the request may issue: it leaves once, and in time. Else NULL
     bool is_repeated;    // after a 401
     uint32_t generation; // of the token it went out with
     hvca_answer_callback *on_answer;
@@ -100,6 +106,8 @@ struct hvca_call {
     uint32_t failures;        // in a row
     uint32_t delay_ms;        // before the next poll
     int64_t started_ms;       // monotonic
+    int64_t started_wall_ms;
+    uint32_t unknown_count; // answers 404 in a row
     enum ca_revocation_reason reason;
     struct hvca_scan *scan;   // owned, reconcile only
     struct ca_report *report; // owned, check only
@@ -112,6 +120,14 @@ struct hvca_scan_cache_entry {
 };
 #define HVCA_CACHE_ENTRIES 4096 // a power of two
 
+// A listed certificate that keeps a request's scans from being complete.
+struct hvca_obstacle {
+    int64_t request_id;
+    char serial[CA_HANDLE_SIZE];
+    uint32_t count; // scans in a row; 0: free
+};
+#define HVCA_OBSTACLES_MAX CA_PENDING_MAX
+
 enum hvca_facts_state { HVCA_FACTS_UNKNOWN, HVCA_FACTS_LOADING, HVCA_FACTS_KNOWN };
 
 struct ca {
@@ -123,6 +139,10 @@ struct ca {
     char *extra_header;
     char *certificate_file;
     char *key_file;
+    char *root_file;
+    char *intermediates_file;
+    uint32_t timeout_ms;
+    uint32_t settle_ms;
     struct buf *api_key;    // secret
     struct buf *api_secret; // secret
     uint32_t in_flight_max;
@@ -138,12 +158,14 @@ struct ca {
     struct hvca_policy policy;
     struct buf *chain;         // DER, issuing CA first
     struct hvca_call *waiting; // for the facts
-    bool has_clock_offset;     // of the CA's clock, from its Date
-    int64_t clock_offset_ms;
+    bool has_clock;            // the CA's, from its Date
+    int64_t clock_ahead_ms;    // of our monotonic clock: steps of the wall clock do not move it
 
     struct hvca_call *scanning;
     struct hvca_call *scan_waiting;
     struct hvca_scan_cache_entry *cache; // HVCA_CACHE_ENTRIES, by hash of the serial
+    struct hvca_obstacle *obstacles;     // HVCA_OBSTACLES_MAX
+    size_t next_obstacle;                // that gives way where all are taken
 };
 
 // ---- ca_hvca_session.c
@@ -152,14 +174,20 @@ struct ca {
 // the login failed (then outcome HTTP_NOT_SENT with the login's error). A 401 is a definite no, so
 // it is answered by one new login and one repetition, for any method.
 void hvca_send(struct ca *ca, const char *method, const char *path, struct buf *body,
-               bool at_most_once, hvca_answer_callback *on_answer, void *context);
+               hvca_answer_callback *on_answer, void *context);
+// The issuing POST of a call, whose answer comes with the call as context. It leaves at most once,
+// and not at all (HTTP_NOT_SENT: E_CLOCK, E_CA_BUSY) where a look-up would not find it by its time.
+void hvca_send_issuing(struct hvca_call *call, struct buf *body, hvca_answer_callback *on_answer);
 void hvca_session_close(struct ca *ca);
 // Called by the queue's timer.
 void hvca_pump(void *context);
 // The next request logs in at once, whatever failed before.
 void hvca_session_retry_now(struct ca *ca);
-// The CA's clock, Unix seconds; our own where its answers have no Date.
+// The CA's clock; our own where its answers have no Date.
+int64_t hvca_ca_now_ms(const struct ca *ca);
 int64_t hvca_ca_now_s(const struct ca *ca);
+// E_CLOCK, naming both times, where our clock is not the CA's.
+MUST_CHECK bool hvca_clock_fits(const struct ca *ca, struct error *error);
 
 // ---- ca_hvca_login.c
 
@@ -231,6 +259,13 @@ MUST_CHECK bool hvca_policy_fits(const struct hvca_policy *policy, const struct 
 // Whether `value` matches the policy's regular expression. True too for an expression that cannot
 // be judged here (another dialect, too costly): the CA judges it anyway.
 bool hvca_format_matches(const char *expression, const char *value);
+
+// ---- ca_hvca_obstacle.c
+
+// Notes that this certificate kept a scan for the request from being complete. Returns how many
+// scans in a row it did.
+uint32_t hvca_obstacle_count(struct ca *ca, int64_t request_id, const char *serial);
+void hvca_obstacle_forget(struct ca *ca, int64_t request_id);
 
 // ---- the calls
 

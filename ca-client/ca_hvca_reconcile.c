@@ -12,7 +12,10 @@
 #include "station/base/clock.h"
 #include "station/base/log.h"
 
-#define CLOCK_SKEW_S 300
+#define CLOCK_SKEW_S 600
+#define AHEAD_S 300 // of now: what is pending may be listed under a later time
+#define OBSTACLE_SCANS_MAX 3
+#define WHY_SIZE 128
 #define WINDOW_MAX_S (30 * 24 * 60 * 60 - 1) // the service lists at most 30 days
 #define PER_PAGE 100
 #define PAGES_MAX 500
@@ -28,7 +31,9 @@ struct hvca_look {
 struct hvca_scan {
     int64_t from_s;
     int64_t to_s;
+    const char *unsure; // why an empty list rules nothing out; NULL: it does
     uint32_t page;
+    bool is_listed; // to the end
     struct hvca_row *rows;
     size_t row_count;
     size_t next_row;
@@ -37,6 +42,8 @@ struct hvca_scan {
     uint32_t look_count;
     struct error error; // of the first thing that could not be read; then nothing is ruled out
     bool is_broken;     // the CA does not answer: no use in going on
+    size_t bad_row;     // the first that cannot be read though the CA answers; SIZE_MAX: none
+    bool is_overfull;   // more is listed than can be looked at
     char revoked_serial[CA_HANDLE_SIZE];
     char serial[CA_HANDLE_SIZE]; // found
     struct buf *certificates;    // DER
@@ -120,13 +127,49 @@ static void finish_found(struct hvca_call *call) {
     buf_free(extra);
 }
 
+// Only a person can settle it: the text says what to ask the CA's administrator.
+static void finish_unknown(struct hvca_call *call, const char *why) {
+    char key[2 * SHA256_SIZE + 1];
+    char sent[CLOCK_TEXT_SIZE];
+    struct error error;
+    hex_encode(key, call->request.spki_sha256, SHA256_SIZE);
+    clock_format_utc(sent, call->request.sent_ms);
+    error_set(&error, E_UNIT_HELD,
+              "%s: ask the CA's administrator for key SHA-256 %s, %s, serial %s", why, key,
+              sent[0] != '\0' ? sent : "time unknown", call->serial);
+    log_error("CA look-up", &error);
+    hvca_call_fail(call, CA_CANNOT_TELL, &error, 0);
+}
+
+// True where the scan ended because of one certificate that again could not be read.
+static bool is_blocked(struct hvca_call *call, char why[static WHY_SIZE]) {
+    const struct hvca_scan *scan = call->scan;
+    if (scan->is_broken || scan->bad_row == SIZE_MAX) {
+        return false;
+    }
+    const char *serial = scan->rows[scan->bad_row].serial;
+    snprintf(why, WHY_SIZE, "the CA lists %.64s but does not give it", serial);
+    return hvca_obstacle_count(call->ca, call->request.id, serial) >= OBSTACLE_SCANS_MAX;
+}
+
 static void finish_scan(struct hvca_call *call) {
+    char why[WHY_SIZE];
     const struct hvca_scan *scan = call->scan;
     struct error error;
     struct ca_result result = {.outcome = CA_NOT_ISSUED};
     end_turn(call);
+    if (scan->serial[0] == '\0' && is_blocked(call, why)) {
+        hvca_obstacle_forget(call->ca, call->request.id);
+        finish_unknown(call, why);
+        return;
+    }
+    if (scan->bad_row == SIZE_MAX && !scan->is_broken) {
+        hvca_obstacle_forget(call->ca, call->request.id);
+    }
     if (scan->serial[0] != '\0') {
         finish_found(call);
+    } else if (scan->is_overfull) {
+        finish_unknown(call, "the CA lists too many certificates");
     } else if (scan->error.code != ERROR_NONE) {
         error_set(&error, E_CA_DOUBT, "the look-up is not complete: %s", scan->error.text);
         hvca_call_fail(call, CA_DOUBT, &error, 0);
@@ -136,6 +179,8 @@ static void finish_scan(struct hvca_call *call) {
                   scan->revoked_serial);
         log_error("CA look-up", &error);
         hvca_call_fail(call, CA_CANNOT_TELL, &error, 0);
+    } else if (scan->unsure != NULL) {
+        finish_unknown(call, scan->unsure);
     } else {
         hvca_call_finish(call, &result);
     }
@@ -145,6 +190,11 @@ static void note_error(struct hvca_scan *scan, const struct error *error) {
     if (scan->error.code == ERROR_NONE) {
         scan->error = *error;
     }
+}
+
+// Looks end in any order: the first of the list is the same in every scan.
+static void note_bad_row(struct hvca_scan *scan, size_t row) {
+    scan->bad_row = row < scan->bad_row ? row : scan->bad_row;
 }
 
 // ---- one certificate ----------------------------------------------------------------------------
@@ -195,9 +245,14 @@ static void handle_certificate(void *context, const struct http_response *respon
         note_error(scan, &error);
         scan->is_broken = response->outcome != HTTP_ANSWERED || hvca_is_passing(response) ||
                           response->status == 401 || response->status == 403;
+        // What is pending changes by itself.
+        if (!scan->is_broken && response->status != 202) {
+            note_bad_row(scan, look->row);
+        }
     } else if (!read_certificate(call, serial, response->body, &error)) {
         error_prefix(&error, "%s", serial);
         note_error(scan, &error);
+        note_bad_row(scan, look->row);
     }
     look_further(call);
 }
@@ -212,7 +267,7 @@ static void look_at(struct hvca_call *call, size_t row) {
     *look = (struct hvca_look){.call = call, .row = row, .is_used = true};
     scan->look_count++;
     hvca_certificate_path(path, scan->rows[row].serial);
-    hvca_send(call->ca, "GET", path, NULL, false, handle_certificate, look);
+    hvca_send(call->ca, "GET", path, NULL, handle_certificate, look);
 }
 
 // The row to look at next: first those with the request's stamp, then the others. False: no more.
@@ -231,8 +286,8 @@ static bool next_row(struct hvca_call *call, size_t *row) {
         if (scan->second_pass) {
             return false;
         }
-        // The stamped ones decide alone where they hold the key: the rest is not even read then.
-        if (scan->look_count > 0) {
+        // The stamped ones decide alone where they hold the key: the rest is not even listed then.
+        if (scan->look_count > 0 || !scan->is_listed) {
             return false;
         }
         scan->second_pass = true;
@@ -247,8 +302,14 @@ static void look_further(struct hvca_call *call) {
     while (!is_decided && scan->look_count < LOOKS_MAX && next_row(call, &row)) {
         look_at(call, row);
     }
-    if (scan->look_count == 0) {
+    if (scan->look_count > 0) {
+        return;
+    }
+    if (scan->serial[0] != '\0' || scan->is_broken || scan->is_listed) {
         finish_scan(call);
+    } else {
+        scan->page++;
+        list_page(call);
     }
 }
 
@@ -262,6 +323,7 @@ static void end_with(struct hvca_call *call, const struct error *error) {
 static bool add_rows(struct hvca_scan *scan, struct slice body, size_t *added,
                      struct error *error) {
     if (scan->row_count + HVCA_ROWS_MAX > SCAN_ROWS_MAX) {
+        scan->is_overfull = true;
         return error_set(error, E_CA_NONSENSE, "over %d certificates are listed", SCAN_ROWS_MAX);
     }
     struct hvca_row *rows =
@@ -284,27 +346,27 @@ static void handle_page(void *context, const struct http_response *response) {
     size_t added = 0;
     if (response->outcome != HTTP_ANSWERED || response->status != 200) {
         hvca_explain(response, "the list of certificates", &error);
+        scan->is_broken = true;
         end_with(call, &error);
         return;
     }
     if (!add_rows(scan, response->body, &added, &error)) {
+        scan->is_broken = !scan->is_overfull;
         end_with(call, &error);
         return;
     }
     // The service may give shorter pages than were asked for: only an empty page or the total tell
     // the end.
     bool has_total = response->total_count >= 0;
-    bool is_whole = has_total ? (int64_t)scan->row_count >= response->total_count : added == 0;
-    if (is_whole) {
-        look_further(call);
-    } else if (added == 0 || scan->page >= PAGES_MAX) {
+    scan->is_listed = has_total ? (int64_t)scan->row_count >= response->total_count : added == 0;
+    if (!scan->is_listed && (added == 0 || scan->page >= PAGES_MAX)) {
+        scan->is_overfull = added > 0;
         error_set(&error, E_CA_NONSENSE, "the list of certificates ends after %zu of %lld",
                   scan->row_count, (long long)response->total_count);
         end_with(call, &error);
-    } else {
-        scan->page++;
-        list_page(call);
+        return;
     }
+    look_further(call);
 }
 
 static void list_page(struct hvca_call *call) {
@@ -312,24 +374,34 @@ static void list_page(struct hvca_call *call) {
     char path[HVCA_PATH_SIZE];
     snprintf(path, sizeof path, "/stats/issued?page=%u&per_page=%d&from=%lld&to=%lld", scan->page,
              PER_PAGE, (long long)scan->from_s, (long long)scan->to_s);
-    hvca_send(call->ca, "GET", path, NULL, false, handle_page, call);
+    hvca_send(call->ca, "GET", path, NULL, handle_page, call);
 }
 
+// The list goes by the CA's clock, the attempt's time by ours, which was right when it was sent. A
+// time that cannot be right, or that the list no longer reaches, leaves only the list's whole span
+// to look at, and then what is not in it may still have been issued.
 static void set_window(struct hvca_call *call) {
     const struct ca *ca = call->ca;
     struct hvca_scan *scan = call->scan;
     int64_t now_s = hvca_ca_now_s(ca);
-    int64_t sent_s = call->request.sent_ms / 1000 + (now_s - clock_wall_ms() / 1000);
+    int64_t sent_s = call->request.sent_ms / 1000;
     int64_t stamp_s = call->request.not_before_s;
-    if (call->request.sent_ms == 0) {
-        sent_s = now_s - WINDOW_MAX_S + 2 * CLOCK_SKEW_S;
-    }
     // It is not said whether the list goes by the time of issue or by notBefore: both are in.
-    scan->from_s = (stamp_s > 0 && stamp_s < sent_s ? stamp_s : sent_s) - CLOCK_SKEW_S;
-    scan->to_s = now_s + CLOCK_SKEW_S;
-    if (scan->to_s - scan->from_s > WINDOW_MAX_S) {
-        scan->to_s = scan->from_s + WINDOW_MAX_S;
+    int64_t from_s = (stamp_s > 0 && stamp_s < sent_s ? stamp_s : sent_s) - CLOCK_SKEW_S;
+    int64_t last_s = sent_s + CLOCK_SKEW_S +
+                     ((int64_t)HVCA_SUBMIT_LIFE_MS + ca->timeout_ms + ca->settle_ms) / 1000;
+    scan->to_s = now_s + AHEAD_S;
+    if (sent_s > now_s + HVCA_CLOCK_DIFFERENCE_MAX_MS / 1000) {
+        scan->unsure = "the attempt's time is later than the CA's clock";
+    } else if (scan->to_s - from_s > WINDOW_MAX_S) {
+        scan->unsure = "the attempt's time is not in the CA's last 30 days";
     }
+    if (scan->unsure != NULL) {
+        from_s = scan->to_s - WINDOW_MAX_S;
+    } else if (last_s < scan->to_s) {
+        scan->to_s = last_s;
+    }
+    scan->from_s = from_s;
 }
 
 static void start_scan(struct hvca_call *call) {
@@ -361,5 +433,6 @@ void hvca_reconcile(struct hvca_call *call) {
         hvca_call_finish_later(call, CA_DOUBT, &error);
         return;
     }
+    call->scan->bad_row = SIZE_MAX;
     hvca_need_facts(call, wait_for_turn);
 }

@@ -42,7 +42,7 @@ static void handle_refusal(struct hvca_call *call, const struct http_response *r
     char path[HVCA_PATH_SIZE];
     hvca_explain(response, "the revocation", &call->early.error);
     hvca_certificate_path(path, call->handle);
-    hvca_send(call->ca, "GET", path, NULL, false, handle_look, call);
+    hvca_send(call->ca, "GET", path, NULL, handle_look, call);
 }
 
 static void handle_revocation(void *context, const struct http_response *response) {
@@ -81,7 +81,7 @@ static void send_revocation(struct hvca_call *call) {
         return;
     }
     hvca_certificate_path(path, call->handle);
-    hvca_send(call->ca, "PATCH", path, body, false, handle_revocation, call);
+    hvca_send(call->ca, "PATCH", path, body, handle_revocation, call);
 }
 
 void hvca_revoke(struct hvca_call *call) {

@@ -75,15 +75,32 @@ static void wake(struct ca *ca, int64_t delay_ms) {
 
 // ---- the session --------------------------------------------------------------------------------
 
+int64_t hvca_ca_now_ms(const struct ca *ca) {
+    return ca->has_clock ? clock_monotonic_ms() + ca->clock_ahead_ms : clock_wall_ms();
+}
+
 int64_t hvca_ca_now_s(const struct ca *ca) {
-    return (clock_wall_ms() + (ca->has_clock_offset ? ca->clock_offset_ms : 0)) / 1000;
+    return hvca_ca_now_ms(ca) / 1000;
+}
+
+bool hvca_clock_fits(const struct ca *ca, struct error *error) {
+    char ours[CLOCK_TEXT_SIZE];
+    char theirs[CLOCK_TEXT_SIZE];
+    int64_t our_ms = clock_wall_ms();
+    int64_t their_ms = hvca_ca_now_ms(ca);
+    if (llabs(our_ms - their_ms) <= HVCA_CLOCK_DIFFERENCE_MAX_MS) {
+        return true;
+    }
+    clock_format_utc(ours, our_ms);
+    clock_format_utc(theirs, their_ms);
+    return error_set(error, E_CLOCK, "it is %s here and %s at the CA", ours, theirs);
 }
 
 static void note_clock(struct ca *ca, const struct http_response *response) {
     if (response->date_ms != 0) {
         // Date is cut to the second: on average the CA's clock is half a second further.
-        ca->clock_offset_ms = response->date_ms + 500 - clock_wall_ms();
-        ca->has_clock_offset = true;
+        ca->clock_ahead_ms = response->date_ms + 500 - clock_monotonic_ms();
+        ca->has_clock = true;
     }
 }
 
@@ -211,9 +228,28 @@ static void handle_answer(void *context, const struct http_response *response) {
 
 // ---- sending ------------------------------------------------------------------------------------
 
+static bool may_leave(const struct hvca_exchange *exchange, struct error *error) {
+    const struct hvca_call *call = exchange->issuing;
+    if (call == NULL) {
+        return true;
+    }
+    if (!hvca_clock_fits(exchange->ca, error)) {
+        return false;
+    }
+    // Steps of the wall clock in the meantime count as well.
+    int64_t age_ms = llabs(clock_wall_ms() - call->started_wall_ms);
+    return age_ms <= HVCA_SUBMIT_LIFE_MS ||
+           error_set(error, E_CA_BUSY, "the request waited %lld s to leave",
+                     (long long)age_ms / 1000);
+}
+
 static void start_exchange(struct hvca_exchange *exchange) {
     struct ca *ca = exchange->ca;
     struct error error;
+    if (!may_leave(exchange, &error)) {
+        answer_not_sent(exchange, &error, 0);
+        return;
+    }
     char url[HVCA_URL_SIZE + HVCA_PATH_SIZE];
     struct buf *bearer = buf_new(HVCA_TOKEN_MAX + 32);
     snprintf(url, sizeof url, "%s%s", ca->base_url, exchange->path);
@@ -230,7 +266,7 @@ static void start_exchange(struct hvca_exchange *exchange) {
         .headers = {"Content-Type: application/json;charset=utf-8", buf_text(bearer),
                     ca->extra_header},
         .body = exchange->body != NULL ? buf_slice(exchange->body) : (struct slice){NULL, 0},
-        .at_most_once = exchange->at_most_once,
+        .at_most_once = exchange->issuing != NULL,
     };
     exchange->generation = ca->session.generation;
     bool started = http_start(ca->http, &request, handle_answer, exchange, &error);
@@ -275,23 +311,35 @@ void hvca_pump(void *context) {
     }
 }
 
-void hvca_send(struct ca *ca, const char *method, const char *path, struct buf *body,
-               bool at_most_once, hvca_answer_callback *on_answer, void *context) {
+static void send_exchange(const struct hvca_exchange *what, const char *path) {
+    struct ca *ca = what->ca;
     struct hvca_exchange *exchange = calloc(1, sizeof *exchange);
     if (exchange == NULL) {
         // A result that never comes would hold its unit for ever; a start after a crash finds it.
         log_write(LOG_ERROR, "no memory for a request to the CA");
         abort();
     }
-    *exchange = (struct hvca_exchange){.ca = ca,
-                                       .method = method,
-                                       .body = body,
-                                       .at_most_once = at_most_once,
-                                       .on_answer = on_answer,
-                                       .context = context};
+    *exchange = *what;
     (void)text_copy(exchange->path, sizeof exchange->path, path);
     queue_push(&ca->queue, exchange);
     wake(ca, 0);
+}
+
+void hvca_send(struct ca *ca, const char *method, const char *path, struct buf *body,
+               hvca_answer_callback *on_answer, void *context) {
+    const struct hvca_exchange exchange = {
+        .ca = ca, .method = method, .body = body, .on_answer = on_answer, .context = context};
+    send_exchange(&exchange, path);
+}
+
+void hvca_send_issuing(struct hvca_call *call, struct buf *body, hvca_answer_callback *on_answer) {
+    const struct hvca_exchange exchange = {.ca = call->ca,
+                                           .method = "POST",
+                                           .body = body,
+                                           .issuing = call,
+                                           .on_answer = on_answer,
+                                           .context = call};
+    send_exchange(&exchange, "/certificates");
 }
 
 void hvca_session_close(struct ca *ca) {

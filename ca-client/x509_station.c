@@ -8,9 +8,11 @@
 #include <openssl/x509.h>
 #include <time.h>
 
+#include "ca-client/x509_internal.h"
 #include "station/base/secret.h"
 
 #define KEY_FILE_MAX (64 * 1024)
+#define TRUST_FILE_MAX (256 * 1024)
 
 static X509 *parse_certificate(struct slice der) {
     if (der.length == 0 || der.length > X509_OBJECT_MAX) {
@@ -110,6 +112,63 @@ bool x509_identify(struct slice der, struct certificate_identity *identity, stru
     OPENSSL_free(spki);
     X509_free(certificate);
     return good || error_set(error, E_CERT_MALFORMED, "the certificate's key or validity");
+}
+
+static bool read_public_file(const char *file, struct buf **out, struct error *error) {
+    uint8_t part[4096];
+    int length = 0;
+    BIO *bio = BIO_new_file(file, "r");
+    *out = buf_new(TRUST_FILE_MAX);
+    bool good = bio != NULL && *out != NULL;
+    while (good && (length = BIO_read(bio, part, sizeof part)) > 0) {
+        good = buf_put(*out, part, (size_t)length);
+    }
+    BIO_free(bio);
+    ERR_clear_error();
+    return good || error_set(error, E_CA_CONFIG, "%s cannot be read", file);
+}
+
+static bool check_leads_to(const struct x509_trust *trust, struct slice chain_der, int64_t time_ms,
+                           struct error *error) {
+    char subject[128];
+    STACK_OF(X509) *verified = NULL;
+    struct slice first = x509_first_der(chain_der);
+    X509 *issuer = x509_decode(first, "the CA's trust chain", error);
+    if (issuer == NULL) {
+        return false;
+    }
+    const struct slice rest = {first.data + first.length, chain_der.length - first.length};
+    bool good = x509_trust_verify(trust, issuer, rest, time_ms, &verified, error);
+    sk_X509_pop_free(verified, X509_free);
+    x509_name_text(X509_get_subject_name(issuer), subject, sizeof subject);
+    X509_free(issuer);
+    if (!good && error->code != E_MEMORY) {
+        error->code = E_CA_CONFIG;
+        error_prefix(error, "the CA issues under \"%s\", root_file does not hold it", subject);
+    }
+    return good;
+}
+
+bool x509_check_issuer(const char *root_file, const char *intermediates_file,
+                       struct slice chain_der, int64_t time_ms, struct error *error) {
+    struct buf *roots = NULL;
+    struct buf *intermediates = NULL;
+    struct x509_trust *trust = NULL;
+    if (chain_der.length == 0) {
+        return true;
+    }
+    bool good =
+        read_public_file(root_file, &roots, error) &&
+        (intermediates_file == NULL ||
+         read_public_file(intermediates_file, &intermediates, error)) &&
+        x509_trust_new(buf_slice(roots),
+                       intermediates != NULL ? buf_slice(intermediates) : (struct slice){NULL, 0},
+                       &trust, error) &&
+        check_leads_to(trust, chain_der, time_ms, error);
+    x509_trust_free(trust);
+    buf_free(intermediates);
+    buf_free(roots);
+    return good;
 }
 
 void x509_subject_text(struct slice der, char *out, size_t capacity) {

@@ -27,6 +27,11 @@ struct certificate_identity {
 MUST_CHECK bool x509_identify(struct slice der, struct certificate_identity *identity,
                               struct error *error);
 
+// Whether the CA whose chain this is (DER, issuing CA first; empty: not known, and good) leads to a
+// root in the PEM file at `time_ms`. `intermediates_file` may be NULL. E_CA_CONFIG.
+MUST_CHECK bool x509_check_issuer(const char *root_file, const char *intermediates_file,
+                                  struct slice chain_der, int64_t time_ms, struct error *error);
+
 // The subject of one DER certificate for a person: RFC 4514, escaped, cut at `capacity` - 1. ""
 // where it cannot be read.
 void x509_subject_text(struct slice der, char *out, size_t capacity);

@@ -62,7 +62,8 @@ struct credential_record {
     enum error_code error; // of a request that is held, refused or quarantined
 };
 
-// One unit as the store knows it: the answer to RECORD_ADMIT.
+// One unit as the store knows it: the answer to RECORD_ADMIT. Its credentials are those that were
+// wanted at the last admission; others that a key or a request was made for stay in the store.
 struct unit_record {
     int64_t unit_id;
     bool is_new;
@@ -86,6 +87,7 @@ struct request_record {
     char serial[SERIAL_SIZE];
     char model[NAME_SIZE];
     char profile[NAME_SIZE];
+    char ca[NAME_SIZE];       // the CA that the last attempt was sent to, "" before the first
     char handle[HANDLE_SIZE]; // "" until the CA gave one
     uint8_t hardware_id[HARDWARE_ID_MAX];
     size_t hardware_id_length;
@@ -120,7 +122,9 @@ enum record_kind {
     RECORD_LOAD_REQUEST = 12,     // reads a request as it is; answer: request
 };
 
-// What a unit must be given at admission.
+// What a unit must be given at admission. The model and the hardware id go into the names of a
+// request: once there is one they stay as they are, and a report that differs is history. A unit
+// that passed is opened again where a credential is wanted that is not proved.
 struct admission {
     char serial[SERIAL_SIZE];
     char model[NAME_SIZE];
@@ -130,7 +134,7 @@ struct admission {
     uint8_t boot_id[BOOT_ID_SIZE];
     char lot[NAME_SIZE];     // "" where none was given
     char label[SERIAL_SIZE]; // the scanned serial, "" where none was
-    uint32_t wanted_count;
+    uint32_t wanted_count;   // 0: nothing is said of them, and they stay as they were
     struct {
         uint8_t number;
         uint8_t key_type;

@@ -23,14 +23,17 @@ struct sqlite3_stmt;
 #define CREDENTIAL_COLUMN_COUNT 9
 #define REQUEST_COLUMNS                                                                            \
     "c.unit, c.id, c.request, c.attempt, c.sent_ms, c.not_before_s, c.key_type, c.spki_sha256,"    \
-    " u.serial, u.model, c.profile, c.handle, u.hardware_id"
-#define REQUEST_COLUMN_COUNT 13
+    " u.serial, u.model, c.profile, c.handle, u.hardware_id, c.ca"
+#define REQUEST_COLUMN_COUNT 14
 #define CERTIFICATE_COLUMNS                                                                        \
     "x.sha256, x.spki_sha256, x.serial, i.name, x.subject, x.not_before_ms, x.not_after_ms"
 #define CERTIFICATE_COLUMN_COUNT 7
 
 // certificate.state
 enum certificate_state { CERTIFICATE_LIVE = 1, CERTIFICATE_QUARANTINED = 2 };
+
+// event.state of RECORD_ADMIT
+enum admission_state { ADMISSION_KNOWN = 0, ADMISSION_NEW = 1, ADMISSION_REOPENED = 2 };
 
 // Every statement of the commit path, prepared once at open. The SQL is in store_sqlite_query.c.
 enum statement {
@@ -49,8 +52,11 @@ enum statement {
     SQL_UNIT_RESULT,
     SQL_UNIT_CREDENTIALS,
     SQL_UNIT_UNPROVED,
+    SQL_UNIT_UNWANT,
+    SQL_UNIT_PRUNE,
     SQL_UNIT_EVENTS,
     SQL_CREDENTIAL_BY_ID,
+    SQL_CREDENTIAL_BY_NUMBER,
     SQL_CREDENTIAL_INSERT,
     SQL_CREDENTIAL_WANTED,
     SQL_CREDENTIAL_KEY,
@@ -161,6 +167,7 @@ struct change {
     struct credential_record credential; // where the record names one
     uint32_t attempt;                    // of its request: 0 when it never left
     unsigned state;                      // for the event: the new state of what it is about
+    char note[ERROR_TEXT_MAX];           // for the event, behind the record's text; escaped
 };
 
 bool store_sqlite_commit(struct store *store, struct batch *batch, struct error *error);
@@ -168,6 +175,9 @@ bool store_sqlite_commit(struct store *store, struct batch *batch, struct error 
 // Refuses the record: its event then tells of the refusal. Returns true: the others go on.
 bool change_refuse(struct change *change, enum error_code code, const char *format, ...)
     PRINTF_LIKE(3, 4);
+
+// Adds to the note of the change's event.
+void change_note(struct change *change, const char *format, ...) PRINTF_LIKE(2, 3);
 
 // ---- store_sqlite_unit.c, store_sqlite_request.c, store_sqlite_certificate.c --------------------
 

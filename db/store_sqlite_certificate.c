@@ -74,13 +74,43 @@ static void bind_hash(struct query *query, const uint8_t sha256[SHA256_SIZE]) {
     bind_bytes(query, sha256, is_zero(sha256, SHA256_SIZE) ? 0 : SHA256_SIZE);
 }
 
-// What the store knows of a certificate with the same hash.
+// What the store knows of the certificate: by its hash or, where that could not be made of one of
+// the two, by the issuer and serial number that the same credential's has.
 struct known {
     bool found;
+    bool serial_is_taken; // by a certificate that is another one
+    int64_t certificate_id;
     int64_t credential_id;
     enum certificate_state state;
     char serial[SERIAL_SIZE];
 };
+
+static void known_read(const struct query *query, struct known *known) {
+    known->certificate_id = query_integer(query, 0);
+    known->credential_id = query_integer(query, 1);
+    known->state = (enum certificate_state)query_integer(query, 2);
+    query_text(query, 3, known->serial, sizeof known->serial);
+}
+
+static bool find_by_serial(struct change *change, struct known *known, struct error *error) {
+    const struct certificate_record *certificate = &change->record->certificate;
+    struct query query = query_begin(change->store, SQL_CERTIFICATE_BY_SERIAL);
+    query_bind_text(&query, certificate->issuer);
+    bind_bytes(&query, certificate->serial, certificate->serial_length);
+    bool found;
+    if (!query_row(&query, &found, error)) {
+        return false;
+    }
+    if (found) {
+        known_read(&query, known);
+        bool has_no_hash =
+            query_integer(&query, 4) != 0 || is_zero(certificate->sha256, SHA256_SIZE);
+        query_end(&query);
+        known->found = has_no_hash && known->credential_id == change->credential.credential_id;
+        known->serial_is_taken = !known->found;
+    }
+    return true;
+}
 
 static bool find_same(struct change *change, struct known *known, struct error *error) {
     *known = (struct known){0};
@@ -90,35 +120,13 @@ static bool find_same(struct change *change, struct known *known, struct error *
         return false;
     }
     if (known->found) {
-        known->credential_id = query_integer(&query, 0);
-        known->state = (enum certificate_state)query_integer(&query, 1);
-        query_text(&query, 2, known->serial, sizeof known->serial);
+        known_read(&query, known);
         query_end(&query);
-    }
-    return true;
-}
-
-// Refuses a certificate whose issuer and serial number another one has.
-static bool check_serial_is_new(struct change *change, struct error *error) {
-    const struct certificate_record *certificate = &change->record->certificate;
-    struct query query = query_begin(change->store, SQL_CERTIFICATE_BY_SERIAL);
-    query_bind_text(&query, certificate->issuer);
-    bind_bytes(&query, certificate->serial, certificate->serial_length);
-    bool found;
-    if (!query_row(&query, &found, error)) {
-        return false;
-    }
-    if (!found) {
         return true;
     }
-    char serial[SERIAL_SIZE];
-    query_text(&query, 0, serial, sizeof serial);
-    query_end(&query);
-    char hex[2 * CERTIFICATE_SERIAL_MAX + 1];
-    hex_encode(hex, certificate->serial, certificate->serial_length);
-    return change_refuse(change, E_CERT_DUPLICATE,
-                         "%s: the CA gave the serial number %s before, to %s", change->serial, hex,
-                         serial);
+    // A serial number that is too long is refused later, and must not be read here.
+    return change->record->certificate.serial_length > CERTIFICATE_SERIAL_MAX ||
+           find_by_serial(change, known, error);
 }
 
 static bool certificate_is_sound(const struct record *record) {
@@ -156,26 +164,29 @@ static void check_may_live(struct change *change) {
 }
 
 // What cannot be kept at all, before anything is written.
-static bool certificate_judge(struct change *change, const struct known *known,
-                              struct error *error) {
+static void certificate_judge(struct change *change, const struct known *known) {
+    const struct certificate_record *certificate = &change->record->certificate;
     if (!certificate_is_sound(change->record)) {
-        return change_refuse(change, E_STORE_CONFLICT, "%s: the certificate's facts are not whole",
-                             change->serial);
+        change_refuse(change, E_STORE_CONFLICT, "%s: the certificate's facts are not whole",
+                      change->serial);
+    } else if (known->serial_is_taken) {
+        char hex[2 * CERTIFICATE_SERIAL_MAX + 1];
+        hex_encode(hex, certificate->serial, certificate->serial_length);
+        change_refuse(change, E_CERT_DUPLICATE,
+                      "%s: the CA gave the serial number %s before, to %s", change->serial, hex,
+                      known->serial);
+    } else if (known->found && known->credential_id != change->credential.credential_id) {
+        change_refuse(change, E_CERT_DUPLICATE, "%s: the CA gave this certificate to %s",
+                      change->serial, known->serial);
+    } else if (known->found && known->state == CERTIFICATE_LIVE) {
+        change_refuse(change, E_STORE_CONFLICT,
+                      "%s, credential %d: a live certificate cannot be quarantined", change->serial,
+                      change->credential.number);
     }
-    if (known->found && known->credential_id != change->credential.credential_id) {
-        return change_refuse(change, E_CERT_DUPLICATE, "%s: the CA gave this certificate to %s",
-                             change->serial, known->serial);
-    }
-    if (known->found && known->state == CERTIFICATE_LIVE) {
-        return change_refuse(change, E_STORE_CONFLICT,
-                             "%s, credential %d: a live certificate cannot be quarantined",
-                             change->serial, change->credential.number);
-    }
-    return known->found || check_serial_is_new(change, error);
 }
 
-static bool certificate_write(struct change *change, enum error_code reason, bool is_known,
-                              struct error *error) {
+static bool certificate_write(struct change *change, enum error_code reason,
+                              const struct known *known, struct error *error) {
     const struct record *record = change->record;
     const struct certificate_record *certificate = &record->certificate;
     size_t length = leaf_length(certificate->chain);
@@ -193,7 +204,7 @@ static bool certificate_write(struct change *change, enum error_code reason, boo
         return false;
     }
     struct query query =
-        query_begin(change->store, is_known ? SQL_CERTIFICATE_UPDATE : SQL_CERTIFICATE_INSERT);
+        query_begin(change->store, known->found ? SQL_CERTIFICATE_UPDATE : SQL_CERTIFICATE_INSERT);
     query_bind_integer(&query, record->credential_id);
     query_bind_integer(&query, reason == ERROR_NONE ? CERTIFICATE_LIVE : CERTIFICATE_QUARANTINED);
     query_bind_integer(&query, record->time_ms);
@@ -207,6 +218,9 @@ static bool certificate_write(struct change *change, enum error_code reason, boo
     bind_hash(&query, certificate->sha256);
     bind_hash(&query, certificate->spki_sha256);
     query_bind_blob(&query, certificate->chain.data, length);
+    if (known->found) {
+        query_bind_integer(&query, known->certificate_id);
+    }
     return query_run(&query, error);
 }
 
@@ -232,9 +246,7 @@ bool change_certificate(struct change *change, struct error *error) {
         known.credential_id == change->credential.credential_id) {
         return true; // told twice
     }
-    if (!certificate_judge(change, &known, error)) {
-        return false;
-    }
+    certificate_judge(change, &known);
     if (change->answer->code != ERROR_NONE) {
         return true;
     }
@@ -245,7 +257,7 @@ bool change_certificate(struct change *change, struct error *error) {
     // A surplus beside a live certificate does not touch the request; any other stops it, so that
     // nobody asks for one more.
     bool stays = request == REQUEST_ISSUED || request == REQUEST_NONE;
-    return certificate_write(change, reason, known.found, error) &&
+    return certificate_write(change, reason, &known, error) &&
            (stays || request_end(change, reason, error));
 }
 
@@ -263,7 +275,7 @@ bool change_install(struct change *change, struct error *error) {
                              credential->number);
     }
     change->state = record->install;
-    if (change->unit_result == UNIT_PASSED) {
+    if (change->unit_result == UNIT_PASSED && credential->install == INSTALL_PROVED) {
         return true; // it stays passed; that it was installed once more is history
     }
     struct query query = query_begin(change->store, SQL_CREDENTIAL_INSTALL);

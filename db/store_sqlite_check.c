@@ -55,7 +55,8 @@ static const struct {
      " WHERE c.install > 0 AND c.request <> 8",
      "an install without a live certificate"},
     {"SELECT u.serial FROM unit u WHERE u.result = 2 AND (NOT EXISTS (SELECT 1 FROM credential"
-     " WHERE unit = u.id) OR EXISTS (SELECT 1 FROM credential WHERE unit = u.id AND install <> 3))",
+     " WHERE unit = u.id AND wanted = 1) OR EXISTS (SELECT 1 FROM credential WHERE unit = u.id"
+     " AND wanted = 1 AND install <> 3))",
      "passed with a credential that is not proved"},
     {"SELECT u.serial FROM unit u WHERE (SELECT count(*) FROM event WHERE unit = u.id) <>"
      " coalesce((SELECT max(seq) FROM event WHERE unit = u.id), -1)",

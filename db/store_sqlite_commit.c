@@ -48,6 +48,27 @@ bool change_refuse(struct change *change, enum error_code code, const char *form
     return true;
 }
 
+// Joins with "; ", and cuts what has no room.
+static void text_append(char *text, size_t capacity, const char *more) {
+    char both[2 * ERROR_TEXT_MAX + 2];
+    if (more[0] != '\0') {
+        snprintf(both, sizeof both, "%s%s%s", text, text[0] != '\0' ? "; " : "", more);
+        both[capacity - 1] = '\0';
+        memcpy(text, both, strlen(both) + 1);
+    }
+}
+
+void change_note(struct change *change, const char *format, ...) {
+    char raw[ERROR_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(raw, sizeof raw, format, arguments);
+    va_end(arguments);
+    struct error escaped;
+    error_set(&escaped, ERROR_NONE, "%s", raw);
+    text_append(change->note, sizeof change->note, escaped.text);
+}
+
 void credential_read(const struct query *query, int column, struct credential_record *credential) {
     *credential = (struct credential_record){
         .credential_id = query_integer(query, column),
@@ -125,6 +146,11 @@ static bool change_load(struct change *change, bool is_of_credential, struct err
 static bool change_write_event(struct change *change, struct error *error) {
     const struct record *record = change->record;
     bool refused = change->answer->code != ERROR_NONE;
+    char text[ERROR_TEXT_MAX];
+    memcpy(text, refused ? change->answer->text : record->text, sizeof text);
+    if (!refused) {
+        text_append(text, sizeof text, change->note);
+    }
     struct query query = query_begin(change->store, SQL_EVENT_INSERT);
     query_bind_integer(&query, change->unit_id);
     query_bind_integer(&query, record->time_ms);
@@ -135,7 +161,7 @@ static bool change_write_event(struct change *change, struct error *error) {
     query_bind_integer(&query, refused);
     query_bind_text(&query, record->slot);
     query_bind_error(&query, refused ? change->answer->code : record->error);
-    query_bind_text(&query, refused ? change->answer->text : record->text);
+    query_bind_text(&query, text);
     return query_run(&query, error);
 }
 

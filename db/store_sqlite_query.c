@@ -19,7 +19,9 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
         " code, text) VALUES (?1, coalesce((SELECT max(seq) FROM event WHERE unit = ?1), 0) + 1,"
         " ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
 
-    [SQL_UNIT_BY_SERIAL] = "SELECT id, result FROM unit WHERE serial = ?",
+    [SQL_UNIT_BY_SERIAL] = "SELECT u.id, u.result, u.model, u.hardware_id,"
+                           " EXISTS (SELECT 1 FROM credential WHERE unit = u.id AND request <> 0)"
+                           " FROM unit u WHERE u.serial = ?",
     [SQL_UNIT_BY_ID] = "SELECT serial, result FROM unit WHERE id = ?",
     [SQL_UNIT_INSERT] = "INSERT INTO unit (serial, model, firmware, lot, label, hardware_id,"
                         " boot_id) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -32,9 +34,18 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
         " WHERE id = ?1",
     [SQL_UNIT_RESULT] = "UPDATE unit SET result = ?2, error = ?3 WHERE id = ?1",
     [SQL_UNIT_CREDENTIALS] =
-        "SELECT " CREDENTIAL_COLUMNS " FROM credential c WHERE c.unit = ? ORDER BY c.number",
-    [SQL_UNIT_UNPROVED] =
-        "SELECT count(*), coalesce(sum(install <> 3), 0) FROM credential WHERE unit = ?",
+        "SELECT " CREDENTIAL_COLUMNS
+        " FROM credential c WHERE c.unit = ? AND c.wanted = 1 ORDER BY c.number",
+    [SQL_UNIT_UNPROVED] = "SELECT count(*), coalesce(sum(install <> 3), 0) FROM credential"
+                          " WHERE unit = ? AND wanted = 1",
+    [SQL_UNIT_UNWANT] = "UPDATE credential SET wanted = 0 WHERE unit = ?1 AND wanted = 1"
+                        " AND number NOT IN (?2, ?3, ?4, ?5)",
+    // Nothing was made for it, and no certificate came: as if it had never been wanted.
+    [SQL_UNIT_PRUNE] =
+        "DELETE FROM credential WHERE unit = ?1 AND wanted = 0 AND request = 0"
+        " AND spki_sha256 IS NULL AND NOT EXISTS (SELECT 1 FROM csr r WHERE r.credential = "
+        "credential.id)"
+        " AND NOT EXISTS (SELECT 1 FROM certificate x WHERE x.credential = credential.id)",
 
     [SQL_UNIT_EVENTS] =
         "SELECT e.seq, e.time_ms, e.kind, e.credential, e.state, e.refused, e.slot, e.code, e.text,"
@@ -44,9 +55,12 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
     [SQL_CREDENTIAL_BY_ID] = "SELECT u.serial, u.result, c.attempt, " CREDENTIAL_COLUMNS
                              " FROM credential c JOIN unit u ON u.id = c.unit"
                              " WHERE c.id = ?1 AND c.unit = ?2",
+    [SQL_CREDENTIAL_BY_NUMBER] = "SELECT c.wanted, " CREDENTIAL_COLUMNS
+                                 " FROM credential c WHERE c.unit = ?1 AND c.number = ?2",
     [SQL_CREDENTIAL_INSERT] = "INSERT INTO credential (unit, number, key_type, profile, job_id)"
                               " VALUES (?, ?, ?, ?, ?)",
-    [SQL_CREDENTIAL_WANTED] = "UPDATE credential SET key_type = ?2, profile = ?3 WHERE id = ?1",
+    [SQL_CREDENTIAL_WANTED] =
+        "UPDATE credential SET key_type = ?2, profile = ?3, wanted = 1 WHERE id = ?1",
     [SQL_CREDENTIAL_KEY] = "UPDATE credential SET spki_sha256 = ?2 WHERE id = ?1",
     [SQL_CREDENTIAL_QUEUED] =
         "UPDATE credential SET spki_sha256 = ?2, request = 1, error = '' WHERE id = ?1",
@@ -73,11 +87,12 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
     [SQL_INTERMEDIATES_FIND] = "SELECT id FROM intermediates WHERE der = ?",
     [SQL_INTERMEDIATES_INSERT] = "INSERT INTO intermediates (der) VALUES (?)",
     [SQL_CERTIFICATE_BY_SHA256] =
-        "SELECT x.credential, x.state, u.serial FROM certificate x"
+        "SELECT x.id, x.credential, x.state, u.serial FROM certificate x"
         " JOIN credential c ON c.id = x.credential JOIN unit u ON u.id = c.unit"
         " WHERE x.sha256 = ?",
     [SQL_CERTIFICATE_BY_SERIAL] =
-        "SELECT u.serial FROM certificate x JOIN issuer i ON i.id = x.issuer"
+        "SELECT x.id, x.credential, x.state, u.serial, x.sha256 IS NULL FROM certificate x"
+        " JOIN issuer i ON i.id = x.issuer"
         " JOIN credential c ON c.id = x.credential JOIN unit u ON u.id = c.unit"
         " WHERE i.name = ?1 AND x.serial = ?2",
     [SQL_CERTIFICATE_INSERT] =
@@ -88,7 +103,8 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
     [SQL_CERTIFICATE_UPDATE] =
         "UPDATE certificate SET state = ?2, time_ms = ?3, not_before_ms = ?4, not_after_ms = ?5,"
         " issuer = ?6, intermediates = ?7, error = ?8, subject = ?9, serial = ?10,"
-        " spki_sha256 = ?12, leaf = ?13 WHERE sha256 = ?11 AND credential = ?1",
+        " sha256 = coalesce(?11, sha256), spki_sha256 = ?12, leaf = ?13"
+        " WHERE id = ?14 AND credential = ?1",
     [SQL_CERTIFICATE_LIVE] = "SELECT " CERTIFICATE_COLUMNS
                              ", x.leaf, m.der FROM certificate x JOIN issuer i ON i.id = x.issuer"
                              " JOIN intermediates m ON m.id = x.intermediates"

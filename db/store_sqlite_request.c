@@ -54,6 +54,7 @@ void request_read(const struct query *query, int column, struct request_record *
     query_text(query, column + 11, request->handle, sizeof request->handle);
     request->hardware_id_length =
         query_blob(query, column + 12, request->hardware_id, HARDWARE_ID_MAX);
+    query_text(query, column + 13, request->ca, sizeof request->ca);
 }
 
 // Refuses a key that another credential has, of this camera or of another one.

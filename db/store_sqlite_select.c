@@ -52,6 +52,7 @@ static const char *const kind_names[] = {
 
 static const char *const request_names[] = {
     "none", "queued", "sent", "accepted", "in doubt", "held", "refused", "quarantined", "issued"};
+static const char *const admission_names[] = {"", "new", "opened again"};
 static const char *const install_names[] = {"none", "started", "done", "proved"};
 static const char *const result_names[] = {"open", "failed", "passed"};
 
@@ -66,7 +67,7 @@ static const char *state_word(const struct stored_event *stored) {
     }
     switch (stored->event.kind) {
     case RECORD_ADMIT:
-        return stored->state == 1 ? "new" : "";
+        return name_at(admission_names, ARRAY_LENGTH(admission_names), stored->state);
     case RECORD_REQUEST:
     case RECORD_CERTIFICATE:
         return name_at(request_names, ARRAY_LENGTH(request_names), stored->state);
@@ -175,6 +176,16 @@ static void row_put_credential_step(struct store_row *row, const struct stored_e
     }
 }
 
+static void row_put_admission(struct store_row *row, const struct stored_event *stored) {
+    if (row->admitted_ms == 0) {
+        row->admitted_ms = stored->event.time_ms;
+    }
+    if (stored->state == ADMISSION_REOPENED) {
+        row->finished_ms = 0;
+        row->unit_text[0] = '\0';
+    }
+}
+
 static void row_put_event(struct store_row *row, const struct stored_event *stored) {
     const struct store_event *event = &stored->event;
     if (event->slot[0] != '\0' || row->slot[0] == '\0') {
@@ -185,8 +196,8 @@ static void row_put_event(struct store_row *row, const struct stored_event *stor
     if (stored->refused) {
         return;
     }
-    if (event->kind == RECORD_ADMIT && row->admitted_ms == 0) {
-        row->admitted_ms = event->time_ms;
+    if (event->kind == RECORD_ADMIT) {
+        row_put_admission(row, stored);
     } else if (event->kind == RECORD_RESULT) {
         row->finished_ms = stored->state == UNIT_OPEN ? 0 : event->time_ms;
         memcpy(row->unit_text, event->text, sizeof row->unit_text);

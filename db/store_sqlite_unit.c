@@ -5,17 +5,33 @@
 #include <sys/random.h>
 
 #include "db/store_sqlite.h"
+#include "station/base/bytes.h"
 
-static bool find_unit(struct change *change, bool *found, struct error *error) {
+// What is on record of a unit that is admitted again.
+struct known_unit {
+    bool names_are_used; // the model and the hardware id are in the names of a request
+    char model[NAME_SIZE];
+    uint8_t hardware_id[HARDWARE_ID_MAX];
+    size_t hardware_id_length;
+};
+
+static bool find_unit(struct change *change, struct known_unit *known, struct error *error) {
     struct unit_record *unit = &change->answer->unit;
+    bool found;
+    *known = (struct known_unit){0};
     struct query query = query_begin(change->store, SQL_UNIT_BY_SERIAL);
     query_bind_text(&query, unit->serial);
-    if (!query_row(&query, found, error)) {
+    if (!query_row(&query, &found, error)) {
         return false;
     }
-    if (*found) {
+    unit->is_new = !found;
+    if (found) {
         unit->unit_id = query_integer(&query, 0);
         unit->result = query_choice(&query, 1, UNIT_PASSED, UNIT_FAILED);
+        query_text(&query, 2, known->model, sizeof known->model);
+        known->hardware_id_length =
+            query_blob(&query, 3, known->hardware_id, sizeof known->hardware_id);
+        known->names_are_used = query_integer(&query, 4) != 0;
         query_end(&query);
     }
     return true;
@@ -43,24 +59,22 @@ static bool read_credentials(struct change *change, struct error *error) {
     }
 }
 
-static const struct credential_record *find_number(const struct unit_record *unit, uint8_t number) {
-    for (size_t i = 0; i < unit->credential_count; i++) {
-        if (unit->credentials[i].number == number) {
-            return &unit->credentials[i];
-        }
+// Any camera can report any serial: what it says otherwise than before is told, believed or not.
+static void note_other_names(struct change *change, const struct known_unit *known) {
+    const struct admission *admission = &change->record->admission;
+    if (admission->model[0] != '\0' && strcmp(admission->model, known->model) != 0) {
+        change_note(change, "reports model %s", admission->model);
     }
-    return NULL;
+    struct slice reported = {admission->hardware_id, admission->hardware_id_length};
+    struct slice recorded = {known->hardware_id, known->hardware_id_length};
+    if (reported.length > 0 && !slice_equal(reported, recorded)) {
+        char hex[2 * HARDWARE_ID_MAX + 1];
+        hex_encode(hex, reported.data, reported.length);
+        change_note(change, "reports hardware id %s", hex);
+    }
 }
 
-static bool has_room(const struct unit_record *unit, const struct admission *admission) {
-    size_t count = unit->credential_count;
-    for (size_t i = 0; i < admission->wanted_count; i++) {
-        count += find_number(unit, admission->wanted[i].number) == NULL ? 1 : 0;
-    }
-    return count <= UNIT_CREDENTIALS_MAX;
-}
-
-static bool write_unit(struct change *change, struct error *error) {
+static bool write_unit(struct change *change, const struct known_unit *known, struct error *error) {
     const struct admission *admission = &change->record->admission;
     struct unit_record *unit = &change->answer->unit;
     struct query query =
@@ -70,11 +84,13 @@ static bool write_unit(struct change *change, struct error *error) {
     } else {
         query_bind_integer(&query, unit->unit_id);
     }
-    query_bind_text(&query, admission->model);
+    // Nothing given: what is on record stays.
+    query_bind_text(&query, known->names_are_used ? "" : admission->model);
     query_bind_text(&query, admission->firmware);
     query_bind_text(&query, admission->lot);
     query_bind_text(&query, admission->label);
-    query_bind_blob(&query, admission->hardware_id, admission->hardware_id_length);
+    query_bind_blob(&query, admission->hardware_id,
+                    known->names_are_used ? 0 : admission->hardware_id_length);
     query_bind_blob(&query, admission->boot_id, BOOT_ID_SIZE);
     if (!query_run(&query, error)) {
         return false;
@@ -101,32 +117,95 @@ static bool insert_credential(struct change *change, size_t wanted, struct error
 }
 
 // A credential without a key is made as the profiles now say. With one, the record stays.
-static bool update_credential(struct change *change, size_t wanted,
+static bool update_credential(struct change *change, size_t wanted, bool was_wanted,
                               const struct credential_record *credential, struct error *error) {
     const struct admission *admission = &change->record->admission;
-    if (credential->has_key ||
-        (credential->key_type == admission->wanted[wanted].key_type &&
-         strcmp(credential->profile, admission->wanted[wanted].profile) == 0)) {
+    bool is_same = credential->has_key ||
+                   (credential->key_type == admission->wanted[wanted].key_type &&
+                    strcmp(credential->profile, admission->wanted[wanted].profile) == 0);
+    if (is_same && was_wanted) {
         return true;
     }
     struct query query = query_begin(change->store, SQL_CREDENTIAL_WANTED);
     query_bind_integer(&query, credential->credential_id);
-    query_bind_integer(&query, admission->wanted[wanted].key_type);
-    query_bind_text(&query, admission->wanted[wanted].profile);
+    query_bind_integer(&query, is_same ? credential->key_type : admission->wanted[wanted].key_type);
+    query_bind_text(&query, is_same ? credential->profile : admission->wanted[wanted].profile);
     return query_run(&query, error);
+}
+
+static bool write_credential(struct change *change, size_t wanted, struct error *error) {
+    struct query query = query_begin(change->store, SQL_CREDENTIAL_BY_NUMBER);
+    query_bind_integer(&query, change->answer->unit.unit_id);
+    query_bind_integer(&query, change->record->admission.wanted[wanted].number);
+    bool found;
+    if (!query_row(&query, &found, error)) {
+        return false;
+    }
+    if (!found) {
+        return insert_credential(change, wanted, error);
+    }
+    bool was_wanted = query_integer(&query, 0) != 0;
+    struct credential_record credential;
+    credential_read(&query, 1, &credential);
+    query_end(&query);
+    return update_credential(change, wanted, was_wanted, &credential, error);
+}
+
+// Lets go of the credentials that the admission does not name; those that nothing was made for yet
+// go altogether, so that one start with a wrong number leaves nothing behind.
+static bool unwant_others(struct change *change, struct error *error) {
+    const struct admission *admission = &change->record->admission;
+    struct query unwant = query_begin(change->store, SQL_UNIT_UNWANT);
+    query_bind_integer(&unwant, change->answer->unit.unit_id);
+    for (size_t i = 0; i < UNIT_CREDENTIALS_MAX; i++) {
+        // No credential has the number 0.
+        query_bind_integer(&unwant, i < admission->wanted_count ? admission->wanted[i].number : 0);
+    }
+    if (!query_run(&unwant, error)) {
+        return false;
+    }
+    struct query prune = query_begin(change->store, SQL_UNIT_PRUNE);
+    query_bind_integer(&prune, change->answer->unit.unit_id);
+    return query_run(&prune, error);
 }
 
 static bool write_credentials(struct change *change, struct error *error) {
     const struct admission *admission = &change->record->admission;
     for (size_t i = 0; i < admission->wanted_count; i++) {
-        const struct credential_record *credential =
-            find_number(&change->answer->unit, admission->wanted[i].number);
-        if (credential == NULL ? !insert_credential(change, i, error)
-                               : !update_credential(change, i, credential, error)) {
+        if (!write_credential(change, i, error)) {
             return false;
         }
     }
-    return true;
+    return admission->wanted_count == 0 || change->answer->unit.is_new ||
+           unwant_others(change, error);
+}
+
+static bool write_result(struct change *change, enum unit_result result, enum error_code code,
+                         struct error *error) {
+    struct query query = query_begin(change->store, SQL_UNIT_RESULT);
+    query_bind_integer(&query, change->unit_id);
+    query_bind_integer(&query, result);
+    query_bind_error(&query, code);
+    return query_run(&query, error);
+}
+
+// A unit that passed did so with what was wanted then.
+static bool reopen_where_due(struct change *change, struct error *error) {
+    struct unit_record *unit = &change->answer->unit;
+    if (unit->result != UNIT_PASSED) {
+        return true;
+    }
+    for (size_t i = 0; i < unit->credential_count; i++) {
+        if (unit->credentials[i].install != INSTALL_PROVED) {
+            unit->result = UNIT_OPEN;
+            change_note(change, "credential %d is wanted now", unit->credentials[i].number);
+        }
+    }
+    if (unit->result == UNIT_PASSED) {
+        return true;
+    }
+    change->state = ADMISSION_REOPENED;
+    return write_result(change, UNIT_OPEN, ERROR_NONE, error);
 }
 
 static bool admission_is_sound(const struct admission *admission) {
@@ -154,22 +233,19 @@ bool change_admit(struct change *change, struct error *error) {
         return change_refuse(change, E_STORE_CONFLICT, "the admission contradicts itself");
     }
     memcpy(unit->serial, admission->serial, sizeof unit->serial);
-    bool found;
-    if (!find_unit(change, &found, error) || (found && !read_credentials(change, error))) {
+    struct known_unit known;
+    if (!find_unit(change, &known, error)) {
+        return false;
+    }
+    change->state = unit->is_new ? ADMISSION_NEW : ADMISSION_KNOWN;
+    if (!unit->is_new) {
+        note_other_names(change, &known);
+    }
+    if (!write_unit(change, &known, error) || !write_credentials(change, error)) {
         return false;
     }
     change->unit_id = unit->unit_id;
-    unit->is_new = !found;
-    change->state = unit->is_new;
-    if (!has_room(unit, admission)) {
-        return change_refuse(change, E_STORE_CONFLICT, "%s would have more than %d credentials",
-                             unit->serial, UNIT_CREDENTIALS_MAX);
-    }
-    if (!write_unit(change, error) || !write_credentials(change, error)) {
-        return false;
-    }
-    change->unit_id = unit->unit_id;
-    return read_credentials(change, error);
+    return read_credentials(change, error) && reopen_where_due(change, error);
 }
 
 bool change_result(struct change *change, struct error *error) {
@@ -191,9 +267,5 @@ bool change_result(struct change *change, struct error *error) {
         }
     }
     change->state = record->result;
-    struct query query = query_begin(change->store, SQL_UNIT_RESULT);
-    query_bind_integer(&query, change->unit_id);
-    query_bind_integer(&query, record->result);
-    query_bind_error(&query, record->error);
-    return query_run(&query, error);
+    return write_result(change, record->result, record->error, error);
 }

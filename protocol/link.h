@@ -60,9 +60,9 @@ void link_init(struct link *link, uint32_t bit_rate);
 void link_set_session(struct link *link, uint32_t session);
 void link_set_max_payload(struct link *link, uint32_t max_payload);
 
-// Sends a request; one that is outstanding is forgotten. `repeats` is LINK_REPEATS, or 0 for a
-// single try. `cap_ms` bounds the time that progress frames may ask for in all. False where the
-// message does not fit the negotiated payload: a programmer's error.
+// Sends a request; one that is outstanding is forgotten. `repeats` says how often it is sent again
+// where nothing answers, at most LINK_REPEATS. `cap_ms` bounds the time that progress frames may ask
+// for in all. False, and nothing is sent, where the message does not fit the negotiated payload.
 bool link_request(struct link *link, int64_t now_ms, const struct message *request, uint8_t repeats,
                   uint32_t cap_ms, struct link_output *output);
 

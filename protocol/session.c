@@ -8,6 +8,8 @@
 #define RESTARTS_MAX 24
 #define BUSY_PAUSE_MAX_MS 10000
 #define WATCH_REPEATS 2
+// A camera may take 500 ms before it owes a sign of life: twice 300 ms hear it.
+#define PROBE_REPEATS 1
 // Around the data of a READ's answer or a WRITE: the map, its keys, four integers and a length.
 #define CHUNK_OVERHEAD 32
 
@@ -47,6 +49,9 @@ static void session_end(struct session *session, enum session_outcome outcome,
 
 static void session_pause(struct session *session, int64_t now_ms, uint32_t pause_ms,
                           enum session_step next) {
+    // What is outstanding belongs to an order that was dropped.
+    session->link.busy = false;
+    session->link.deadline_ms = LINK_NEVER;
     session->step = STEP_PAUSE;
     session->resume_ms = now_ms + pause_ms;
     session->next = next;
@@ -56,7 +61,7 @@ static void session_send(struct session *session, int64_t now_ms, const struct m
                          struct session_output *output) {
     uint8_t repeats = LINK_REPEATS;
     if (session->order.kind == SESSION_PROBE && session->step == STEP_HELLO) {
-        repeats = 0;
+        repeats = PROBE_REPEATS;
     } else if (session->order.kind == SESSION_WATCH) {
         repeats = WATCH_REPEATS;
     }
@@ -65,9 +70,12 @@ static void session_send(struct session *session, int64_t now_ms, const struct m
         cap_ms = (uint32_t)(session->order_end_ms > now_ms ? session->order_end_ms - now_ms : 0);
     }
     struct link_output link_output;
-    bool fits = link_request(&session->link, now_ms, message, repeats, cap_ms, &link_output);
-    assert(fits);
-    (void)fits;
+    if (!link_request(&session->link, now_ms, message, repeats, cap_ms, &link_output)) {
+        // The camera agreed to less than the request takes. The tick says so: an order that is
+        // being started has no result yet.
+        session_pause(session, now_ms, 0, STEP_REFUSE);
+        return;
+    }
     output->write = link_output.write;
 }
 
@@ -171,9 +179,18 @@ static bool order_is_info(enum session_order_kind kind) {
     return kind == SESSION_PROBE || kind == SESSION_IDENTIFY || kind == SESSION_WATCH;
 }
 
+static void session_refuse(struct session *session, struct session_output *output) {
+    output->result.camera_error = CAMERA_TOO_LARGE;
+    text_copy(output->result.text, sizeof output->result.text,
+              "its max_payload does not hold the request");
+    session_end(session, SESSION_REFUSED, output);
+}
+
 static void session_go(struct session *session, int64_t now_ms, enum session_step step,
                        struct session_output *output) {
-    if (step == STEP_HELLO || session->link.session == 0) {
+    if (step == STEP_REFUSE) {
+        session_refuse(session, output);
+    } else if (step == STEP_HELLO || session->link.session == 0) {
         session_send_hello(session, now_ms, output);
     } else if (step == STEP_INFO) {
         session_send_info(session, now_ms, output);
@@ -203,8 +220,6 @@ void session_start(struct session *session, int64_t now_ms, const struct session
         session_tick(session, now_ms, output);
     } else if (order->kind == SESSION_WATCH) {
         session_pause(session, now_ms, session->settings.watch_interval_ms, STEP_INFO);
-        session->link.busy = false;
-        session->link.deadline_ms = LINK_NEVER;
     } else {
         session_go(session, now_ms, order_is_info(order->kind) ? STEP_INFO : STEP_ORDER, output);
     }

@@ -49,7 +49,7 @@ struct session_order {
 enum session_outcome {
     SESSION_RUNNING,
     SESSION_DONE,
-    SESSION_REFUSED, // camera_error and text
+    SESSION_REFUSED, // camera_error and text; also where its max_payload is too small
     SESSION_TIMEOUT, // silent, also after a new session and a reset
     SESSION_BROKEN,  // its answers break the protocol
     SESSION_SWAPPED, // another serial answers than the one identified before
@@ -86,7 +86,14 @@ struct session_settings {
     uint64_t seed; // of session numbers: random, not 0
 };
 
-enum session_step { STEP_IDLE, STEP_PAUSE, STEP_HELLO, STEP_INFO, STEP_ORDER };
+enum session_step {
+    STEP_IDLE,
+    STEP_PAUSE,
+    STEP_HELLO,
+    STEP_INFO,
+    STEP_ORDER,
+    STEP_REFUSE, // the request does not fit the payload that the camera agreed to
+};
 
 struct session {
     struct session_settings settings;
@@ -116,7 +123,7 @@ void session_init(struct session *session, const struct session_settings *settin
 // The port was opened anew: whoever answers next is a stranger.
 void session_forget(struct session *session);
 
-// Starts an order; one that is running is dropped without a result.
+// Starts an order; one that is running is dropped without a result. The new one has none yet.
 void session_start(struct session *session, int64_t now_ms, const struct session_order *order,
                    struct session_output *output);
 void session_receive(struct session *session, int64_t now_ms, struct slice bytes,

@@ -118,6 +118,29 @@ START_TEST(test_fetch_survives_faults) {
 }
 END_TEST
 
+// A certificate that the CA never knows: not fetched for ever. One outage in between proves nothing.
+static const struct {
+    const char *fault;
+    enum ca_outcome outcome;
+} unknown_faults[] = {
+    {"http-404@get=1-", CA_REFUSED},
+    {"http-404@get=1-3,5-", CA_NOT_SENT},
+};
+
+START_TEST(test_fetch_unknown) {
+    const char *const options[] = {"--fault", unknown_faults[_i].fault, "--fault", "http-503@get=4",
+                                   NULL};
+    start_with(options, 1);
+    ck_assert_int_eq(submit_one(0)->outcome, CA_ACCEPTED);
+    client_fetch(&client, &client.units[0]);
+    client_wait(&client);
+    ck_assert_msg(client.units[0].outcome == unknown_faults[_i].outcome, "%d %s",
+                  (int)client.units[0].outcome, client.units[0].error.text);
+    ck_assert_int_eq(hvca_sim_count(&sim, "requests.get"), 7);
+    stop();
+}
+END_TEST
+
 // What each answer to the issuing POST means, and that it is sent once whatever comes.
 static const struct {
     const char *fault;
@@ -394,6 +417,7 @@ static Suite *hvca_suite(void) {
     tcase_add_test(tests, test_stamp);
     tcase_add_test(tests, test_pending);
     tcase_add_test(tests, test_fetch_survives_faults);
+    tcase_add_loop_test(tests, test_fetch_unknown, 0, ARRAY_LENGTH(unknown_faults));
     tcase_add_loop_test(tests, test_post_fault, 0, ARRAY_LENGTH(post_faults));
     tcase_add_test(tests, test_timeout_is_doubt);
     tcase_add_test(tests, test_quota);

@@ -96,9 +96,9 @@ START_TEST(test_admit_refused) {
     record = store_record_admit(&fixture, "SN-1", UNIT_CREDENTIALS_MAX);
     store_accept(&fixture, &record);
     int64_t unit_id = fixture.batch->answers[0].unit.unit_id;
-    record.admission.wanted[0].number = 77;
+    record.admission.wanted_count = UNIT_CREDENTIALS_MAX + 1;
     store_refuse(&fixture, &record, E_STORE_CONFLICT);
-    ck_assert_uint_eq(store_event_count(&fixture, unit_id), 2);
+    ck_assert_uint_eq(store_event_count(&fixture, unit_id), 1);
     ck_assert_uint_eq(store_admit_again(&fixture, "SN-1").credential_count, UNIT_CREDENTIALS_MAX);
 }
 END_TEST
@@ -164,6 +164,7 @@ START_TEST(test_csr) {
     store_accept(&fixture, &record);
     struct request_record request = store_load_request(&fixture, &unit);
     ck_assert_int_eq(request.state, REQUEST_QUEUED);
+    ck_assert_str_eq(request.ca, ""); // it never left
     ck_assert_uint_eq(request.csr.length, 5);
     ck_assert_mem_eq(request.csr.data, "first", 5);
 }
@@ -212,6 +213,7 @@ START_TEST(test_sent) {
     ck_assert_str_eq(request.model, "CAM-7");
     ck_assert_str_eq(request.profile, "https");
     ck_assert_str_eq(request.handle, "");
+    ck_assert_str_eq(request.ca, "hvca");
     ck_assert_uint_eq(request.hardware_id_length, 6);
     ck_assert_mem_eq(request.hardware_id, "\x00\x11\x22\x33\x44\x55", 6);
     ck_assert_uint_eq(request.csr.length, 5);
@@ -234,8 +236,10 @@ START_TEST(test_sent_again) {
     record.error = ERROR_NONE;
     store_accept(&fixture, &record);
     record = store_record(&fixture, RECORD_SENT, &unit, 0);
+    text_copy(record.ca, sizeof record.ca, "other");
     store_accept(&fixture, &record);
     struct request_record request = fixture.batch->answers[0].request;
+    ck_assert_str_eq(request.ca, "other"); // the last attempt's
     ck_assert_uint_eq(request.attempt, 2);
     ck_assert_str_eq(request.handle, "");
     ck_assert_int_eq(request.not_before_s, 0);

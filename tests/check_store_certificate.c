@@ -129,6 +129,52 @@ static size_t count_rows(const char *state) {
     return count;
 }
 
+static struct credential_record look_again(const struct unit_record *unit,
+                                           const struct record *certificate) {
+    struct record doubt = store_record(&fixture, RECORD_REQUEST, unit, 0);
+    doubt.request = REQUEST_DOUBT;
+    store_accept(&fixture, &doubt);
+    store_accept(&fixture, certificate);
+    return store_admit_again(&fixture, unit->serial).credentials[0];
+}
+
+// The certificate in quarantine is no duplicate of itself, however much of it could be read.
+START_TEST(test_certificate_looked_at_again) {
+    struct unit_record unit = store_make_unit(&fixture, "SN-1", 1, REQUEST_SENT, INSTALL_NONE);
+    struct record full = store_record_certificate(&fixture, &unit, 1, 1, E_CERT_CHAIN);
+    struct record partly = full;
+    memset(partly.certificate.sha256, 0, SHA256_SIZE);
+    partly.error = E_CERT_MALFORMED;
+    store_accept(&fixture, &partly);
+    struct credential_record credential = look_again(&unit, &partly);
+    ck_assert_int_eq(credential.request, REQUEST_QUARANTINED);
+    ck_assert_int_eq(credential.error, E_CERT_MALFORMED);
+    credential = look_again(&unit, &full);
+    ck_assert_int_eq(credential.request, REQUEST_QUARANTINED);
+    ck_assert_int_eq(credential.error, E_CERT_CHAIN);
+    credential = look_again(&unit, &partly); // its hash is not forgotten
+    ck_assert_int_eq(credential.request, REQUEST_QUARANTINED);
+    // Another camera does not get it meanwhile, by its hash or by its number.
+    struct unit_record other = store_make_unit(&fixture, "SN-2", 2, REQUEST_SENT, INSTALL_NONE);
+    struct record stray = store_record_certificate(&fixture, &other, 1, 2, ERROR_NONE);
+    store_refuse(&fixture, &stray, E_CERT_DUPLICATE);
+    memset(stray.certificate.sha256, 0, SHA256_SIZE);
+    stray.error = E_CERT_MALFORMED;
+    store_refuse(&fixture, &stray, E_CERT_DUPLICATE);
+    // Nor may the CA use the number for another certificate of the same credential.
+    struct record second = store_record_certificate(&fixture, &unit, 9, 1, ERROR_NONE);
+    memcpy(second.certificate.serial, full.certificate.serial, CERTIFICATE_SERIAL_MAX);
+    store_refuse(&fixture, &second, E_CERT_DUPLICATE);
+
+    full = store_record_certificate(&fixture, &unit, 1, 1, ERROR_NONE);
+    credential = look_again(&unit, &full);
+    ck_assert_int_eq(credential.request, REQUEST_ISSUED);
+    ck_assert_int_eq(credential.error, ERROR_NONE);
+    ck_assert_mem_eq(load_certificate(&unit).sha256, full.certificate.sha256, SHA256_SIZE);
+    ck_assert_uint_eq(count_rows("quarantined"), 0); // the row itself went over
+}
+END_TEST
+
 START_TEST(test_certificate_surplus) {
     struct unit_record unit = store_make_unit(&fixture, "SN-1", 1, REQUEST_ISSUED, INSTALL_NONE);
     struct record first = store_record_certificate(&fixture, &unit, 1, 1, ERROR_NONE);
@@ -271,6 +317,7 @@ int main(void) {
     tcase_add_checked_fixture(records, setup, teardown);
     tcase_add_test(records, test_certificate);
     tcase_add_test(records, test_certificate_quarantined);
+    tcase_add_test(records, test_certificate_looked_at_again);
     tcase_add_test(records, test_certificate_surplus);
     tcase_add_test(records, test_certificate_not_due);
     tcase_add_test(records, test_certificate_for_another_key);

@@ -476,6 +476,24 @@ START_TEST(test_issued_beside_held) {
 }
 END_TEST
 
+// What was issued stays so: a second word on it changes nothing.
+START_TEST(test_the_ca_answers_twice) {
+    struct unit_bench bench;
+    unit_bench_init(&bench, 2);
+    unit_bench_drive(&bench, UNIT_WAITING);
+    unit_bench_post(&bench, UNIT_ON_ISSUED);
+    while (bench.unit.state != UNIT_WAITING) {
+        unit_bench_post(&bench, unit_bench_next(bench.unit.state));
+    }
+    bench.about = 0;
+    ck_assert_int_eq(unit_bench_post_error(&bench, UNIT_ON_UNAVAILABLE, E_UNIT_HELD), UNIT_WAITING);
+    ck_assert_uint_eq(bench.output.record_count, 0);
+    ck_assert_int_eq(bench.unit.record.credentials[0].request, REQUEST_ISSUED);
+    unit_bench_drive(&bench, UNIT_DONE);
+    ck_assert_int_eq(bench.unit.verdict, UNIT_PASS);
+}
+END_TEST
+
 // Issued: whatever the record says of the install, the camera's own word decides.
 START_TEST(test_resume_from_issued) {
     enum install_state install = (enum install_state)(_i % 4);
@@ -552,6 +570,7 @@ int main(void) {
     tcase_add_test(resume, test_refused_requests_are_revived);
     tcase_add_test(resume, test_refused_beside_held);
     tcase_add_test(resume, test_issued_beside_held);
+    tcase_add_test(resume, test_the_ca_answers_twice);
     tcase_add_loop_test(resume, test_resume_from_issued, 0, 4 * 2 * 4);
     tcase_add_test(resume, test_key_changed);
     suite_add_tcase(suite, resume);

@@ -141,8 +141,11 @@ START_TEST(test_late_events_in_every_state) {
             drive_one(&bench, state);
             struct unit before = bench.unit;
             unit_bench_post(&bench, kind);
-            ck_assert_msg(memcmp(&before, &bench.unit, sizeof before) == 0, "%s in %s",
-                          unit_event_name(kind), unit_state_name(state));
+            ck_assert_msg(before.state == bench.unit.state && before.proved == bench.unit.proved &&
+                              before.verdict == bench.unit.verdict &&
+                              before.current == bench.unit.current &&
+                              before.tries == bench.unit.tries,
+                          "%s in %s", unit_event_name(kind), unit_state_name(state));
             ck_assert_uint_eq(bench.output.record_count, 0);
             ck_assert_int_eq(bench.output.action, UNIT_ACT_NONE);
         }

@@ -19,8 +19,9 @@ RUN_TIMEOUT_S=120
 
 # ---- cases ---------------------------------------------------------------------------------------
 
-end_all() { # PID...: the processes, and waits for them
+end_all() { # PID...: the processes, stopped ones too, and waits for them
     kill "$@" 2>/dev/null || true
+    kill -CONT "$@" 2>/dev/null || true
     wait "$@" 2>/dev/null || true
 }
 
@@ -256,18 +257,15 @@ start_birthcert() { # VERB OPTION...: sets STATION_PID
     STARTED+=("$STATION_PID")
 }
 
+# No second process that watches: a shell that is killed while it forks may run its parent's traps.
 await_birthcert() { # sets STATUS; what does not end in time is killed
-    local watch
-    (
-        sleep "$RUN_TIMEOUT_S" &
-        trap 'kill $!; exit 0' TERM
-        wait $!
-        kill -KILL "$STATION_PID"
-    ) &
-    watch=$!
+    local deadline=$((SECONDS + RUN_TIMEOUT_S))
+    while kill -0 "$STATION_PID" 2>/dev/null; do
+        if ((SECONDS > deadline)); then kill -KILL "$STATION_PID" || true; fi
+        sleep 0.03
+    done
     STATUS=0
     wait "$STATION_PID" || STATUS=$?
-    end_all "$watch"
     {
         echo "== exit status $STATUS"
         said

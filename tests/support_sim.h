@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A simulated factory on one clock: cameras (the real protocol/device with toy keys) on wires that
-// lose and garble, a CA that loses answers, a station (the real pool, ports and store) that is
-// killed and started again. Everything that happens follows from one seed.
+// lose and garble, one of them perhaps hostile; a CA that loses answers, refuses, mixes up and
+// issues what must not be installed; a station (the real pool, ports and store) that is killed and
+// started again; and an operator who plugs in again what failed. Everything that happens follows
+// from one seed.
 #ifndef BIRTHCERT_TESTS_SUPPORT_SIM_H
 #define BIRTHCERT_TESTS_SUPPORT_SIM_H
 
@@ -30,6 +32,7 @@ enum sim_event_kind {
     SIM_CA_ARRIVAL,
     SIM_CA_ANSWER,
     SIM_MISCHIEF,
+    SIM_REPLUG,
     SIM_START_STATION,
 };
 
@@ -69,7 +72,9 @@ struct sim_slot {
 };
 
 struct sim_issued {
-    uint8_t spki_sha256[SHA256_SIZE];
+    uint8_t spki_sha256[SHA256_SIZE]; // of the request
+    bool is_bad;                      // must not be installed
+    unsigned mixed_up;                // how often another one was given in its place
     int64_t at_ms;
     size_t chain_length;
     uint8_t chain[1024];
@@ -85,7 +90,13 @@ struct sim_faults {
     unsigned ca_lost_after;  // the answer is lost
     unsigned ca_busy;
     unsigned ca_pending;
-    int64_t ca_lag_ms;   // of the list that reconcile reads
+    int64_t ca_lag_ms; // of the list that reconcile reads
+    unsigned ca_refuses;
+    unsigned ca_bad;         // issues what must not be installed
+    unsigned ca_mixes_up;    // gives another camera's certificate when it is fetched
+    unsigned ca_cannot_tell; // when it is asked what it issued
+    unsigned hostile;        // of one camera's answers: an error that it invents
+    size_t hostile_camera;
     int64_t mischief_ms; // mean time between swaps, cuts and crashes; 0: none
     int64_t end_ms;      // after this the world is kind
     bool crash_at_commits;
@@ -94,6 +105,7 @@ struct sim_faults {
 struct sim {
     uint64_t seed;
     uint64_t random;
+    uint64_t trouble; // randomness of the CA's mistakes, the hostile camera and the operator
     bool trace;
     int64_t now_ms;
     uint64_t order;
@@ -124,6 +136,13 @@ struct sim {
     size_t starts;
     bool second_round; // all have passed: now they are only looked at again
     bool passed[SIM_CAMERAS];
+    // What must fail, and the causes that the world knows of.
+    bool failed[SIM_CAMERAS];  // as it had to
+    bool is_bad[SIM_CAMERAS];  // the CA issued what must not be installed
+    bool is_held[SIM_CAMERAS]; // durable: the CA cannot tell
+    bool was_refused[SIM_CAMERAS];
+    bool could_not_tell[SIM_CAMERAS];
+    int64_t came_ms[SIM_CAMERAS]; // slot by slot: when the unit in it was identified
     int64_t unit_ids[SIM_CAMERAS];
     int64_t credential_ids[SIM_CAMERAS][SIM_CREDENTIALS];
     bool installing[SIM_CAMERAS][SIM_CREDENTIALS]; // durable: the install was begun
@@ -141,6 +160,11 @@ bool sim_chance(struct sim *sim, unsigned percent);
 int64_t sim_between(struct sim *sim, int64_t low, int64_t high);
 void sim_schedule(struct sim *sim, int64_t at_ms, enum sim_event_kind kind, size_t index,
                   uint64_t epoch, const void *data, size_t length);
+bool sim_trouble(struct sim *sim, unsigned percent);
+uint64_t sim_trouble_below(struct sim *sim, uint64_t limit);
+bool sim_is_kind(const struct sim *sim);
+// The camera with that serial; SIM_CAMERAS where there is none.
+size_t sim_find_camera(const struct sim *sim, const char *serial);
 void sim_fail(struct sim *sim, const char *format, ...) PRINTF_LIKE(2, 3);
 void sim_trace(struct sim *sim, const char *format, ...) PRINTF_LIKE(2, 3);
 void sim_hash(struct slice data, uint8_t out[SHA256_SIZE]);
@@ -152,7 +176,14 @@ void sim_camera_receive(struct sim_camera *camera, struct slice bytes);
 void sim_camera_poll(struct sim_camera *camera);
 size_t sim_make_chain(uint8_t *out, const uint8_t spki[SHA256_SIZE], const char *serial,
                       uint64_t number);
+// The facts of a chain, as far as a toy has them.
+const uint8_t *sim_chain_spki(struct slice chain);
+uint64_t sim_chain_number(struct slice chain);
+bool sim_chain_names(struct slice chain, const char *serial);
 extern const struct port_edge sim_port_edge;
+
+// support_sim_hostile.c: what a hostile camera says instead; false: the truth, this time.
+bool sim_hostile_answer(struct sim_camera *camera, struct slice *bytes);
 
 // support_sim_ca.c
 void sim_ca_ask(struct sim *sim, enum request_action action, const struct request_record *request);

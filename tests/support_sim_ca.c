@@ -34,10 +34,6 @@ bool sim_was_sent(const struct sim *sim, const uint8_t spki[SHA256_SIZE]) {
     return false;
 }
 
-static bool is_kind(const struct sim *sim) {
-    return sim->now_ms >= sim->faults.end_ms;
-}
-
 static void answer(struct sim *sim, struct ca_message *message, enum request_outcome outcome,
                    enum error_code code) {
     message->outcome = outcome;
@@ -59,7 +55,7 @@ void sim_ca_ask(struct sim *sim, enum request_action action, const struct reques
         answer(sim, &message, OUTCOME_NOT_SENT, E_CA_UNREACHABLE);
         return;
     }
-    if (!is_kind(sim) && sim_chance(sim, sim->faults.ca_lost_before)) {
+    if (!sim_is_kind(sim) && sim_chance(sim, sim->faults.ca_lost_before)) {
         answer(sim, &message, OUTCOME_DOUBT, E_CA_DOUBT);
         if (sim_chance(sim, 50)) {
             return; // it never arrives; else it does, while the station thinks it lost
@@ -68,6 +64,24 @@ void sim_ca_ask(struct sim *sim, enum request_action action, const struct reques
     }
     sim_schedule(sim, sim->now_ms + sim_between(sim, 5, 900), SIM_CA_ARRIVAL, 0, 0, &message,
                  sizeof message);
+}
+
+// A CA's mistake: another camera's name, a key that nobody has, or a usage that nobody asked for.
+static void make_chain(struct sim *sim, const struct ca_message *message,
+                       struct sim_issued *issued) {
+    const char *serial = message->serial;
+    uint8_t spki[SHA256_SIZE];
+    size_t camera = sim_find_camera(sim, serial);
+    memcpy(spki, message->spki, SHA256_SIZE);
+    issued->is_bad = !sim_is_kind(sim) && sim_trouble(sim, sim->faults.ca_bad);
+    if (issued->is_bad) {
+        sim->is_bad[camera] = true;
+        uint64_t mistake = sim_trouble_below(sim, 3);
+        spki[0] ^= mistake == 0 ? 1 : 0;
+        serial = mistake == 1 ? sim->cameras[(camera + 1) % SIM_CAMERAS].serial : serial;
+        sim_trace(sim, "CA makes mistake %d for %s", (int)mistake, message->serial);
+    }
+    issued->chain_length = sim_make_chain(issued->chain, spki, serial, sim->issued_count + 1);
 }
 
 // I1 and I2 are judged where it costs money.
@@ -85,20 +99,24 @@ static size_t issue(struct sim *sim, const struct ca_message *message) {
     struct sim_issued *issued = &sim->issued[sim->issued_count];
     issued->at_ms = sim->now_ms;
     memcpy(issued->spki_sha256, message->spki, SHA256_SIZE);
-    issued->chain_length =
-        sim_make_chain(issued->chain, message->spki, message->serial, sim->issued_count + 1);
+    make_chain(sim, message, issued);
     snprintf(issued->handle, sizeof issued->handle, "%zu", sim->issued_count + 1);
     sim_trace(sim, "CA issues number %zu for %s", sim->issued_count + 1, message->serial);
     return sim->issued_count++;
 }
 
 static void arrive_submit(struct sim *sim, struct ca_message *message) {
-    if (!is_kind(sim) && sim_chance(sim, sim->faults.ca_busy)) {
+    if (!sim_is_kind(sim) && sim_chance(sim, sim->faults.ca_busy)) {
         answer(sim, message, OUTCOME_NOT_SENT, E_CA_BUSY);
         return;
     }
+    if (!sim_is_kind(sim) && sim_trouble(sim, sim->faults.ca_refuses)) {
+        sim->was_refused[sim_find_camera(sim, message->serial)] = true;
+        answer(sim, message, OUTCOME_REFUSED, E_CA_REFUSED);
+        return;
+    }
     message->issued = issue(sim, message);
-    bool lost = !is_kind(sim) && sim_chance(sim, sim->faults.ca_lost_after);
+    bool lost = !sim_is_kind(sim) && sim_chance(sim, sim->faults.ca_lost_after);
     bool later = sim_chance(sim, sim->faults.ca_pending);
     memcpy(message->handle, sim->issued[message->issued].handle, sizeof message->handle);
     answer(sim, message,
@@ -108,10 +126,21 @@ static void arrive_submit(struct sim *sim, struct ca_message *message) {
            lost ? E_CA_DOUBT : ERROR_NONE);
 }
 
+// Not more often than a station bears before it takes the answer for what the CA means.
+static size_t mix_up(struct sim *sim, size_t wanted) {
+    const struct sim_issued *issued = &sim->issued[wanted];
+    if (sim_is_kind(sim) || sim->issued_count < 2 || issued->is_bad || issued->mixed_up == 3 ||
+        !sim_trouble(sim, sim->faults.ca_mixes_up)) {
+        return wanted;
+    }
+    sim->issued[wanted].mixed_up++;
+    return (wanted + 1 + sim_trouble_below(sim, sim->issued_count - 1)) % sim->issued_count;
+}
+
 static void arrive_fetch(struct sim *sim, struct ca_message *message) {
     for (size_t i = 0; i < sim->issued_count; i++) {
         if (strcmp(sim->issued[i].handle, message->handle) == 0) {
-            message->issued = i;
+            message->issued = mix_up(sim, i);
             bool pending = sim_chance(sim, sim->faults.ca_pending / 2);
             answer(sim, message, pending ? OUTCOME_ACCEPTED : OUTCOME_CERTIFICATE, ERROR_NONE);
             return;
@@ -121,6 +150,11 @@ static void arrive_fetch(struct sim *sim, struct ca_message *message) {
 }
 
 static void arrive_reconcile(struct sim *sim, struct ca_message *message) {
+    if (!sim_is_kind(sim) && sim_trouble(sim, sim->faults.ca_cannot_tell)) {
+        sim->could_not_tell[sim_find_camera(sim, message->serial)] = true;
+        answer(sim, message, OUTCOME_CANNOT_TELL, E_UNIT_HELD);
+        return;
+    }
     for (size_t i = 0; i < sim->issued_count; i++) {
         bool listed = sim->issued[i].at_ms + sim->faults.ca_lag_ms <= sim->now_ms;
         if (listed && memcmp(sim->issued[i].spki_sha256, message->spki, SHA256_SIZE) == 0) {
@@ -144,6 +178,19 @@ void sim_ca_arrival(struct sim *sim, const struct sim_event *event) {
     }
 }
 
+// What a station finds out about a certificate before it keeps it.
+static void judge(const struct ca_message *message, const struct sim_issued *issued,
+                  struct error *error) {
+    struct slice chain = {issued->chain, issued->chain_length};
+    if (memcmp(sim_chain_spki(chain), message->spki, SHA256_SIZE) != 0) {
+        error_set(error, E_CERT_KEY, "the certificate is for another key");
+    } else if (!sim_chain_names(chain, message->serial)) {
+        error_set(error, E_CERT_NAMES, "the certificate names another camera");
+    } else if (issued->is_bad) {
+        error_set(error, E_CERT_USAGE, "the certificate is for another use");
+    }
+}
+
 void sim_ca_answer(struct sim *sim, const struct sim_event *event) {
     struct ca_message message;
     memcpy(&message, event->data, sizeof message);
@@ -157,9 +204,10 @@ void sim_ca_answer(struct sim *sim, const struct sim_event *event) {
     if (message.outcome == OUTCOME_CERTIFICATE) {
         const struct sim_issued *issued = &sim->issued[message.issued];
         struct certificate_record *certificate = &result.certificate;
+        judge(&message, issued, &result.error);
         certificate->chain = (struct slice){issued->chain, issued->chain_length};
         sim_hash(certificate->chain, certificate->sha256);
-        memcpy(certificate->spki_sha256, issued->spki_sha256, SHA256_SIZE);
+        memcpy(certificate->spki_sha256, sim_chain_spki(certificate->chain), SHA256_SIZE);
         certificate->serial_length = 8;
         store_be64(certificate->serial, message.issued + 1);
         snprintf(certificate->issuer, sizeof certificate->issuer, "CN=toy");

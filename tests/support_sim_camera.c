@@ -27,6 +27,20 @@ size_t sim_make_chain(uint8_t *out, const uint8_t spki[SHA256_SIZE], const char 
     return LEAF_HEAD + length + FILLING;
 }
 
+const uint8_t *sim_chain_spki(struct slice chain) {
+    return chain.data + 1;
+}
+
+uint64_t sim_chain_number(struct slice chain) {
+    return load_be64(chain.data + 1 + SHA256_SIZE);
+}
+
+bool sim_chain_names(struct slice chain, const char *serial) {
+    size_t length = strlen(serial);
+    return chain.data[LEAF_HEAD - 1] == length &&
+           memcmp(chain.data + LEAF_HEAD, serial, length) == 0;
+}
+
 static struct slice leaf_of(struct slice chain) {
     if (chain.length < LEAF_HEAD || chain.length < LEAF_HEAD + (size_t)chain.data[LEAF_HEAD - 1]) {
         return (struct slice){0};
@@ -53,6 +67,7 @@ static void camera_send(void *context, struct slice bytes) {
     if (power_gone(camera)) {
         return;
     }
+    sim_hostile_answer(camera, &bytes);
     for (size_t i = 0; i < SIM_CAMERAS; i++) {
         struct sim_slot *slot = &sim->slots[i];
         if (slot->camera == camera->index) {
@@ -95,11 +110,11 @@ static enum camera_error camera_keep_chain(void *context, uint8_t credential, st
     }
     uint8_t spki[SHA256_SIZE];
     spki_of(camera->keys[credential - 1], spki);
-    struct slice leaf = leaf_of(chain);
-    size_t length = strlen(camera->serial);
-    if (leaf.length != LEAF_HEAD + length || memcmp(leaf.data + 1, spki, SHA256_SIZE) != 0 ||
-        memcmp(leaf.data + LEAF_HEAD, camera->serial, length) != 0) {
+    if (leaf_of(chain).length == 0 || memcmp(sim_chain_spki(chain), spki, SHA256_SIZE) != 0 ||
+        !sim_chain_names(chain, camera->serial)) {
         sim_fail(camera->sim, "I3: %s stored a certificate that is not its own", camera->serial);
+    } else if (camera->sim->issued[sim_chain_number(chain) - 1].is_bad) {
+        sim_fail(camera->sim, "I3: %s stored what must not be installed", camera->serial);
     }
     if (!camera->sim->installing[camera->index][credential - 1]) {
         sim_fail(camera->sim, "%s got a certificate before the record of it", camera->serial);

@@ -65,6 +65,9 @@ static void take_output(struct sim *sim, size_t slot, const struct session_outpu
     if (port_translate(&sim->ports[slot], unit, &output->result, &csr, &event)) {
         sim_trace(sim, "slot %zu %s: %s %s", slot, unit_state_name(unit->state),
                   unit_event_name(event.kind), event.error.text);
+        if (unit->state == UNIT_EMPTY) {
+            sim->came_ms[slot] = sim->now_ms;
+        }
         struct pool_time now = sim_time(sim);
         pool_post_unit(sim->pool, slot, &now, &event);
     }
@@ -83,30 +86,58 @@ static void edge_act(void *context, size_t slot, const struct unit *unit, enum u
 
 // I4 and I5: a PASS is shown when the record has it and the camera holds and locked what was
 // issued.
+static void judge_pass(struct sim *sim, size_t index, const struct unit *unit) {
+    struct sim_camera *camera = &sim->cameras[index];
+    sim->passed[index] = true;
+    if (sim->second_round && unit->verdict != UNIT_ALREADY) {
+        sim_fail(sim, "%s was provisioned twice", camera->serial);
+    }
+    for (size_t c = 0; c < SIM_CREDENTIALS; c++) {
+        if (camera->stored.credentials[c].state != CREDENTIAL_INSTALLED) {
+            sim_fail(sim, "I4: PASS of %s without a certificate", camera->serial);
+        }
+    }
+    if (camera->stored.lifecycle != LIFECYCLE_LOCKED) {
+        sim_fail(sim, "I4: PASS of %s unlocked", camera->serial);
+    }
+    if (sim->is_bad[index] || sim->is_held[index]) {
+        sim_fail(sim, "I4: PASS of %s, which a person has to decide on", camera->serial);
+    }
+}
+
+static bool needs_a_person(enum error_code code) {
+    return code == E_UNIT_HELD || code == E_UNIT_QUARANTINED || code == E_CERT_KEY ||
+           code == E_CERT_NAMES || code == E_CERT_USAGE;
+}
+
+// A unit fails for what the world did to it: for good where the CA's mistake stands; else the
+// operator plugs the camera in again. In a kind world nothing else fails.
+static void judge_fail(struct sim *sim, size_t slot, size_t index, const struct unit *unit) {
+    bool must = index < SIM_CAMERAS && (sim->is_bad[index] || sim->is_held[index]);
+    if (needs_a_person(unit->error.code)) {
+        if (!must) {
+            sim_fail(sim, "%s failed without cause: %s", unit->info.serial, unit->error.text);
+            return;
+        }
+        sim->failed[index] = true;
+        return;
+    }
+    if (sim->came_ms[slot] > sim->faults.end_ms + 1000) { // what was under way has arrived
+        sim_fail(sim, "I7: %s failed in a kind world: %s", unit->info.serial, unit->error.text);
+    }
+    sim_schedule(sim, sim->now_ms + 1000 + (int64_t)sim_trouble_below(sim, 4000), SIM_REPLUG, slot,
+                 sim->slots[slot].epoch, NULL, 0);
+}
+
 static void edge_report(void *context, size_t slot, const struct unit *unit) {
     struct sim *sim = context;
+    size_t index = sim_find_camera(sim, unit->info.serial);
     sim_trace(sim, "slot %zu %s: %s %s", slot, unit->info.serial, unit_verdict_name(unit->verdict),
               unit->error.text);
     if (unit->verdict == UNIT_FAIL) {
-        return;
-    }
-    for (size_t i = 0; i < SIM_CAMERAS; i++) {
-        struct sim_camera *camera = &sim->cameras[i];
-        if (strcmp(camera->serial, unit->info.serial) != 0) {
-            continue;
-        }
-        sim->passed[i] = true;
-        if (sim->second_round && unit->verdict != UNIT_ALREADY) {
-            sim_fail(sim, "%s was provisioned twice", camera->serial);
-        }
-        for (size_t c = 0; c < SIM_CREDENTIALS; c++) {
-            if (camera->stored.credentials[c].state != CREDENTIAL_INSTALLED) {
-                sim_fail(sim, "I4: PASS of %s without a certificate", camera->serial);
-            }
-        }
-        if (camera->stored.lifecycle != LIFECYCLE_LOCKED) {
-            sim_fail(sim, "I4: PASS of %s unlocked", camera->serial);
-        }
+        judge_fail(sim, slot, index, unit);
+    } else {
+        judge_pass(sim, index, unit);
     }
 }
 
@@ -208,12 +239,26 @@ void sim_station_hangup(struct sim *sim, size_t slot) {
 
 // What the journal says by now, camera by camera: the world holds it against what happens.
 static void note_unit(struct sim *sim, const struct unit_record *unit) {
-    for (size_t i = 0; i < SIM_CAMERAS; i++) {
-        if (strcmp(sim->cameras[i].serial, unit->serial) == 0) {
-            sim->unit_ids[i] = unit->unit_id;
-            for (size_t c = 0; c < SIM_CREDENTIALS; c++) {
-                sim->credential_ids[i][c] = unit->credentials[c].credential_id;
-            }
+    size_t index = sim_find_camera(sim, unit->serial);
+    sim->unit_ids[index] = unit->unit_id;
+    for (size_t c = 0; c < SIM_CREDENTIALS; c++) {
+        sim->credential_ids[index][c] = unit->credentials[c].credential_id;
+    }
+}
+
+// Refused and held are what the CA said, and nothing else.
+static void note_request(struct sim *sim, size_t index, const struct record *record) {
+    const char *serial = sim->cameras[index].serial;
+    if (record->kind != RECORD_REQUEST) {
+        return;
+    }
+    if (record->request == REQUEST_REFUSED && !sim->was_refused[index]) {
+        sim_fail(sim, "%s is refused on record, not by the CA", serial);
+    }
+    if (record->request == REQUEST_HELD) {
+        sim->is_held[index] = true;
+        if (!sim->could_not_tell[index]) {
+            sim_fail(sim, "%s is held, and the CA could tell", serial);
         }
     }
 }
@@ -225,6 +270,9 @@ static void note_record(struct sim *sim, const struct record *record, const stru
     for (size_t i = 0; i < SIM_CAMERAS; i++) {
         bool mine = sim->unit_ids[i] == record->unit_id;
         sim->locking[i] = sim->locking[i] || (mine && record->kind == RECORD_LOCKING);
+        if (mine) {
+            note_request(sim, i, record);
+        }
         for (size_t c = 0; c < SIM_CREDENTIALS; c++) {
             bool begins = record->kind == RECORD_INSTALL && record->install == INSTALL_STARTED;
             sim->installing[i][c] = sim->installing[i][c] ||

@@ -22,6 +22,27 @@ int64_t sim_between(struct sim *sim, int64_t low, int64_t high) {
     return low + (int64_t)(sim_random(sim) % (uint64_t)(high - low + 1));
 }
 
+// A stream of its own: a seed without this trouble is what it was before there was any.
+uint64_t sim_trouble_below(struct sim *sim, uint64_t limit) {
+    return (policy_random(&sim->trouble) >> 32) % limit;
+}
+
+bool sim_trouble(struct sim *sim, unsigned percent) {
+    return percent > 0 && sim_trouble_below(sim, 100) < percent;
+}
+
+bool sim_is_kind(const struct sim *sim) {
+    return sim->now_ms >= sim->faults.end_ms;
+}
+
+size_t sim_find_camera(const struct sim *sim, const char *serial) {
+    size_t index = 0;
+    while (index < SIM_CAMERAS && strcmp(sim->cameras[index].serial, serial) != 0) {
+        index++;
+    }
+    return index;
+}
+
 // Four lanes of a multiply-and-rotate mix: no cryptography, but nothing collides in a toy world.
 void sim_hash(struct slice data, uint8_t out[SHA256_SIZE]) {
     for (uint64_t lane = 0; lane < 4; lane++) {
@@ -167,6 +188,41 @@ static void make_mischief(struct sim *sim) {
                  0, NULL, 0);
 }
 
+// Each kind in a part of the seeds, so that most of them stay rare together.
+static void choose_trouble(struct sim *sim) {
+    struct sim_faults *faults = &sim->faults;
+    sim->trouble = (sim->seed ^ 0xD1B54A32D192ED03ULL) * 0x9E3779B97F4A7C15ULL | 1;
+    if (sim_trouble(sim, 15)) {
+        faults->ca_refuses = 1 + (unsigned)sim_trouble_below(sim, 40);
+    }
+    if (sim_trouble(sim, 15)) {
+        faults->ca_bad = 1 + (unsigned)sim_trouble_below(sim, 25);
+    }
+    if (sim_trouble(sim, 15)) {
+        faults->ca_mixes_up = 1 + (unsigned)sim_trouble_below(sim, 80);
+    }
+    if (sim_trouble(sim, 15)) {
+        faults->ca_cannot_tell = 1 + (unsigned)sim_trouble_below(sim, 50);
+    }
+    if (sim_trouble(sim, 20)) {
+        faults->hostile = 1 + (unsigned)sim_trouble_below(sim, 50);
+        faults->hostile_camera = (size_t)sim_trouble_below(sim, SIM_CAMERAS);
+    }
+}
+
+// The operator takes a camera that failed out and puts it in again.
+static void replug(struct sim *sim, const struct sim_event *event) {
+    const struct sim_slot *slot = &sim->slots[event->index];
+    if (sim->pool == NULL || slot->epoch != event->epoch) {
+        return;
+    }
+    const struct unit *unit = pool_unit(sim->pool, event->index);
+    if (unit->state == UNIT_DONE && unit->verdict == UNIT_FAIL) {
+        sim_trace(sim, "-- slot %zu is plugged again", event->index);
+        plug(sim, event->index, slot->camera, true, true);
+    }
+}
+
 static void choose_faults(struct sim *sim) {
     struct sim_faults *faults = &sim->faults;
     faults->loss = (unsigned)sim_between(sim, 0, 1) * (unsigned)sim_between(sim, 0, 25);
@@ -239,6 +295,9 @@ static void handle_event(struct sim *sim, struct sim_event *event) {
     case SIM_MISCHIEF:
         make_mischief(sim);
         break;
+    case SIM_REPLUG:
+        replug(sim, event);
+        break;
     case SIM_START_STATION:
         sim_station_start(sim);
         break;
@@ -247,17 +306,17 @@ static void handle_event(struct sim *sim, struct sim_event *event) {
     }
 }
 
-static bool all_passed(const struct sim *sim) {
+static bool all_finished(const struct sim *sim) {
     for (size_t i = 0; i < SIM_CAMERAS; i++) {
-        if (!sim->passed[i]) {
+        if (!sim->passed[i] && !sim->failed[i]) {
             return false;
         }
     }
     return true;
 }
 
-static void run_until_passed(struct sim *sim) {
-    while (sim->failure[0] == '\0' && sim->heap_count > 0 && !all_passed(sim)) {
+static void run_until_finished(struct sim *sim) {
+    while (sim->failure[0] == '\0' && sim->heap_count > 0 && !all_finished(sim)) {
         struct sim_event event = take_event(sim);
         sim->now_ms = event.at_ms;
         handle_event(sim, &event);
@@ -276,32 +335,52 @@ static void run_until_passed(struct sim *sim) {
 static void run_second_round(struct sim *sim) {
     sim->second_round = true;
     memset(sim->passed, 0, sizeof sim->passed);
+    memset(sim->failed, 0, sizeof sim->failed);
     sim->faults.end_ms = sim->now_ms;
     sim->crash_commits = 0;
     sim_station_kill(sim);
     if (sim->failure[0] == '\0' && sim_station_start(sim)) {
         sim_station_turn(sim);
-        run_until_passed(sim);
+        run_until_finished(sim);
     }
 }
 
-// Every camera has exactly one certificate per credential, and holds just that one.
+// Returns how many certificates the camera was given.
+static size_t check_camera(struct sim *sim, size_t index) {
+    const struct sim_camera *camera = &sim->cameras[index];
+    bool must_fail = sim->is_bad[index] || sim->is_held[index];
+    size_t given = 0;
+    if (sim->passed[index] == must_fail || sim->failed[index] != must_fail) {
+        sim_fail(sim, "%s %s", camera->serial, must_fail ? "had to fail" : "had to pass");
+    }
+    for (size_t c = 0; c < SIM_CREDENTIALS; c++) {
+        uint8_t spki[SHA256_SIZE];
+        sim_hash((struct slice){camera->keys[c], SIM_KEY_SIZE}, spki);
+        size_t count = sim_ca_count(sim, spki);
+        if (count > 1 || (count == 0 && !must_fail)) {
+            sim_fail(sim, "I1: %s holds a key with %zu certificates", camera->serial, count);
+        }
+        given += count;
+    }
+    if (must_fail && camera->stored.lifecycle == LIFECYCLE_LOCKED) {
+        sim_fail(sim, "%s failed, and is locked", camera->serial);
+    }
+    return given;
+}
+
+// Every camera that passed has exactly one certificate per credential, and holds just that one; who
+// had to fail has at most one; and the CA gave no others.
 static void check_end(struct sim *sim) {
-    if (!all_passed(sim)) {
+    size_t given = 0;
+    if (!all_finished(sim)) {
         sim_fail(sim, "I7: nothing is left to happen, and units are not finished");
     }
-    if (sim->issued_count != SIM_CAMERAS * SIM_CREDENTIALS) {
-        sim_fail(sim, "I1: %zu certificates for %d credentials", sim->issued_count,
-                 SIM_CAMERAS * SIM_CREDENTIALS);
-    }
     for (size_t i = 0; i < SIM_CAMERAS; i++) {
-        for (size_t c = 0; c < SIM_CREDENTIALS; c++) {
-            uint8_t spki[SHA256_SIZE];
-            sim_hash((struct slice){sim->cameras[i].keys[c], SIM_KEY_SIZE}, spki);
-            if (sim_ca_count(sim, spki) != 1) {
-                sim_fail(sim, "I1: %s holds a key with no certificate", sim->cameras[i].serial);
-            }
-        }
+        given += check_camera(sim, i);
+    }
+    if (sim->issued_count != given) {
+        sim_fail(sim, "I1: %zu certificates, %zu of them for the cameras' keys", sim->issued_count,
+                 given);
     }
 }
 
@@ -314,6 +393,7 @@ bool sim_run(struct sim *sim, uint64_t seed, const char *folder, bool trace) {
     snprintf(sim->store_path, sizeof sim->store_path, "%s/%llu.db", folder,
              (unsigned long long)seed);
     choose_faults(sim);
+    choose_trouble(sim);
     for (size_t i = 0; i < SIM_CAMERAS; i++) {
         sim_camera_init(sim, i);
         sim->slots[i].camera = i;
@@ -323,7 +403,7 @@ bool sim_run(struct sim *sim, uint64_t seed, const char *folder, bool trace) {
             sim_schedule(sim, sim->faults.mischief_ms, SIM_MISCHIEF, 0, 0, NULL, 0);
         }
         sim_station_turn(sim);
-        run_until_passed(sim);
+        run_until_finished(sim);
         run_second_round(sim);
         check_end(sim);
         if (sim->store != NULL && !store_sqlite.check(sim->store, &error)) {

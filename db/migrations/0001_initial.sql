@@ -34,6 +34,7 @@ CREATE TABLE credential (
     key_type INTEGER NOT NULL CHECK (key_type BETWEEN 0 AND 255),
     request INTEGER NOT NULL DEFAULT 0 CHECK (request BETWEEN 0 AND 8),
     install INTEGER NOT NULL DEFAULT 0 CHECK (install BETWEEN 0 AND 3),
+    wanted INTEGER NOT NULL DEFAULT 1 CHECK (wanted BETWEEN 0 AND 1), -- at the last admission
     attempt INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     sent_ms INTEGER NOT NULL DEFAULT 0,
     not_before_s INTEGER NOT NULL DEFAULT 0,

@@ -13,7 +13,7 @@
 #define DOUBTS_MAX 4096
 
 struct doubt {
-    int64_t credential_id;
+    struct request_record request; // ids, state and profile
     char serial[SERIAL_SIZE];
 };
 
@@ -49,7 +49,10 @@ static bool is_in_doubt(enum request_state state) {
 
 static bool collect(struct reconcile *reconcile, const struct store_row *row) {
     struct doubt *doubt = &reconcile->doubts[reconcile->doubt_count++];
-    doubt->credential_id = row->credential.credential_id;
+    doubt->request.unit_id = row->unit.unit_id;
+    doubt->request.credential_id = row->credential.credential_id;
+    doubt->request.state = row->credential.request;
+    memcpy(doubt->request.profile, row->credential.profile, sizeof doubt->request.profile);
     memcpy(doubt->serial, row->unit.serial, sizeof doubt->serial);
     return reconcile->doubt_count < DOUBTS_MAX;
 }
@@ -64,12 +67,34 @@ static bool collect_held(void *context, const struct store_row *row) {
     return row->credential.request != REQUEST_HELD || collect(context, row);
 }
 
+static bool collect_quarantined(void *context, const struct store_row *row) {
+    return row->credential.request != REQUEST_QUARANTINED || collect(context, row);
+}
+
 static bool read_doubts(struct reconcile *reconcile, struct store *store, struct error *error) {
-    struct store_filter pending = {.state = "pending"};
-    struct store_filter doubt = {.state = "doubt"};
-    return store_sqlite.select_rows(store, &pending, collect_sent, reconcile, error) &&
-           (reconcile->doubt_count == DOUBTS_MAX ||
-            store_sqlite.select_rows(store, &doubt, collect_held, reconcile, error));
+    static const struct {
+        const char *state;
+        store_visit_row *collect;
+    } passes[] = {
+        {"pending", collect_sent}, {"doubt", collect_held}, {"quarantined", collect_quarantined}};
+    for (size_t i = 0; i < ARRAY_LENGTH(passes) && reconcile->doubt_count < DOUBTS_MAX; i++) {
+        struct store_filter filter = {.state = passes[i].state};
+        if (!store_sqlite.select_rows(store, &filter, passes[i].collect, reconcile, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// What is held or in quarantine is looked at once more: the root may have been corrected, or the
+// profile's CA put back.
+static void reopen_requests(struct reconcile *reconcile) {
+    for (size_t i = 0; i < reconcile->doubt_count; i++) {
+        enum request_state state = reconcile->doubts[i].request.state;
+        if (state == REQUEST_HELD || state == REQUEST_QUARANTINED) {
+            station_reopen_request(reconcile->station, &reconcile->doubts[i].request);
+        }
+    }
 }
 
 static const char *finding_of(const struct store_row *row, const char **remedy) {
@@ -96,13 +121,13 @@ static const char *finding_of(const struct store_row *row, const char **remedy) 
 static bool show_settled(void *context, const struct store_row *row) {
     struct reconcile *reconcile = context;
     const struct doubt *doubt = &reconcile->doubts[reconcile->shown];
-    if (row->credential.credential_id != doubt->credential_id) {
+    if (row->credential.credential_id != doubt->request.credential_id) {
         return true;
     }
     struct output_request request = {.row = row};
     request.finding = finding_of(row, &request.remedy);
     reconcile->output->ops->request(reconcile->output, &request);
-    if (is_in_doubt(row->credential.request)) {
+    if (is_in_doubt(row->credential.request) || row->credential.request == REQUEST_QUARANTINED) {
         reconcile->unsettled++;
     } else {
         reconcile->settled++;
@@ -122,21 +147,8 @@ static bool show_orphan(void *context, const struct store_row *row) {
     return true;
 }
 
-static bool show_quarantined(void *context, const struct store_row *row) {
-    struct reconcile *reconcile = context;
-    struct output_request request = {
-        .row = row,
-        .finding = "issued, and quarantined",
-        .remedy = error_code_remedy(E_UNIT_QUARANTINED),
-    };
-    reconcile->unsettled++;
-    reconcile->output->ops->request(reconcile->output, &request);
-    return true;
-}
-
 static bool show_findings(struct reconcile *reconcile, struct store *store, struct error *error) {
     struct store_filter orphan = {.state = "orphan"};
-    struct store_filter quarantined = {.state = "quarantined"};
     for (reconcile->shown = 0; reconcile->shown < reconcile->doubt_count; reconcile->shown++) {
         struct store_filter filter = {0};
         memcpy(filter.serial, reconcile->doubts[reconcile->shown].serial, sizeof filter.serial);
@@ -144,8 +156,7 @@ static bool show_findings(struct reconcile *reconcile, struct store *store, stru
             return false;
         }
     }
-    return store_sqlite.select_rows(store, &orphan, show_orphan, reconcile, error) &&
-           store_sqlite.select_rows(store, &quarantined, show_quarantined, reconcile, error);
+    return store_sqlite.select_rows(store, &orphan, show_orphan, reconcile, error);
 }
 
 static void handle_verdict(void *context, size_t slot, const struct unit *unit) {
@@ -187,6 +198,7 @@ static bool settle(struct reconcile *reconcile, struct error *error) {
     reconcile->deadline_ms =
         clock_monotonic_ms() + INT64_C(1000) * (options->has_wait ? options->wait_s : WAIT_S);
     station_hold_submissions(reconcile->station);
+    reopen_requests(reconcile);
     bool done = station_run(reconcile->station, error);
     station_free(reconcile->station);
     reconcile->station = NULL;

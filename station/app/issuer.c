@@ -15,6 +15,7 @@
 #define BACKOFF_MS 500
 #define BACKOFF_MAX_MS 30000
 #define BREAKER_FAILURES 5
+#define QUARANTINES_IN_A_ROW 3
 
 struct issuer_ca {
     struct issuer *issuer;
@@ -35,6 +36,8 @@ struct issuer {
     struct loop *loop;
     const struct config *config;
     issuer_report *on_report;
+    issuer_fault *on_fault;
+    unsigned quarantines; // in a row
     void *context;
     struct pool *pool;
     struct buf *chain;
@@ -76,6 +79,15 @@ static void copy_facts(const struct certificate_facts *facts, struct slice chain
     record->chain = chain;
 }
 
+// A certificate of another camera is an accident; the same fault again and again is a wrong root, a
+// wrong clock or a CA that rewrites names, and buying more of them helps nobody.
+static void count_quarantine(struct issuer *issuer, const struct error *error) {
+    issuer->quarantines += error->code != E_CERT_KEY ? 1 : 0;
+    if (issuer->quarantines >= QUARANTINES_IN_A_ROW && issuer->on_fault != NULL) {
+        issuer->on_fault(issuer->context, error);
+    }
+}
+
 // What is not installed is kept too, as it came: a person will want to see it.
 static void judge_certificate(struct issuer_ca *ca, const struct issuer_call *call,
                               const struct ca_result *from_ca, struct request_result *result) {
@@ -92,9 +104,12 @@ static void judge_certificate(struct issuer_ca *ca, const struct issuer_call *ca
     if (x509_check_certificate(ca->trust, from_ca->leaf, from_ca->extra, &expected, &facts,
                                ca->issuer->chain, &result->error)) {
         kept = buf_slice(ca->issuer->chain);
+        ca->issuer->quarantines = 0;
     } else {
+        kept.length = kept.length < OBJECT_MAX ? kept.length : OBJECT_MAX;
         x509_sha256(from_ca->leaf, facts.sha256);
         log_error(call->request.serial, &result->error);
+        count_quarantine(ca->issuer, &result->error);
     }
     copy_facts(&facts, kept, &result->certificate);
 }
@@ -227,6 +242,10 @@ bool issuer_is_public(const struct issuer *issuer) {
         }
     }
     return true;
+}
+
+void issuer_on_fault(struct issuer *issuer, issuer_fault *on_fault) {
+    issuer->on_fault = on_fault;
 }
 
 void issuer_set_pool(struct issuer *issuer, struct pool *pool) {

@@ -23,6 +23,10 @@ typedef void issuer_report(void *context, const struct config_ca *ca,
 MUST_CHECK bool issuer_new(struct loop *loop, const struct config *config, issuer_report *on_report,
                            void *context, struct issuer **issuer, struct error *error);
 void issuer_free(struct issuer *issuer); // takes NULL
+// Called when certificates keep failing their check: each one is money, and the fault is the
+// station's or the CA's, not a camera's. NULL (the default): nobody is told.
+typedef void issuer_fault(void *context, const struct error *error);
+void issuer_on_fault(struct issuer *issuer, issuer_fault *on_fault);
 void issuer_set_pool(struct issuer *issuer, struct pool *pool);
 
 // What the core has to know of the CA of a profile.

@@ -208,15 +208,19 @@ static void note_silence(struct station *station, const struct error *error) {
     }
 }
 
+// What passes by itself, and an empty quota, keeps the outbox shut and is asked about again: what is
+// paid for already can be fetched and installed meanwhile. What does not pass stops the station, but
+// for a policy that somebody who only reconciles has no need of.
 static void judge_report(struct station *station, const struct ca_report *report) {
-    struct error error;
-    bool passes = error_code_class(report->error.code) == ERROR_CLASS_RETRY;
-    if (!report->reachable && passes) {
-        note_silence(station, &report->error);
-    } else if (report->error.code != ERROR_NONE) {
-        station_stop_with(station, &report->error);
-    } else if (report->quota == 0) {
+    struct error error = report->error;
+    if (error.code == ERROR_NONE && report->quota == 0) {
         error_set(&error, E_CA_QUOTA, "no certificate is left");
+    }
+    bool waits = error_code_class(error.code) == ERROR_CLASS_RETRY || error.code == E_CA_QUOTA;
+    bool matters = error.code != ERROR_NONE && (station->buys || error.code != E_CA_POLICY);
+    if (waits && (station->buys || error.code != E_CA_QUOTA)) {
+        note_silence(station, &error);
+    } else if (!waits && matters) {
         station_stop_with(station, &error);
     }
     if (--station->checks_left > 0) {
@@ -238,6 +242,14 @@ static void handle_report(void *context, const struct config_ca *ca,
     if (station->events->on_ca_report != NULL) {
         station->events->on_ca_report(station->context, ca, report);
     }
+}
+
+static void handle_fault(void *context, const struct error *error) {
+    struct station *station = context;
+    struct error fault = *error;
+    error_prefix(&fault, "several certificates in a row cannot be used");
+    pool_hold_submissions(station->pool, true);
+    station_stop_with(station, &fault);
 }
 
 // ---- building it --------------------------------------------------------------------------------
@@ -303,6 +315,7 @@ static bool build(struct station *station, struct error *error) {
     }
     bench_set_pool(station->bench, station->pool);
     issuer_set_pool(station->issuer, station->pool);
+    issuer_on_fault(station->issuer, handle_fault);
     station->journal =
         journal_new(station->loop, station->store_ops, station->store, handle_committed, station);
     station->tick = loop_timer_new(station->loop, handle_tick, station);
@@ -360,6 +373,10 @@ void station_free(struct station *station) {
 
 void station_open_slot(struct station *station, size_t slot, const char *label, const char *lot) {
     pool_open_slot(station->pool, slot, label, lot);
+}
+
+void station_reopen_request(struct station *station, const struct request_record *request) {
+    resume_request(station, request);
 }
 
 void station_hold_submissions(struct station *station) {

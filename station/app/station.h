@@ -37,6 +37,9 @@ void station_free(struct station *station); // takes NULL
 // Opens a slot for cameras. `label` is the serial that must come, "" for any.
 void station_open_slot(struct station *station, size_t slot, const char *label, const char *lot);
 
+// A request that is held or quarantined: the CA is asked once more what became of it.
+void station_reopen_request(struct station *station, const struct request_record *request);
+
 // Buys nothing, now and later: only what was sent is settled. station_requests_to_settle says how much is left.
 void station_hold_submissions(struct station *station);
 size_t station_requests_to_settle(const struct station *station);

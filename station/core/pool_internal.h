@@ -15,6 +15,7 @@ struct owner {
     size_t profile;          // of the record's credential, in the unit policy
     uint32_t visit;          // of the slot: answers for a camera that left are dropped
     enum unit_action action; // held until this record, the last of its step, is durable
+    enum unit_state state;   // of the unit behind the step: in any other the action is dropped
 };
 
 struct slot {
@@ -53,7 +54,7 @@ struct pool {
     bool overflowed;
     bool wants_outbox;
     uint64_t random;
-    struct breaker breaker;
+    struct breaker breakers[UNIT_CREDENTIALS_MAX]; // of each CA, at its first profile's place
     bool has_settled;
     struct request settled; // a copy: its place may be used again
     uint64_t state_visits[UNIT_STATE_COUNT];

@@ -26,9 +26,19 @@ static struct request *find_free_request(struct pool *pool) {
     return NULL;
 }
 
+// CAs go by the place of the first profile that names them: one that is out must not hold up another.
+static size_t ca_of(const struct pool *pool, const struct request *request) {
+    for (size_t i = 0; i < pool->settings.unit_policy->wanted_count; i++) {
+        if (strcmp(pool->settings.ca_names[i], request->ca) == 0) {
+            return i;
+        }
+    }
+    return 0;
+}
+
 static void note_ca(struct pool *pool, const struct pool_time *now, const struct request *request,
                     const struct request_output *output, const struct request_event *event) {
-    struct breaker *breaker = &pool->breaker;
+    struct breaker *breaker = &pool->breakers[ca_of(pool, request)];
     if (output->ca_worked) {
         *breaker = (struct breaker){0};
     }
@@ -146,37 +156,44 @@ static int64_t choose_stamp(const struct pool *pool, const struct request *reque
     return 0;
 }
 
-static bool may_ask(const struct pool *pool, const struct request *request, size_t in_flight,
-                    int64_t monotonic_ms) {
-    if (pool->holds_submissions && request->purpose == PURPOSE_SUBMIT) {
-        return false;
+struct in_flight {
+    size_t count[UNIT_CREDENTIALS_MAX]; // by ca_of
+};
+
+static struct in_flight count_in_flight(const struct pool *pool) {
+    struct in_flight in_flight = {0};
+    for (size_t i = 0; i < pool->request_end; i++) {
+        const struct request *request = &pool->requests[i];
+        in_flight.count[ca_of(pool, request)] += request_is_in_flight(request) ? 1 : 0;
     }
-    const struct breaker *breaker = &pool->breaker;
-    bool tripped = breaker->failures >= request->policy->breaker_failures;
-    if (tripped && (in_flight > 0 || monotonic_ms < breaker->open_ms)) {
-        return false;
-    }
-    return in_flight < request->policy->in_flight;
+    return in_flight;
 }
 
-static size_t count_in_flight(const struct pool *pool) {
-    size_t count = 0;
-    for (size_t i = 0; i < pool->request_end; i++) {
-        count += request_is_in_flight(&pool->requests[i]) ? 1 : 0;
+// When the request may go: its own time, or later while its CA is out; INT64_MAX where something
+// else has to happen first.
+static int64_t may_ask_at(const struct pool *pool, const struct request *request,
+                          const struct in_flight *in_flight) {
+    size_t ca = ca_of(pool, request);
+    const struct breaker *breaker = &pool->breakers[ca];
+    bool tripped = breaker->failures >= request->policy->breaker_failures;
+    size_t limit = tripped ? 1 : request->policy->in_flight;
+    bool held = pool->holds_submissions && request->purpose == PURPOSE_SUBMIT;
+    bool counts = tripped || request->purpose != PURPOSE_FETCH;
+    if (request->step != STEP_DUE || held || (counts && in_flight->count[ca] >= limit)) {
+        return INT64_MAX;
     }
-    return count;
+    return tripped && breaker->open_ms > request->due_ms ? breaker->open_ms : request->due_ms;
 }
 
 void pool_turn_requests(struct pool *pool, const struct pool_time *now) {
-    size_t in_flight = count_in_flight(pool);
+    struct in_flight in_flight = count_in_flight(pool);
     for (size_t i = 0; i < pool->request_end && !pool->stopping; i++) {
         struct request *request = &pool->requests[i];
         // Half a batch is left for the units: after an outage a thousand requests may be due at once.
         if (pool->journals[pool->filling].batch->count >= pool->batch_objects / 2) {
             break;
         }
-        if (request->step != STEP_DUE || request->due_ms > now->monotonic_ms ||
-            !may_ask(pool, request, in_flight, now->monotonic_ms)) {
+        if (may_ask_at(pool, request, &in_flight) > now->monotonic_ms) {
             continue;
         }
         if (request->purpose == PURPOSE_SUBMIT) {
@@ -184,22 +201,16 @@ void pool_turn_requests(struct pool *pool, const struct pool_time *now) {
         }
         struct request_event event = {.kind = REQUEST_ON_DUE};
         step_request(pool, request, now, &event);
-        in_flight++;
+        in_flight.count[ca_of(pool, request)] += request_is_in_flight(request) ? 1 : 0;
     }
 }
 
 int64_t pool_deadline_ms(const struct pool *pool) {
     int64_t deadline_ms = INT64_MAX;
-    size_t in_flight = count_in_flight(pool);
+    struct in_flight in_flight = count_in_flight(pool);
     for (size_t i = 0; i < pool->request_end && !pool->stopping; i++) {
-        const struct request *request = &pool->requests[i];
-        if (request->step != STEP_DUE || !may_ask(pool, request, in_flight, INT64_MAX)) {
-            continue;
-        }
-        int64_t due_ms = request->due_ms;
-        bool tripped = pool->breaker.failures >= request->policy->breaker_failures;
-        due_ms = tripped && pool->breaker.open_ms > due_ms ? pool->breaker.open_ms : due_ms;
-        deadline_ms = due_ms < deadline_ms ? due_ms : deadline_ms;
+        int64_t at_ms = may_ask_at(pool, &pool->requests[i], &in_flight);
+        deadline_ms = at_ms < deadline_ms ? at_ms : deadline_ms;
     }
     return deadline_ms;
 }
@@ -249,9 +260,13 @@ size_t pool_requests_in_progress(const struct pool *pool) {
 }
 
 int64_t pool_ca_down_ms(const struct pool *pool, int64_t monotonic_ms, struct error *why) {
-    if (pool->breaker.failures == 0) {
-        return 0;
+    int64_t down_ms = 0;
+    for (size_t i = 0; i < UNIT_CREDENTIALS_MAX; i++) {
+        const struct breaker *breaker = &pool->breakers[i];
+        if (breaker->failures > 0 && monotonic_ms - breaker->since_ms + 1 > down_ms) {
+            down_ms = monotonic_ms - breaker->since_ms + 1;
+            *why = breaker->why;
+        }
     }
-    *why = pool->breaker.why;
-    return monotonic_ms - pool->breaker.since_ms + 1;
+    return down_ms;
 }

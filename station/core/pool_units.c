@@ -28,6 +28,7 @@ static void take_unit_output(struct pool *pool, size_t slot, struct unit_output 
     for (size_t i = 0; i < output->record_count; i++) {
         struct owner owner = {.kind = OWNER_UNIT, .index = slot, .visit = pool->slots[slot].visit};
         owner.profile = profile_of_record(pool, &pool->slots[slot].unit, &output->records[i]);
+        owner.state = pool->slots[slot].unit.state;
         if (hold && i + 1 == output->record_count) {
             owner.action = output->action;
         }
@@ -154,8 +155,12 @@ void pool_answer_unit(struct pool *pool, const struct pool_time *now, const stru
                       const struct record *record, const struct answer *answer) {
     struct slot *slot = &pool->slots[owner->index];
     bool stale = owner->visit != slot->visit || slot->unit.state == UNIT_EMPTY;
+    bool recording = slot->unit.state == UNIT_RECORDING;
+    bool is_result = record->kind == RECORD_RESULT || record->kind == RECORD_EVENT;
     struct unit_event event = {.kind = UNIT_EVENT_COUNT};
     if (answer->code != ERROR_NONE) {
+        // A unit that has failed already is shown when that is durable, not before.
+        stale = stale || (recording && !is_result);
         event.kind = UNIT_ON_CONFLICT;
         error_set(&event.error, answer->code, "%s", answer->text);
     } else if (record->kind == RECORD_ADMIT) {
@@ -164,13 +169,13 @@ void pool_answer_unit(struct pool *pool, const struct pool_time *now, const stru
     } else if (record->kind == RECORD_LOAD_CERTIFICATE) {
         event.kind = UNIT_ON_CERTIFICATE;
         event.certificate = &answer->certificate;
-    } else if (!stale && slot->unit.state == UNIT_RECORDING &&
-               (record->kind == RECORD_RESULT || record->kind == RECORD_EVENT)) {
+    } else if (recording && is_result) {
         event.kind = UNIT_ON_STORED;
     }
     if (!stale && event.kind != UNIT_EVENT_COUNT) {
         step_unit(pool, owner->index, now, &event);
-    } else if (!stale) {
+    } else if (!stale && slot->unit.state == owner->state) {
+        // Another record of its may have been refused, and the unit with it.
         act(pool, owner->index, owner->action);
     }
 }

@@ -87,6 +87,14 @@ static enum request_step on_start(struct request *request, const struct request_
         return wait_for(request, event, PURPOSE_SUBMIT, 0);
     case REQUEST_ACCEPTED:
         return wait_for(request, event, PURPOSE_FETCH, 0);
+    case REQUEST_HELD:
+    case REQUEST_QUARANTINED:
+        // Somebody asks for another look: what was found wrong may have been the station's root.
+        if (!request->policy->can_reconcile) {
+            return STEP_FREE;
+        }
+        put_state(request, event, output, REQUEST_DOUBT, NULL);
+        return wait_for(request, event, PURPOSE_RECONCILE, 0);
     case REQUEST_SENT:
     case REQUEST_DOUBT:
         if (!request->policy->can_reconcile) {
@@ -118,9 +126,24 @@ static enum request_step on_claimed(struct request *request, const struct reques
     return STEP_SUBMITTED;
 }
 
+// Only the CA that got the request can say what became of it; the profile may name another by now.
+static enum request_step hold_for_other_ca(struct request *request,
+                                           const struct request_event *event,
+                                           struct request_output *output) {
+    struct error error;
+    error_set(&error, E_UNIT_HELD,
+              "the request was sent to CA %s, the profile names %s now: put it back, then run "
+              "birthcert reconcile",
+              event->request->ca, request->ca);
+    return settle(request, event, output, REQUEST_HELD, &error);
+}
+
 static enum request_step on_looked_up(struct request *request, const struct request_event *event,
                                       struct request_output *output) {
-    (void)event;
+    const char *sent_to = event->request->ca;
+    if (sent_to[0] != '\0' && strcmp(sent_to, request->ca) != 0) {
+        return hold_for_other_ca(request, event, output);
+    }
     bool fetch = request->purpose == PURPOSE_FETCH;
     output->action = fetch ? REQUEST_ACT_FETCH : REQUEST_ACT_RECONCILE;
     return fetch ? STEP_FETCHING : STEP_RECONCILING;
@@ -289,7 +312,8 @@ static const struct request_cell request_table[STEP_COUNT][REQUEST_EVENT_COUNT] 
                        [REQUEST_ON_CONFLICT] = {on_claim_lost, TO(STEP_FREE)}},
     [STEP_SUBMITTED] = {[REQUEST_ON_RESULT] = {on_submit_result,
                                                {STEP_LOOKING_UP, STEP_SETTLING, STEP_DUE, END}}},
-    [STEP_LOOKING_UP] = {[REQUEST_ON_RECORD] = {on_looked_up, TO(STEP_FETCHING, STEP_RECONCILING)},
+    [STEP_LOOKING_UP] = {[REQUEST_ON_RECORD] = {on_looked_up,
+                                                TO(STEP_FETCHING, STEP_RECONCILING, STEP_SETTLING)},
                          [REQUEST_ON_CONFLICT] = {on_claim_lost, TO(STEP_FREE)}},
     [STEP_FETCHING] = {[REQUEST_ON_RESULT] = {on_fetch_result, TO(STEP_SETTLING, STEP_DUE)}},
     [STEP_RECONCILING] = {[REQUEST_ON_RESULT] = {on_scan_result, TO(STEP_SETTLING, STEP_DUE)}},
@@ -329,7 +353,8 @@ void request_step(struct request *request, const struct request_event *event,
 }
 
 bool request_is_in_flight(const struct request *request) {
-    return request->step >= STEP_CLAIMING && request->step <= STEP_RECONCILING;
+    bool works = request->step >= STEP_CLAIMING && request->step <= STEP_RECONCILING;
+    return works && request->purpose != PURPOSE_FETCH;
 }
 
 void request_visit_transitions(request_visit_transition *visit, void *context) {

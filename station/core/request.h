@@ -106,7 +106,8 @@ void request_init(struct request *request, const struct ca_policy *policy, const
 void request_step(struct request *request, const struct request_event *event,
                   struct request_output *output);
 
-// True while the CA works on it, for the cap on what is in flight.
+// True while the CA works on it, for the cap on what is in flight. Fetching what was accepted does not
+// count: a CA that takes minutes to issue must not keep others from being asked for.
 bool request_is_in_flight(const struct request *request);
 
 const char *request_step_name(enum request_step step);

@@ -150,10 +150,14 @@ enum unit_state unit_on_csr(struct unit *unit, const struct unit_event *event,
 
 // ---- the CA -------------------------------------------------------------------------------------
 
-static struct credential_record *find_credential(struct unit *unit, int64_t credential_id) {
+// NULL where nothing is awaited from the CA: what was issued, or never asked for, stays so.
+static struct credential_record *find_awaited(struct unit *unit, int64_t credential_id) {
     for (uint32_t i = 0; i < unit->record.credential_count; i++) {
-        if (unit->record.credentials[i].credential_id == credential_id) {
-            return &unit->record.credentials[i];
+        struct credential_record *credential = &unit->record.credentials[i];
+        if (credential->credential_id == credential_id) {
+            bool awaited =
+                credential->request >= REQUEST_QUEUED && credential->request <= REQUEST_DOUBT;
+            return awaited ? credential : NULL;
         }
     }
     return NULL;
@@ -162,7 +166,7 @@ static struct credential_record *find_credential(struct unit *unit, int64_t cred
 enum unit_state unit_on_issued_early(struct unit *unit, const struct unit_event *event,
                                      struct unit_output *output) {
     (void)output;
-    struct credential_record *credential = find_credential(unit, event->credential_id);
+    struct credential_record *credential = find_awaited(unit, event->credential_id);
     if (credential != NULL) {
         credential->request = event->request;
         credential->error = event->error.code;
@@ -178,7 +182,7 @@ enum unit_state unit_on_issued(struct unit *unit, const struct unit_event *event
 
 enum unit_state unit_on_unavailable(struct unit *unit, const struct unit_event *event,
                                     struct unit_output *output) {
-    if (find_credential(unit, event->credential_id) == NULL) {
+    if (find_awaited(unit, event->credential_id) == NULL) {
         return unit->state;
     }
     unit_on_issued_early(unit, event, output);

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// What must hold of a request whatever happens to it, over random sequences of events.
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "station/core/request.h"
+
+static const struct ca_policy usual = {
+    .can_reconcile = true,
+    .settle_ms = 5000,
+    .in_flight = 4,
+    .backoff_ms = 200,
+    .backoff_max_ms = 5000,
+    .rescan_ms = 700,
+    .empty_scans = 3,
+    .breaker_failures = 5,
+};
+
+struct walk {
+    struct ca_policy policy;
+    struct request request;
+    struct request_output output;
+    struct request_record record;
+    int64_t now_ms; // monotonic
+    uint64_t random;
+    bool handled[STEP_COUNT][REQUEST_EVENT_COUNT];
+    bool allowed[STEP_COUNT][REQUEST_EVENT_COUNT][STEP_COUNT];
+    // What the test itself saw.
+    bool in_doubt;
+    int64_t doubt_ms;
+    uint32_t empty_scans;
+    bool claimed; // the intent is durable and not yet used
+    unsigned submits;
+    unsigned submits_after_doubt;
+    unsigned settled;
+};
+
+static void note_transition(void *context, enum request_step from, enum request_event_kind event,
+                            enum request_step to) {
+    struct walk *walk = context;
+    walk->handled[from][event] = true;
+    walk->allowed[from][event][to] = true;
+}
+
+static uint32_t below(struct walk *walk, uint32_t limit) {
+    return (uint32_t)(policy_random(&walk->random) >> 33) % limit;
+}
+
+static enum request_event_kind next_event(struct walk *walk) {
+    static const enum request_event_kind next[STEP_COUNT] = {
+        [STEP_FREE] = REQUEST_ON_START,         [STEP_DUE] = REQUEST_ON_DUE,
+        [STEP_CLAIMING] = REQUEST_ON_RECORD,    [STEP_SUBMITTED] = REQUEST_ON_RESULT,
+        [STEP_LOOKING_UP] = REQUEST_ON_RECORD,  [STEP_FETCHING] = REQUEST_ON_RESULT,
+        [STEP_RECONCILING] = REQUEST_ON_RESULT, [STEP_SETTLING] = REQUEST_ON_STORED,
+    };
+    return below(walk, 10) == 0 ? (enum request_event_kind)below(walk, REQUEST_EVENT_COUNT)
+                                : next[walk->request.step];
+}
+
+static void note_start(struct walk *walk, enum request_state state) {
+    walk->in_doubt = state == REQUEST_SENT || state == REQUEST_DOUBT || state == REQUEST_HELD ||
+                     state == REQUEST_QUARANTINED;
+    walk->doubt_ms = walk->now_ms;
+    walk->empty_scans = 0;
+    walk->claimed = false;
+}
+
+static void note_result(struct walk *walk, enum request_step before, enum request_outcome outcome) {
+    bool lost =
+        outcome == OUTCOME_DOUBT || outcome == OUTCOME_NOT_ISSUED || outcome == OUTCOME_CANNOT_TELL;
+    if ((before == STEP_SUBMITTED && lost) ||
+        (before == STEP_FETCHING && outcome == OUTCOME_REFUSED)) {
+        walk->in_doubt = true;
+        walk->doubt_ms = walk->now_ms;
+        walk->empty_scans = 0;
+    } else if (before == STEP_RECONCILING && outcome == OUTCOME_NOT_ISSUED) {
+        walk->empty_scans++;
+    }
+}
+
+static void check_submit(struct walk *walk) {
+    ck_assert(walk->claimed);
+    walk->claimed = false;
+    walk->submits++;
+    if (walk->in_doubt) {
+        ck_assert_uint_ge(walk->empty_scans, usual.empty_scans);
+        ck_assert_int_ge(walk->now_ms - walk->doubt_ms, usual.settle_ms);
+        ck_assert(walk->policy.can_reconcile);
+        walk->in_doubt = false;
+        walk->submits_after_doubt++;
+    }
+}
+
+static void take_step(struct walk *walk) {
+    struct request_result result = {.outcome = (enum request_outcome)below(walk, 7), .handle = "h"};
+    struct request_event event = {
+        .kind = next_event(walk), .request = &walk->record, .result = &result};
+    struct request before = walk->request;
+    walk->now_ms += below(walk, 400);
+    walk->record.state = (enum request_state)below(walk, 9);
+    if (below(walk, 3) == 0 || result.outcome != OUTCOME_CERTIFICATE) {
+        error_set(&result.error, E_CERT_KEY, "of the test");
+    }
+    error_set(&event.error, E_STORE_CONFLICT, "of the test");
+    if (event.kind == REQUEST_ON_START && before.step == STEP_FREE) {
+        note_start(walk, walk->record.state);
+    }
+    if (event.kind == REQUEST_ON_RESULT) {
+        note_result(walk, before.step, result.outcome);
+    }
+    if (before.step == STEP_CLAIMING && event.kind == REQUEST_ON_RECORD) {
+        walk->claimed = true;
+    }
+    event.monotonic_ms = walk->now_ms;
+    event.random = policy_random(&walk->random);
+    request_step(&walk->request, &event, &walk->output);
+    ck_assert_uint_le(walk->output.record_count, REQUEST_RECORDS_MAX);
+    if (walk->handled[before.step][event.kind]) {
+        ck_assert(walk->allowed[before.step][event.kind][walk->request.step]);
+    } else {
+        ck_assert(memcmp(&before, &walk->request, sizeof before) == 0);
+        ck_assert_uint_eq(walk->output.record_count, 0);
+        ck_assert_int_eq(walk->output.action, REQUEST_ACT_NONE);
+    }
+    if (walk->output.action == REQUEST_ACT_SUBMIT) {
+        check_submit(walk);
+    }
+    if (walk->output.settled) {
+        ck_assert_int_eq(walk->request.step, STEP_FREE);
+        ck_assert_int_ge(walk->request.outcome, REQUEST_HELD);
+        walk->settled++;
+    }
+}
+
+START_TEST(test_whatever_happens) {
+    struct walk *walk = calloc(1, sizeof *walk);
+    ck_assert_ptr_nonnull(walk);
+    request_visit_transitions(note_transition, walk);
+    walk->policy = usual;
+    walk->random = (uint64_t)(_i + 0xbead);
+    for (int i = 0; i < 200000; i++) {
+        if (walk->request.step == STEP_FREE) {
+            walk->policy.can_reconcile = below(walk, 4) != 0;
+            request_init(&walk->request, &walk->policy, "toy");
+            walk->request.unit_id = 7;
+            walk->request.credential_id = 71;
+            walk->record.unit_id = 7;
+            walk->record.credential_id = 71;
+        }
+        take_step(walk);
+    }
+    ck_assert_uint_gt(walk->submits, 1000);
+    ck_assert_uint_gt(walk->submits_after_doubt, 20);
+    ck_assert_uint_gt(walk->settled, 1000);
+    free(walk);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("request, random");
+    TCase *random = tcase_create("random");
+    tcase_set_timeout(random, 120);
+    tcase_add_loop_test(random, test_whatever_happens, 0, 2);
+    suite_add_tcase(suite, random);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

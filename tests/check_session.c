@@ -1,0 +1,582 @@
+// SPDX-License-Identifier: Apache-2.0
+// The station's half of the protocol when frames are lost, late, foreign or refused.
+#include <check.h>
+#include <string.h>
+
+#include "tests/support_session.h"
+
+#define PATIENCE_MS 300
+#define SENDS (1 + LINK_REPEATS)
+
+static const struct session_order finish = {.kind = SESSION_FINISH, .lock = true};
+static const struct session_order identify = {.kind = SESSION_IDENTIFY};
+static const struct session_order watch = {.kind = SESSION_WATCH};
+static const struct session_order probe = {.kind = SESSION_PROBE};
+
+static void expect_outcome(const struct session_bench *bench, enum session_outcome outcome,
+                           enum session_order_kind order) {
+    ck_assert_int_eq(bench->output.result.outcome, outcome);
+    ck_assert_int_eq(bench->output.result.order, order);
+    ck_assert_uint_eq(bench->output.write.length, 0);
+    ck_assert_int_eq(session_deadline_ms(&bench->session), LINK_NEVER);
+}
+
+static void expect_running(const struct session_bench *bench) {
+    ck_assert_int_eq(bench->output.result.outcome, SESSION_RUNNING);
+}
+
+static void begin(struct session_bench *bench, const struct session_order *order) {
+    session_bench_init(bench, 1024, 512);
+    session_bench_identify(bench);
+    session_bench_start(bench, order);
+}
+
+static void reply_finished(struct session_bench *bench, uint8_t lifecycle) {
+    struct message message = {.kind = FRAME_RESPONSE};
+    message.finished.lifecycle = lifecycle;
+    session_bench_reply(bench, &message);
+}
+
+// Nobody answers `sends` copies of the request that was just written.
+static void stay_silent(struct session_bench *bench, enum message_op op, int sends) {
+    for (int i = 0; i < sends; i++) {
+        session_bench_expect(bench, op);
+        expect_running(bench);
+        session_bench_tick(bench);
+    }
+}
+
+// ---- the link -----------------------------------------------------------------------------------
+
+// The same frame, byte by byte, five times more, each after its time.
+START_TEST(test_link_repeats) {
+    static const uint32_t rates[] = {0, 9600, 115200, 3000000};
+    struct message request = {.op = OP_INFO, .kind = FRAME_REQUEST};
+    for (size_t i = 0; i < ARRAY_LENGTH(rates); i++) {
+        static struct link link;
+        struct link_output output;
+        uint8_t first[64];
+        link_init(&link, rates[i]);
+        link_set_session(&link, 5);
+        ck_assert(link_request(&link, 1000, &request, LINK_REPEATS, 30000, &output));
+        size_t length = output.write.length;
+        ck_assert_uint_le(length, sizeof first);
+        memcpy(first, output.write.data, length);
+        int64_t patience_ms = link.deadline_ms - 1000;
+        int64_t wire_ms = rates[i] == 0 ? 0 : (int64_t)(2 * 10 * (length + 512) * 1000 / rates[i]);
+        ck_assert_int_ge(patience_ms, PATIENCE_MS + wire_ms);
+        ck_assert_int_le(patience_ms, PATIENCE_MS + 2 * wire_ms);
+        int64_t now_ms = 1000;
+        for (int repeat = 0; repeat < LINK_REPEATS; repeat++) {
+            link_tick(&link, link.deadline_ms - 1, &output); // not yet
+            ck_assert_uint_eq(output.write.length, 0);
+            now_ms = link.deadline_ms;
+            link_tick(&link, now_ms, &output);
+            ck_assert_uint_eq(output.write.length, length);
+            ck_assert_mem_eq(output.write.data, first, length);
+            ck_assert_int_eq(link.deadline_ms, now_ms + patience_ms);
+        }
+        link_tick(&link, link.deadline_ms, &output);
+        ck_assert_int_eq(output.event, LINK_SILENT);
+        ck_assert_uint_eq(output.write.length, 0);
+        ck_assert_int_eq(link.deadline_ms, LINK_NEVER);
+        link_tick(&link, now_ms + 1000000, &output);
+        ck_assert_int_eq(output.event, LINK_NOTHING);
+    }
+}
+END_TEST
+
+START_TEST(test_link_refuses_what_does_not_fit) {
+    static struct link link;
+    static const uint8_t subject[200];
+    struct link_output output;
+    struct message request = {.op = OP_GENERATE_KEY, .kind = FRAME_REQUEST};
+    request.generate_key.subject = (struct slice){subject, sizeof subject};
+    link_init(&link, 0);
+    link_set_max_payload(&link, 128);
+    ck_assert(!link_request(&link, 0, &request, 0, 1000, &output));
+    ck_assert_uint_eq(output.write.length, 0);
+    ck_assert_int_eq(link.deadline_ms, LINK_NEVER);
+}
+END_TEST
+
+// Progress moves the deadline, and restores the repeats; the cap ends it.
+START_TEST(test_progress) {
+    struct session_bench bench;
+    begin(&bench, &finish);
+    session_bench_expect(&bench, OP_FINISH);
+    int64_t start_ms = bench.now_ms;
+    session_bench_tick(&bench);
+    session_bench_expect(&bench, OP_FINISH);
+    session_bench_progress(&bench, 2000);
+    expect_running(&bench);
+    ck_assert_uint_eq(bench.output.write.length, 0);
+    ck_assert_int_eq(session_deadline_ms(&bench.session), bench.now_ms + 2000 + PATIENCE_MS);
+    session_bench_progress(&bench, 0); // and back again
+    ck_assert_int_eq(session_deadline_ms(&bench.session), bench.now_ms + PATIENCE_MS);
+    for (int i = 0; i < LINK_REPEATS; i++) {
+        session_bench_tick(&bench);
+        session_bench_expect(&bench, OP_FINISH);
+    }
+    session_bench_progress(&bench, UINT32_MAX);
+    ck_assert_int_eq(session_deadline_ms(&bench.session), start_ms + 30000);
+    session_bench_tick(&bench);
+    session_bench_expect(&bench, OP_HELLO); // silence, whatever it promised
+}
+END_TEST
+
+// A key takes as long as its own cap says in all, however often the session is begun again.
+START_TEST(test_cap_of_generate) {
+    struct session_bench bench;
+    struct session_order order = {.kind = SESSION_GENERATE, .credential = 1, .key_type = KEY_P256};
+    begin(&bench, &order);
+    int64_t start_ms = bench.now_ms;
+    session_bench_expect(&bench, OP_GENERATE_KEY);
+    for (int i = 0; i < 50; i++) {
+        session_bench_progress(&bench, 1000);
+        bench.now_ms += 1000;
+    }
+    session_bench_refuse(&bench, CAMERA_BAD_SESSION, false, 0);
+    session_bench_greet(&bench);
+    session_bench_expect(&bench, OP_GENERATE_KEY);
+    session_bench_progress(&bench, UINT32_MAX);
+    ck_assert_int_eq(session_deadline_ms(&bench.session), start_ms + 60000);
+    session_bench_tick(&bench);
+    expect_outcome(&bench, SESSION_TIMEOUT, SESSION_GENERATE);
+}
+END_TEST
+
+// Only a reply to this very request counts: session, sequence, op, and a kind that is a reply.
+START_TEST(test_foreign_replies) {
+    struct session_bench bench;
+    begin(&bench, &finish);
+    session_bench_expect(&bench, OP_FINISH);
+    static const uint8_t payload[] = {0xa1, 0x01, 0x03};
+    for (int i = 0; i < 5; i++) {
+        struct frame frame = bench.frame;
+        frame.kind = i == 4 ? FRAME_REQUEST : FRAME_RESPONSE;
+        frame.payload = (struct slice){payload, sizeof payload};
+        frame.op = (uint8_t)(frame.op + (i == 0 ? 1 : 0));
+        frame.sequence = (uint16_t)(frame.sequence + (i == 1 ? 1 : 0) - (i == 2 ? 1 : 0));
+        frame.session += i == 3 ? 1 : 0;
+        session_bench_receive_frame(&bench, &frame);
+        expect_running(&bench);
+        ck_assert_uint_eq(bench.output.write.length, 0);
+    }
+    reply_finished(&bench, 3);
+    expect_outcome(&bench, SESSION_DONE, SESSION_FINISH);
+    ck_assert_uint_eq(bench.output.result.lifecycle, 3);
+    reply_finished(&bench, 2); // once more, late
+    ck_assert_int_eq(bench.output.result.order, SESSION_NOTHING);
+}
+END_TEST
+
+// Noise before, the frame in pieces, a second frame behind it.
+START_TEST(test_bytes_as_they_come) {
+    struct session_bench bench;
+    begin(&bench, &finish);
+    session_bench_expect(&bench, OP_FINISH);
+    static const uint8_t payload[] = {0xa1, 0x01, 0x03};
+    uint8_t wire[3 * 64] = "login: \xff\xfe";
+    struct frame frame = bench.frame;
+    frame.kind = FRAME_RESPONSE;
+    frame.payload = (struct slice){payload, sizeof payload};
+    size_t noise = 9;
+    size_t length = noise + frame_encode(wire + noise, 64, &frame, 0);
+    for (size_t i = 0; i + 1 < length; i++) {
+        session_receive(&bench.session, bench.now_ms, (struct slice){wire + i, 1}, &bench.output);
+        expect_running(&bench);
+    }
+    length += frame_encode(wire + length, 64, &frame, 0);
+    size_t end = noise + (length - noise) / 2 - 1;
+    session_receive(&bench.session, bench.now_ms, (struct slice){wire + end, length - end},
+                    &bench.output);
+    expect_outcome(&bench, SESSION_DONE, SESSION_FINISH);
+}
+END_TEST
+
+START_TEST(test_replies_that_break_the_protocol) {
+    static const uint8_t bad[][4] = {{0xa0}, {0xa1, 0x01, 0x60}, {0xff}, {0xa1, 0x01, 0x03, 0x00}};
+    static const size_t lengths[] = {1, 3, 1, 4};
+    for (size_t i = 0; i < ARRAY_LENGTH(lengths); i++) {
+        for (enum frame_kind kind = FRAME_RESPONSE; kind <= FRAME_ERROR; kind++) {
+            struct session_bench bench;
+            begin(&bench, &finish);
+            session_bench_expect(&bench, OP_FINISH);
+            struct frame frame = bench.frame;
+            frame.kind = kind;
+            frame.payload = (struct slice){bad[i], lengths[i]};
+            session_bench_receive_frame(&bench, &frame);
+            expect_outcome(&bench, SESSION_BROKEN, SESSION_FINISH);
+        }
+    }
+}
+END_TEST
+
+// ---- silence ------------------------------------------------------------------------------------
+
+// Repeats, a new session, a reset and a new session, and then the end.
+START_TEST(test_escalation) {
+    struct session_bench bench;
+    begin(&bench, &finish);
+    uint32_t first = bench.session.link.session;
+    stay_silent(&bench, OP_FINISH, SENDS);
+    ck_assert(!bench.output.reset);
+    session_bench_expect(&bench, OP_HELLO);
+    uint32_t second = bench.frame.session;
+    ck_assert_uint_ne(second, first);
+    stay_silent(&bench, OP_HELLO, SENDS);
+    ck_assert(bench.output.reset);
+    session_bench_expect(&bench, OP_HELLO);
+    ck_assert_uint_ne(bench.frame.session, second);
+    stay_silent(&bench, OP_HELLO, SENDS);
+    ck_assert(!bench.output.reset);
+    expect_outcome(&bench, SESSION_TIMEOUT, SESSION_FINISH);
+    // The next order begins with a session.
+    session_bench_start(&bench, &finish);
+    session_bench_greet(&bench);
+    session_bench_expect(&bench, OP_FINISH);
+}
+END_TEST
+
+// After a new session it looks who is there, and goes on with the request.
+START_TEST(test_silence_that_ends) {
+    struct session_bench bench;
+    begin(&bench, &finish);
+    stay_silent(&bench, OP_FINISH, SENDS);
+    stay_silent(&bench, OP_HELLO, 3);
+    session_bench_greet(&bench);
+    stay_silent(&bench, OP_FINISH, SENDS);
+    ck_assert(bench.output.reset);
+    session_bench_greet(&bench);
+    session_bench_expect(&bench, OP_FINISH);
+    reply_finished(&bench, 3);
+    expect_outcome(&bench, SESSION_DONE, SESSION_FINISH);
+}
+END_TEST
+
+// A camera that answers HELLO and INFO and nothing else does not keep the slot for ever.
+START_TEST(test_silence_of_one_operation) {
+    struct session_bench bench;
+    begin(&bench, &finish);
+    for (int i = 0; i < 2; i++) {
+        stay_silent(&bench, OP_FINISH, SENDS);
+        ck_assert(bench.output.reset == (i == 1));
+        session_bench_greet(&bench);
+    }
+    stay_silent(&bench, OP_FINISH, SENDS);
+    expect_outcome(&bench, SESSION_TIMEOUT, SESSION_FINISH);
+}
+END_TEST
+
+START_TEST(test_a_new_order_drops_the_old_one) {
+    struct session_bench bench;
+    begin(&bench, &finish);
+    session_bench_expect(&bench, OP_FINISH);
+    struct frame old = bench.frame;
+    session_bench_start(&bench, &identify);
+    session_bench_expect(&bench, OP_INFO);
+    struct frame current = bench.frame;
+    static const uint8_t payload[] = {0xa1, 0x01, 0x03};
+    old.kind = FRAME_RESPONSE;
+    old.payload = (struct slice){payload, sizeof payload};
+    session_bench_receive_frame(&bench, &old);
+    expect_running(&bench);
+    bench.frame = current;
+    session_bench_answer(&bench);
+    expect_outcome(&bench, SESSION_DONE, SESSION_IDENTIFY);
+    ck_assert_str_eq(bench.output.result.info.serial, "CAM-0001");
+}
+END_TEST
+
+// ---- refusals -----------------------------------------------------------------------------------
+
+START_TEST(test_bad_session) {
+    struct session_bench bench;
+    begin(&bench, &finish);
+    session_bench_expect(&bench, OP_FINISH);
+    uint32_t before = bench.frame.session;
+    session_bench_refuse(&bench, CAMERA_BAD_SESSION, false, 0);
+    session_bench_expect(&bench, OP_HELLO);
+    ck_assert_uint_ne(bench.frame.session, before);
+    session_bench_greet(&bench);
+    session_bench_expect(&bench, OP_FINISH);
+    reply_finished(&bench, 3);
+    expect_outcome(&bench, SESSION_DONE, SESSION_FINISH);
+}
+END_TEST
+
+// For ever the same refusal: bounded, and then it is the answer.
+START_TEST(test_refusals_without_end) {
+    static const enum camera_error codes[] = {CAMERA_BAD_SESSION, CAMERA_BUSY};
+    for (size_t i = 0; i < ARRAY_LENGTH(codes); i++) {
+        struct session_bench bench;
+        begin(&bench, &finish);
+        int rounds = 0;
+        while (bench.output.result.outcome == SESSION_RUNNING) {
+            ck_assert_int_lt(rounds++, 100);
+            session_bench_expect(&bench, OP_FINISH);
+            session_bench_refuse(&bench, codes[i], false, 0);
+            if (codes[i] == CAMERA_BUSY && bench.output.result.outcome == SESSION_RUNNING) {
+                session_bench_tick(&bench);
+            } else if (bench.output.result.outcome == SESSION_RUNNING) {
+                session_bench_greet(&bench);
+            }
+        }
+        expect_outcome(&bench, SESSION_REFUSED, SESSION_FINISH);
+        ck_assert_int_eq(bench.output.result.camera_error, codes[i]);
+        ck_assert_str_eq(bench.output.result.text, "no");
+    }
+}
+END_TEST
+
+// A HELLO that is refused for its session makes no sense; it is the answer.
+START_TEST(test_hello_refused) {
+    struct session_bench bench;
+    session_bench_init(&bench, 1024, 512);
+    session_bench_start(&bench, &probe);
+    session_bench_expect(&bench, OP_HELLO);
+    session_bench_refuse(&bench, CAMERA_BAD_SESSION, false, 0);
+    expect_outcome(&bench, SESSION_REFUSED, SESSION_PROBE);
+}
+END_TEST
+
+START_TEST(test_busy) {
+    static const struct {
+        bool has_detail;
+        uint32_t detail;
+        int64_t pause_ms;
+    } cases[] = {
+        {false, 0, 100},
+        {true, 0, 0},
+        {true, 700, 700},
+        {true, UINT32_MAX, 10000},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct session_bench bench;
+        begin(&bench, &finish);
+        session_bench_expect(&bench, OP_FINISH);
+        uint16_t sequence = bench.frame.sequence;
+        session_bench_refuse(&bench, CAMERA_BUSY, cases[i].has_detail, cases[i].detail);
+        expect_running(&bench);
+        ck_assert_uint_eq(bench.output.write.length, 0);
+        ck_assert_int_eq(session_deadline_ms(&bench.session), bench.now_ms + cases[i].pause_ms);
+        reply_finished(&bench, 3); // the refusal was the answer
+        expect_running(&bench);
+        session_bench_tick(&bench);
+        session_bench_expect(&bench, OP_FINISH);
+        ck_assert_uint_eq(bench.frame.sequence, sequence + 1);
+    }
+}
+END_TEST
+
+START_TEST(test_other_refusals_are_the_answer) {
+    for (enum camera_error code = CAMERA_MALFORMED; code <= CAMERA_NO_CREDENTIAL; code++) {
+        if (code == CAMERA_BAD_SESSION || code == CAMERA_BUSY) {
+            continue;
+        }
+        struct session_bench bench;
+        begin(&bench, &finish);
+        session_bench_expect(&bench, OP_FINISH);
+        session_bench_refuse(&bench, code, true, 0);
+        expect_outcome(&bench, SESSION_REFUSED, SESSION_FINISH);
+        ck_assert_int_eq(bench.output.result.camera_error, code);
+    }
+}
+END_TEST
+
+// ---- who is there -------------------------------------------------------------------------------
+
+// Another serial behind a new session, in a look, and in a watch.
+START_TEST(test_swapped) {
+    static const struct session_order *const orders[] = {&finish, &identify, &watch};
+    for (size_t i = 0; i < ARRAY_LENGTH(orders); i++) {
+        struct session_bench bench;
+        begin(&bench, orders[i]);
+        if (orders[i] == &finish) {
+            session_bench_expect(&bench, OP_FINISH);
+            session_bench_refuse(&bench, CAMERA_BAD_SESSION, false, 0);
+            session_bench_expect(&bench, OP_HELLO);
+            session_bench_answer(&bench);
+        } else if (orders[i] == &watch) {
+            session_bench_tick(&bench);
+        }
+        session_bench_expect(&bench, OP_INFO);
+        bench.serial = "CAM-0002";
+        session_bench_answer(&bench);
+        expect_outcome(&bench, SESSION_SWAPPED, orders[i]->kind);
+        ck_assert_str_eq(bench.output.result.info.serial, "CAM-0002");
+    }
+}
+END_TEST
+
+// Whoever answers a probe is a stranger, also where another one was before.
+START_TEST(test_probe_takes_anybody) {
+    struct session_bench bench;
+    session_bench_init(&bench, 1024, 512);
+    session_bench_identify(&bench);
+    bench.serial = "CAM-0002";
+    session_bench_identify(&bench);
+    ck_assert_str_eq(bench.output.result.info.serial, "CAM-0002");
+}
+END_TEST
+
+// A probe never ends by itself, and each try is a new session.
+START_TEST(test_probe_waits) {
+    struct session_bench bench;
+    session_bench_init(&bench, 1024, 512);
+    session_bench_start(&bench, &probe);
+    uint32_t session = 0;
+    for (int i = 0; i < 100; i++) {
+        session_bench_expect(&bench, OP_HELLO);
+        ck_assert_uint_ne(bench.frame.session, session);
+        session = bench.frame.session;
+        int64_t began_ms = bench.now_ms;
+        do {
+            session_bench_tick(&bench);
+            expect_running(&bench);
+            ck_assert(!bench.output.reset);
+            if (bench.output.write.length > 0) {
+                session_bench_expect(&bench, OP_HELLO);
+            }
+            ck_assert_int_lt(bench.now_ms - began_ms, 5000);
+        } while (bench.frame.session == session);
+        ck_assert_int_ge(bench.now_ms - began_ms, 500);
+    }
+    session_bench_greet(&bench);
+    expect_outcome(&bench, SESSION_DONE, SESSION_PROBE);
+}
+END_TEST
+
+// A camera may take half a second for an answer before it owes a sign of life.
+START_TEST(test_probe_hears_a_slow_camera) {
+    struct session_bench bench;
+    session_bench_init(&bench, 1024, 512);
+    session_bench_start(&bench, &probe);
+    session_bench_expect(&bench, OP_HELLO);
+    struct frame hello = bench.frame;
+    int64_t answer_ms = bench.now_ms + 500;
+    while (session_deadline_ms(&bench.session) < answer_ms) {
+        session_bench_tick(&bench);
+    }
+    bench.now_ms = answer_ms;
+    bench.frame = hello;
+    session_bench_answer(&bench);
+    session_bench_expect(&bench, OP_INFO);
+    session_bench_answer(&bench);
+    expect_outcome(&bench, SESSION_DONE, SESSION_PROBE);
+}
+END_TEST
+
+START_TEST(test_probe_later) {
+    struct session_bench bench;
+    struct session_order later = {.kind = SESSION_PROBE, .pause_ms = 2000};
+    begin(&bench, &finish);
+    session_bench_expect(&bench, OP_FINISH);
+    session_bench_start(&bench, &later);
+    ck_assert_uint_eq(bench.output.write.length, 0);
+    ck_assert_int_eq(session_deadline_ms(&bench.session), bench.now_ms + 2000);
+    reply_finished(&bench, 3); // to the order that was dropped
+    expect_running(&bench);
+    session_bench_tick(&bench);
+    session_bench_greet(&bench);
+    expect_outcome(&bench, SESSION_DONE, SESSION_PROBE);
+}
+END_TEST
+
+// Who answers HELLO is there: from then on it is as any other order, and its silence is a failure.
+START_TEST(test_probe_of_half_a_camera) {
+    struct session_bench bench;
+    session_bench_init(&bench, 1024, 512);
+    session_bench_start(&bench, &probe);
+    for (int i = 0; i < 3; i++) {
+        ck_assert(bench.output.reset == (i == 2));
+        session_bench_expect(&bench, OP_HELLO);
+        session_bench_answer(&bench);
+        stay_silent(&bench, OP_INFO, SENDS);
+    }
+    expect_outcome(&bench, SESSION_TIMEOUT, SESSION_PROBE);
+}
+END_TEST
+
+START_TEST(test_watch) {
+    struct session_bench bench;
+    begin(&bench, &watch);
+    for (int i = 0; i < 100; i++) {
+        ck_assert_uint_eq(bench.output.write.length, 0);
+        ck_assert_int_eq(session_deadline_ms(&bench.session), bench.now_ms + 1000);
+        session_bench_tick(&bench);
+        session_bench_expect(&bench, OP_INFO);
+        if (i % 10 == 3) { // it restarted, and is the same
+            session_bench_refuse(&bench, CAMERA_BAD_SESSION, false, 0);
+            session_bench_greet(&bench);
+            continue;
+        }
+        session_bench_answer(&bench);
+        expect_running(&bench);
+    }
+    session_bench_tick(&bench);
+    stay_silent(&bench, OP_INFO, 3);
+    expect_outcome(&bench, SESSION_TIMEOUT, SESSION_WATCH);
+}
+END_TEST
+
+START_TEST(test_forget) {
+    struct session_bench bench;
+    begin(&bench, &finish);
+    session_bench_expect(&bench, OP_FINISH);
+    session_forget(&bench.session);
+    ck_assert_int_eq(session_deadline_ms(&bench.session), LINK_NEVER);
+    reply_finished(&bench, 3);
+    expect_running(&bench);
+    ck_assert_int_eq(bench.output.result.order, SESSION_NOTHING);
+    session_tick(&bench.session, bench.now_ms + 100000, &bench.output);
+    ck_assert_uint_eq(bench.output.write.length, 0);
+    // A stranger may come now.
+    bench.serial = "CAM-0002";
+    session_bench_start(&bench, &identify);
+    session_bench_greet(&bench);
+    expect_outcome(&bench, SESSION_DONE, SESSION_IDENTIFY);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("session");
+    TCase *link = tcase_create("link");
+    tcase_add_test(link, test_link_repeats);
+    tcase_add_test(link, test_link_refuses_what_does_not_fit);
+    tcase_add_test(link, test_progress);
+    tcase_add_test(link, test_cap_of_generate);
+    tcase_add_test(link, test_foreign_replies);
+    tcase_add_test(link, test_bytes_as_they_come);
+    tcase_add_test(link, test_replies_that_break_the_protocol);
+    suite_add_tcase(suite, link);
+    TCase *silence = tcase_create("silence");
+    tcase_add_test(silence, test_escalation);
+    tcase_add_test(silence, test_silence_that_ends);
+    tcase_add_test(silence, test_silence_of_one_operation);
+    tcase_add_test(silence, test_a_new_order_drops_the_old_one);
+    suite_add_tcase(suite, silence);
+    TCase *refusals = tcase_create("refusals");
+    tcase_add_test(refusals, test_bad_session);
+    tcase_add_test(refusals, test_refusals_without_end);
+    tcase_add_test(refusals, test_hello_refused);
+    tcase_add_test(refusals, test_busy);
+    tcase_add_test(refusals, test_other_refusals_are_the_answer);
+    suite_add_tcase(suite, refusals);
+    TCase *who = tcase_create("who is there");
+    tcase_add_test(who, test_swapped);
+    tcase_add_test(who, test_probe_takes_anybody);
+    tcase_add_test(who, test_probe_waits);
+    tcase_add_test(who, test_probe_hears_a_slow_camera);
+    tcase_add_test(who, test_probe_later);
+    tcase_add_test(who, test_probe_of_half_a_camera);
+    tcase_add_test(who, test_watch);
+    tcase_add_test(who, test_forget);
+    suite_add_tcase(suite, who);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
