@@ -540,7 +540,7 @@ case_wrong_root() {
     start_hvca
     sed -i 's,^root_file.*,root_file = ca/root.pem,' "$FOLDER/conf.d/30-ca.conf"
     tray
-    expect "CA, a wrong root" 5 'E-CERT-CHAIN .*; check root_file'
+    expect "CA, a wrong root" 2 'E-CA-CONFIG .*root_file does not hold it'
     ok "CA, a wrong root: no camera has a certificate" is "$(cameras_say)" ""
 }
 

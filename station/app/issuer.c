@@ -37,7 +37,8 @@ struct issuer {
     const struct config *config;
     issuer_report *on_report;
     issuer_fault *on_fault;
-    unsigned quarantines; // in a row
+    unsigned quarantines; // in a row, with the same code
+    enum error_code quarantine_code;
     void *context;
     struct pool *pool;
     struct buf *chain;
@@ -82,8 +83,11 @@ static void copy_facts(const struct certificate_facts *facts, struct slice chain
 // A certificate of another camera is an accident; the same fault again and again is a wrong root, a
 // wrong clock or a CA that rewrites names, and buying more of them helps nobody.
 static void count_quarantine(struct issuer *issuer, const struct error *error) {
-    issuer->quarantines += error->code != E_CERT_KEY ? 1 : 0;
-    if (issuer->quarantines >= QUARANTINES_IN_A_ROW && issuer->on_fault != NULL) {
+    bool again = error->code == issuer->quarantine_code;
+    issuer->quarantines = again ? issuer->quarantines + 1 : 1;
+    issuer->quarantine_code = error->code;
+    if (error->code != E_CERT_KEY && issuer->quarantines >= QUARANTINES_IN_A_ROW &&
+        issuer->on_fault != NULL) {
         issuer->on_fault(issuer->context, error);
     }
 }
@@ -104,7 +108,7 @@ static void judge_certificate(struct issuer_ca *ca, const struct issuer_call *ca
     if (x509_check_certificate(ca->trust, from_ca->leaf, from_ca->extra, &expected, &facts,
                                ca->issuer->chain, &result->error)) {
         kept = buf_slice(ca->issuer->chain);
-        ca->issuer->quarantines = 0;
+        ca->issuer->quarantine_code = ERROR_NONE;
     } else {
         kept.length = kept.length < OBJECT_MAX ? kept.length : OBJECT_MAX;
         x509_sha256(from_ca->leaf, facts.sha256);

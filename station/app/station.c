@@ -247,6 +247,9 @@ static void handle_report(void *context, const struct config_ca *ca,
 static void handle_fault(void *context, const struct error *error) {
     struct station *station = context;
     struct error fault = *error;
+    if (!station->buys) {
+        return; // looking again at what is there costs nothing
+    }
     error_prefix(&fault, "several certificates in a row cannot be used");
     pool_hold_submissions(station->pool, true);
     station_stop_with(station, &fault);

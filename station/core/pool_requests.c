@@ -156,15 +156,24 @@ static int64_t choose_stamp(const struct pool *pool, const struct request *reque
     return 0;
 }
 
+// By ca_of.
 struct in_flight {
-    size_t count[UNIT_CREDENTIALS_MAX]; // by ca_of
+    size_t count[UNIT_CREDENTIALS_MAX];
+    size_t with_fetches[UNIT_CREDENTIALS_MAX];
 };
+
+static void count_request(const struct pool *pool, const struct request *request,
+                          struct in_flight *in_flight) {
+    size_t ca = ca_of(pool, request);
+    bool works = request->step >= STEP_CLAIMING && request->step <= STEP_RECONCILING;
+    in_flight->count[ca] += request_is_in_flight(request) ? 1 : 0;
+    in_flight->with_fetches[ca] += works ? 1 : 0;
+}
 
 static struct in_flight count_in_flight(const struct pool *pool) {
     struct in_flight in_flight = {0};
     for (size_t i = 0; i < pool->request_end; i++) {
-        const struct request *request = &pool->requests[i];
-        in_flight.count[ca_of(pool, request)] += request_is_in_flight(request) ? 1 : 0;
+        count_request(pool, &pool->requests[i], &in_flight);
     }
     return in_flight;
 }
@@ -176,10 +185,12 @@ static int64_t may_ask_at(const struct pool *pool, const struct request *request
     size_t ca = ca_of(pool, request);
     const struct breaker *breaker = &pool->breakers[ca];
     bool tripped = breaker->failures >= request->policy->breaker_failures;
-    size_t limit = tripped ? 1 : request->policy->in_flight;
+    // A CA that is out is tried by one request at a time, whatever that one wants.
+    bool is_full = tripped ? in_flight->with_fetches[ca] > 0
+                           : request->purpose != PURPOSE_FETCH &&
+                                 in_flight->count[ca] >= request->policy->in_flight;
     bool held = pool->holds_submissions && request->purpose == PURPOSE_SUBMIT;
-    bool counts = tripped || request->purpose != PURPOSE_FETCH;
-    if (request->step != STEP_DUE || held || (counts && in_flight->count[ca] >= limit)) {
+    if (request->step != STEP_DUE || held || is_full) {
         return INT64_MAX;
     }
     return tripped && breaker->open_ms > request->due_ms ? breaker->open_ms : request->due_ms;
@@ -201,7 +212,7 @@ void pool_turn_requests(struct pool *pool, const struct pool_time *now) {
         }
         struct request_event event = {.kind = REQUEST_ON_DUE};
         step_request(pool, request, now, &event);
-        in_flight.count[ca_of(pool, request)] += request_is_in_flight(request) ? 1 : 0;
+        count_request(pool, request, &in_flight);
     }
 }
 
