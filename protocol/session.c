@@ -240,7 +240,9 @@ static void handle_hello(struct session *session, int64_t now_ms, const struct m
 static void handle_info(struct session *session, int64_t now_ms, const struct message *message,
                         struct session_output *output) {
     const struct message_info *info = &message->info;
-    bool swapped = session->identified && strcmp(session->serial, info->serial) != 0;
+    // Who is first known during a watch came while nobody could be asked.
+    bool swapped = session->identified ? strcmp(session->serial, info->serial) != 0
+                                       : session->order.kind == SESSION_WATCH;
     session->identified = true;
     memcpy(session->serial, info->serial, sizeof session->serial);
     output->result.info = *info;

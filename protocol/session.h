@@ -52,7 +52,7 @@ enum session_outcome {
     SESSION_REFUSED, // camera_error and text; also where its max_payload is too small
     SESSION_TIMEOUT, // silent, also after a new session and a reset
     SESSION_BROKEN,  // its answers break the protocol
-    SESSION_SWAPPED, // another serial answers than the one identified before
+    SESSION_SWAPPED, // another serial than the one identified before; WATCH: or the first one
 };
 
 // Valid until the next call on the same session.

@@ -48,58 +48,6 @@ static void stay_silent(struct session_bench *bench, enum message_op op, int sen
 
 // ---- the link -----------------------------------------------------------------------------------
 
-// The same frame, byte by byte, five times more, each after its time.
-START_TEST(test_link_repeats) {
-    static const uint32_t rates[] = {0, 9600, 115200, 3000000};
-    struct message request = {.op = OP_INFO, .kind = FRAME_REQUEST};
-    for (size_t i = 0; i < ARRAY_LENGTH(rates); i++) {
-        static struct link link;
-        struct link_output output;
-        uint8_t first[64];
-        link_init(&link, rates[i]);
-        link_set_session(&link, 5);
-        ck_assert(link_request(&link, 1000, &request, LINK_REPEATS, 30000, &output));
-        size_t length = output.write.length;
-        ck_assert_uint_le(length, sizeof first);
-        memcpy(first, output.write.data, length);
-        int64_t patience_ms = link.deadline_ms - 1000;
-        int64_t wire_ms = rates[i] == 0 ? 0 : (int64_t)(2 * 10 * (length + 512) * 1000 / rates[i]);
-        ck_assert_int_ge(patience_ms, PATIENCE_MS + wire_ms);
-        ck_assert_int_le(patience_ms, PATIENCE_MS + 2 * wire_ms);
-        int64_t now_ms = 1000;
-        for (int repeat = 0; repeat < LINK_REPEATS; repeat++) {
-            link_tick(&link, link.deadline_ms - 1, &output); // not yet
-            ck_assert_uint_eq(output.write.length, 0);
-            now_ms = link.deadline_ms;
-            link_tick(&link, now_ms, &output);
-            ck_assert_uint_eq(output.write.length, length);
-            ck_assert_mem_eq(output.write.data, first, length);
-            ck_assert_int_eq(link.deadline_ms, now_ms + patience_ms);
-        }
-        link_tick(&link, link.deadline_ms, &output);
-        ck_assert_int_eq(output.event, LINK_SILENT);
-        ck_assert_uint_eq(output.write.length, 0);
-        ck_assert_int_eq(link.deadline_ms, LINK_NEVER);
-        link_tick(&link, now_ms + 1000000, &output);
-        ck_assert_int_eq(output.event, LINK_NOTHING);
-    }
-}
-END_TEST
-
-START_TEST(test_link_refuses_what_does_not_fit) {
-    static struct link link;
-    static const uint8_t subject[200];
-    struct link_output output;
-    struct message request = {.op = OP_GENERATE_KEY, .kind = FRAME_REQUEST};
-    request.generate_key.subject = (struct slice){subject, sizeof subject};
-    link_init(&link, 0);
-    link_set_max_payload(&link, 128);
-    ck_assert(!link_request(&link, 0, &request, 0, 1000, &output));
-    ck_assert_uint_eq(output.write.length, 0);
-    ck_assert_int_eq(link.deadline_ms, LINK_NEVER);
-}
-END_TEST
-
 // Progress moves the deadline, and restores the repeats; the cap ends it.
 START_TEST(test_progress) {
     struct session_bench bench;
@@ -521,6 +469,30 @@ START_TEST(test_watch) {
 }
 END_TEST
 
+// The camera would not say what it is; the next one does.
+START_TEST(test_watch_of_a_stranger) {
+    struct session_bench bench;
+    session_bench_init(&bench, 1024, 512);
+    session_bench_start(&bench, &probe);
+    session_bench_expect(&bench, OP_HELLO);
+    session_bench_answer(&bench);
+    session_bench_expect(&bench, OP_INFO);
+    session_bench_refuse(&bench, CAMERA_INTERNAL, false, 0);
+    expect_outcome(&bench, SESSION_REFUSED, SESSION_PROBE);
+    for (int i = 0; i < 3; i++) {
+        session_bench_start(&bench, &watch);
+        session_bench_tick(&bench);
+        session_bench_expect(&bench, OP_INFO);
+        if (i < 2) {
+            session_bench_refuse(&bench, CAMERA_INTERNAL, false, 0);
+            expect_outcome(&bench, SESSION_REFUSED, SESSION_WATCH);
+        }
+    }
+    session_bench_answer(&bench);
+    expect_outcome(&bench, SESSION_SWAPPED, SESSION_WATCH);
+}
+END_TEST
+
 START_TEST(test_forget) {
     struct session_bench bench;
     begin(&bench, &finish);
@@ -543,8 +515,6 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("session");
     TCase *link = tcase_create("link");
-    tcase_add_test(link, test_link_repeats);
-    tcase_add_test(link, test_link_refuses_what_does_not_fit);
     tcase_add_test(link, test_progress);
     tcase_add_test(link, test_cap_of_generate);
     tcase_add_test(link, test_foreign_replies);
@@ -572,6 +542,7 @@ int main(void) {
     tcase_add_test(who, test_probe_later);
     tcase_add_test(who, test_probe_of_half_a_camera);
     tcase_add_test(who, test_watch);
+    tcase_add_test(who, test_watch_of_a_stranger);
     tcase_add_test(who, test_forget);
     suite_add_tcase(suite, who);
     SRunner *runner = srunner_create(suite);

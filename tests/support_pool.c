@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/support_unit.h"
@@ -97,10 +98,12 @@ void pool_bench_free(struct pool_bench *bench) {
 
 // ---- cameras ------------------------------------------------------------------------------------
 
+static size_t camera_of(const char *serial) {
+    return strlen(serial) > 4 ? strtoul(serial + 4, NULL, 10) : 0; // behind "CAM-"
+}
+
 static size_t camera_in(const struct pool_bench *bench, size_t slot) {
-    size_t camera = 0;
-    sscanf(pool_unit(bench->pool, slot)->info.serial, "CAM-%zu", &camera);
-    return camera;
+    return camera_of(pool_unit(bench->pool, slot)->info.serial);
 }
 
 static void fill_info(struct pool_bench *bench, size_t camera, bool has_key) {
@@ -189,8 +192,7 @@ static void answer_record(struct pool_bench *bench, const struct record *record,
     note_record(bench, record);
     size_t camera = (size_t)(record->credential_id - pool_bench_credential(0));
     if (record->kind == RECORD_ADMIT) {
-        sscanf(record->admission.serial, "CAM-%zu", &camera);
-        answer->unit = bench->records[camera];
+        answer->unit = bench->records[camera_of(record->admission.serial)];
     } else if (record->kind == RECORD_LOAD_CERTIFICATE) {
         unit_bench_fill_key(answer->certificate.spki_sha256, (uint32_t)camera, 0);
         answer->certificate.chain = (struct slice){chain, sizeof chain};

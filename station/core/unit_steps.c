@@ -34,6 +34,7 @@ enum unit_state unit_on_found(struct unit *unit, const struct unit_event *event,
                               struct unit_output *output) {
     unit->info = *event->info;
     unit->verdict = UNIT_NO_VERDICT;
+    unit->error = (struct error){0};
     unit->proved = 0;
     memset(&unit->record, 0, sizeof unit->record);
     if (!text_is_label(unit->info.serial) || strlen(unit->info.serial) >= SERIAL_SIZE) {
