@@ -71,12 +71,31 @@ void unit_bench_set_record(struct unit_bench *bench, uint32_t index, enum reques
     bench->record.is_new = false;
 }
 
+// The store keeps what it is given, for the next visit.
+static void keep_record(struct unit_bench *bench, const struct record *record) {
+    for (uint32_t i = 0; i < bench->record.credential_count; i++) {
+        struct credential_record *credential = &bench->record.credentials[i];
+        if (credential->credential_id != record->credential_id) {
+            continue;
+        }
+        if (record->kind == RECORD_KEY) {
+            credential->has_key = true;
+            memcpy(credential->spki_sha256, record->spki_sha256, SHA256_SIZE);
+        } else if (record->kind == RECORD_CSR) {
+            credential->request = REQUEST_QUEUED;
+        } else if (record->kind == RECORD_INSTALL) {
+            credential->install = record->install;
+        }
+    }
+}
+
 enum unit_state unit_bench_step(struct unit_bench *bench, struct unit_event *event) {
     event->now_ms = ++bench->now_ms;
     unit_step(&bench->unit, event, &bench->output);
     ck_assert_uint_le(bench->output.record_count, UNIT_RECORDS_MAX);
     for (size_t i = 0; i < bench->output.record_count; i++) {
         ck_assert_int_eq(bench->output.records[i].time_ms, bench->now_ms);
+        keep_record(bench, &bench->output.records[i]);
     }
     return bench->unit.state;
 }
@@ -113,9 +132,13 @@ void unit_bench_fill(struct unit_bench *bench, enum unit_event_kind kind,
         event->csr = &bench->csr;
         break;
     case UNIT_ON_ISSUED:
+        bench->record.credentials[bench->about].request = REQUEST_ISSUED;
+        event->credential_id = bench->record.credentials[bench->about].credential_id;
+        event->request = REQUEST_ISSUED;
+        break;
     case UNIT_ON_UNAVAILABLE:
         event->credential_id = bench->record.credentials[bench->about].credential_id;
-        event->request = kind == UNIT_ON_ISSUED ? REQUEST_ISSUED : REQUEST_REFUSED;
+        event->request = REQUEST_REFUSED;
         break;
     case UNIT_ON_CERTIFICATE:
         fill_certificate(bench);
