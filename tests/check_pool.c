@@ -329,6 +329,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("pool");
     TCase *journal = tcase_create("journal");
+    tcase_set_timeout(journal, 120); // a busy machine is no failure
     tcase_add_test(journal, test_held_actions_wait);
     tcase_add_test(journal, test_group_commit);
     tcase_add_test(journal, test_held_for_a_camera_that_left);
@@ -336,6 +337,7 @@ int main(void) {
     tcase_add_test(journal, test_refusal_for_a_camera_that_left);
     suite_add_tcase(suite, journal);
     TCase *conflicts = tcase_create("conflicts");
+    tcase_set_timeout(conflicts, 120);
     tcase_add_test(conflicts, test_conflict_drops_the_held_action);
     tcase_add_test(conflicts, test_conflict_beside_the_held_action);
     tcase_add_test(conflicts, test_two_conflicts);
@@ -343,10 +345,12 @@ int main(void) {
     tcase_add_test(conflicts, test_overflow);
     suite_add_tcase(suite, conflicts);
     TCase *twins = tcase_create("twins");
+    tcase_set_timeout(twins, 120);
     tcase_add_test(twins, test_twins);
     tcase_add_test(twins, test_a_twin_that_is_none);
     suite_add_tcase(suite, twins);
     TCase *rest = tcase_create("rest");
+    tcase_set_timeout(rest, 120);
     tcase_add_test(rest, test_stop);
     tcase_add_test(rest, test_open_slot);
     tcase_add_test(rest, test_state_times);

@@ -435,6 +435,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("pool requests");
     TCase *turn = tcase_create("turn");
+    tcase_set_timeout(turn, 120); // a busy machine is no failure
     tcase_add_test(turn, test_in_flight);
     tcase_add_test(turn, test_intent_first);
     tcase_add_test(turn, test_stamps);
@@ -446,6 +447,7 @@ int main(void) {
     tcase_add_test(turn, test_stop);
     suite_add_tcase(suite, turn);
     TCase *units = tcase_create("units");
+    tcase_set_timeout(units, 120);
     tcase_add_test(units, test_results_that_nobody_waits_for);
     tcase_add_test(units, test_a_unit_that_moves);
     tcase_add_test(units, test_a_unit_that_leaves_with_its_csr);
@@ -454,6 +456,7 @@ int main(void) {
     tcase_add_test(units, test_a_claim_that_is_lost);
     suite_add_tcase(suite, units);
     TCase *many = tcase_create("many");
+    tcase_set_timeout(many, 120);
     tcase_add_test(many, test_more_than_there_are_places);
     tcase_add_test(many, test_a_profile_that_is_not_served);
     suite_add_tcase(suite, many);

@@ -522,6 +522,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("request");
     TCase *way = tcase_create("way");
+    tcase_set_timeout(way, 120); // a busy machine is no failure
     tcase_add_test(way, test_intent_first);
     tcase_add_test(way, test_certificate_at_once);
     tcase_add_test(way, test_certificate_later);
@@ -531,6 +532,7 @@ int main(void) {
     tcase_add_test(way, test_backoff_of_extreme_policies);
     suite_add_tcase(suite, way);
     TCase *doubt = tcase_create("doubt");
+    tcase_set_timeout(doubt, 120);
     tcase_add_test(doubt, test_doubt_takes_scans_and_time);
     tcase_add_test(doubt, test_doubt_needs_both);
     tcase_add_test(doubt, test_scans_that_fail);
@@ -541,6 +543,7 @@ int main(void) {
     tcase_add_test(doubt, test_mixed_up_answers);
     suite_add_tcase(suite, doubt);
     TCase *store = tcase_create("store");
+    tcase_set_timeout(store, 120);
     tcase_add_test(store, test_start_from_each_state);
     tcase_add_test(store, test_no_second_look);
     tcase_add_test(store, test_another_ca);

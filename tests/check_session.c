@@ -515,6 +515,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("session");
     TCase *link = tcase_create("link");
+    tcase_set_timeout(link, 120); // a busy machine is no failure
     tcase_add_test(link, test_progress);
     tcase_add_test(link, test_cap_of_generate);
     tcase_add_test(link, test_foreign_replies);
@@ -522,12 +523,14 @@ int main(void) {
     tcase_add_test(link, test_replies_that_break_the_protocol);
     suite_add_tcase(suite, link);
     TCase *silence = tcase_create("silence");
+    tcase_set_timeout(silence, 120);
     tcase_add_test(silence, test_escalation);
     tcase_add_test(silence, test_silence_that_ends);
     tcase_add_test(silence, test_silence_of_one_operation);
     tcase_add_test(silence, test_a_new_order_drops_the_old_one);
     suite_add_tcase(suite, silence);
     TCase *refusals = tcase_create("refusals");
+    tcase_set_timeout(refusals, 120);
     tcase_add_test(refusals, test_bad_session);
     tcase_add_test(refusals, test_refusals_without_end);
     tcase_add_test(refusals, test_hello_refused);
@@ -535,6 +538,7 @@ int main(void) {
     tcase_add_test(refusals, test_other_refusals_are_the_answer);
     suite_add_tcase(suite, refusals);
     TCase *who = tcase_create("who is there");
+    tcase_set_timeout(who, 120);
     tcase_add_test(who, test_swapped);
     tcase_add_test(who, test_probe_takes_anybody);
     tcase_add_test(who, test_probe_waits);

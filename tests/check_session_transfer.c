@@ -493,23 +493,26 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("session transfer");
     TCase *chunks = tcase_create("chunks");
-    tcase_set_timeout(chunks, 120);
+    tcase_set_timeout(chunks, 120); // a busy machine is no failure
     tcase_add_test(chunks, test_chunks);
     tcase_add_test(chunks, test_object_sizes);
     tcase_add_test(chunks, test_small_answers);
     tcase_add_test(chunks, test_session_lost_in_the_middle);
     suite_add_tcase(suite, chunks);
     TCase *refusals = tcase_create("refusals");
+    tcase_set_timeout(refusals, 120);
     tcase_add_test(refusals, test_hash_mismatch);
     tcase_add_test(refusals, test_bad_offset);
     tcase_add_test(refusals, test_bad_offset_without_end);
     suite_add_tcase(suite, refusals);
     TCase *hostile = tcase_create("hostile");
+    tcase_set_timeout(hostile, 120);
     tcase_add_test(hostile, test_hostile_hello);
     tcase_add_test(hostile, test_hostile_reads);
     tcase_add_test(hostile, test_hostile_writes);
     suite_add_tcase(suite, hostile);
     TCase *orders = tcase_create("orders");
+    tcase_set_timeout(orders, 120);
     tcase_add_test(orders, test_generate);
     tcase_add_test(orders, test_request_that_does_not_fit);
     tcase_add_test(orders, test_prove);

@@ -547,12 +547,14 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("unit");
     TCase *straight = tcase_create("straight way");
+    tcase_set_timeout(straight, 120); // a busy machine is no failure
     tcase_add_test(straight, test_straight_way_with_one_credential);
     tcase_add_test(straight, test_straight_way_with_two_credentials);
     tcase_add_test(straight, test_records_carry_what_was_found);
     tcase_add_test(straight, test_lifecycle_that_is_enough);
     suite_add_tcase(suite, straight);
     TCase *admission = tcase_create("admission");
+    tcase_set_timeout(admission, 120);
     tcase_add_test(admission, test_label);
     tcase_add_test(admission, test_unusable_serials);
     tcase_add_test(admission, test_names_of_the_camera);
@@ -564,6 +566,7 @@ int main(void) {
     tcase_add_test(admission, test_a_profile_that_is_not_configured);
     suite_add_tcase(suite, admission);
     TCase *resume = tcase_create("going on");
+    tcase_set_timeout(resume, 120);
     tcase_add_test(resume, test_resume_before_the_csr);
     tcase_add_test(resume, test_resume_while_the_ca_works);
     tcase_add_test(resume, test_resume_what_is_stuck);

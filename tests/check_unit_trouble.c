@@ -558,6 +558,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("unit trouble");
     TCase *anywhere = tcase_create("in every state");
+    tcase_set_timeout(anywhere, 120); // a busy machine is no failure
     tcase_add_loop_test(anywhere, test_gone_in_every_state, 0, UNIT_STATE_COUNT);
     tcase_add_loop_test(anywhere, test_swapped_in_every_state, 0, UNIT_STATE_COUNT);
     tcase_add_loop_test(anywhere, test_failed_in_every_state, 0, UNIT_STATE_COUNT);
@@ -565,17 +566,20 @@ int main(void) {
     tcase_add_test(anywhere, test_late_events_in_every_state);
     suite_add_tcase(suite, anywhere);
     TCase *ca = tcase_create("the CA");
+    tcase_set_timeout(ca, 120);
     tcase_add_test(ca, test_the_ca_answers_early);
     tcase_add_test(ca, test_unavailable_while_waiting);
     tcase_add_test(ca, test_of_another_credential);
     suite_add_tcase(suite, ca);
     TCase *refusals = tcase_create("refusals");
+    tcase_set_timeout(refusals, 120);
     tcase_add_loop_test(refusals, test_refusals_that_may_pass, 0, ARRAY_LENGTH(asked));
     tcase_add_loop_test(refusals, test_refusals_for_good, 0, ARRAY_LENGTH(asked));
     tcase_add_test(refusals, test_tries_are_of_one_step);
     tcase_add_test(refusals, test_refusals_where_nothing_was_asked);
     suite_add_tcase(suite, refusals);
     TCase *found = tcase_create("what is found");
+    tcase_set_timeout(found, 120);
     tcase_add_test(found, test_bad_csrs);
     tcase_add_test(found, test_bad_certificates_on_record);
     tcase_add_test(found, test_what_confirming_finds);
@@ -586,6 +590,7 @@ int main(void) {
     tcase_add_test(found, test_proofs_are_of_one_visit);
     suite_add_tcase(suite, found);
     TCase *already = tcase_create("already provisioned");
+    tcase_set_timeout(already, 120);
     tcase_add_test(already, test_already_provisioned_spends_nothing);
     tcase_add_test(already, test_a_passed_unit_that_fails_now);
     suite_add_tcase(suite, already);

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# A bench with simulated cameras and a CA, and what to expect of it, for tests/e2e_*.sh. Run from the
-# root of the repository with set -euo pipefail; BUILD names the build tree, JOBS how many cases run
+# A bench with simulated cameras and a CA, and what to expect of it, for tests/e2e_*.sh. Run from
+# the root of the repository with set -euo pipefail; BUILD names the build tree, JOBS how many cases run
 # at once, KEEP=yes leaves the folders behind.
 #
 # A script defines functions case_NAME and calls run_cases NAME... A case runs in a process and a
@@ -16,12 +16,21 @@ WORKERS=()
 STARTED=()
 PREFIX=VX-
 RUN_TIMEOUT_S=120
+# The search for leaks may hang on a busy machine, and of the simulators it says nothing here.
+FIXTURE_ASAN=detect_leaks=0
 
 # ---- cases ---------------------------------------------------------------------------------------
 
-end_all() { # PID...: the processes, stopped ones too, and waits for them
+# The processes, stopped ones too, and waits for them; what does not end by itself is killed.
+end_all() { # PID...
+    local tries
     kill "$@" 2>/dev/null || true
     kill -CONT "$@" 2>/dev/null || true
+    for ((tries = 0; tries < 600; tries++)); do
+        kill -0 "$@" 2>/dev/null || break
+        sleep 0.03
+    done
+    [ "$tries" -lt 600 ] || kill -KILL "$@" 2>/dev/null || true
     wait "$@" 2>/dev/null || true
 }
 
@@ -186,9 +195,9 @@ write_manifest() { # COUNT
 start_cameras() { # COUNT OPTION...: the last transport counts
     local count=$1
     shift
-    "$BUILD/camera-sim" --count "$count" --transport unix --dir "$FOLDER/ports" \
-        --state "$FOLDER/cameras" --serial-prefix "$PREFIX" --model VX-2251L "$@" \
-        >"$FOLDER/cameras.log" 2>&1 &
+    ASAN_OPTIONS=$FIXTURE_ASAN "$BUILD/camera-sim" --count "$count" --transport unix \
+        --dir "$FOLDER/ports" --state "$FOLDER/cameras" --serial-prefix "$PREFIX" \
+        --model VX-2251L "$@" >"$FOLDER/cameras.log" 2>&1 &
     CAMERAS_PID=$!
     STARTED+=("$CAMERAS_PID")
     await "$FOLDER/cameras.log" '^ready'
@@ -203,8 +212,9 @@ make_hvca() {
 # The simulated HVCA becomes the CA of the profile https. Started again it has its port again.
 start_hvca() { # OPTION...
     [ -d "$FOLDER/hvca" ] || make_hvca
-    "$BUILD/hvca-sim" --state "$FOLDER/hvca" --port "${CA_PORT:-0}" --control-port 0 --latency 20 \
-        --latency-jitter 10 --pending 1 "$@" >"$FOLDER/hvca.log" 2>&1 &
+    ASAN_OPTIONS=$FIXTURE_ASAN "$BUILD/hvca-sim" --state "$FOLDER/hvca" --port "${CA_PORT:-0}" \
+        --control-port 0 --latency 20 --latency-jitter 10 --pending 1 "$@" \
+        >"$FOLDER/hvca.log" 2>&1 &
     CA_PID=$!
     STARTED+=("$CA_PID")
     await "$FOLDER/hvca.log" '^control '
