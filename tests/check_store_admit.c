@@ -190,8 +190,8 @@ END_TEST
 
 // One start with a wrong number leaves nothing behind, as often as it happens.
 START_TEST(test_wrong_number) {
-    for (char number = '2'; number <= '9'; number++) {
-        char numbers[] = {number, '\0'};
+    for (int number = '2'; number <= '9'; number++) {
+        char numbers[] = {(char)number, '\0'};
         struct unit_record unit = admit("SN-1", numbers);
         ck_assert_uint_eq(unit.credential_count, 1);
         ck_assert_uint_eq(unit.credentials[0].number, (unsigned)(number - '0'));
