@@ -205,24 +205,33 @@ static void handle_issue(void *context, const struct http_response *response) {
     hvca_call_finish(call, &result);
 }
 
+// Whether it may be sent and what: otherwise `outcome` and `error` say why nothing was.
+static bool write_request(struct hvca_call *call, struct buf **body, enum ca_outcome *outcome,
+                          struct error *error) {
+    struct ca *ca = call->ca;
+    const struct hvca_ask ask = {&ca->policy, &call->request, hvca_ca_now_s(ca)};
+    *outcome = CA_NOT_SENT;
+    if (!hvca_clock_fits(ca, error) ||
+        !hvca_policy_fits(&ca->policy, &call->profile, ask.ca_now_s, false, error)) {
+        return false;
+    }
+    *outcome = CA_REFUSED;
+    return hvca_write_request(&ask, body, error);
+}
+
 static void send_request(struct hvca_call *call) {
     struct ca *ca = call->ca;
     struct error error = {0};
     struct buf *body = NULL;
-    const struct hvca_ask ask = {&ca->policy, &call->request, hvca_ca_now_s(ca)};
-    bool clock_fits = hvca_clock_fits(ca, &error);
-    if (!clock_fits && call->tries++ == 0 && ca->facts == HVCA_FACTS_KNOWN) {
+    enum ca_outcome outcome;
+    if (write_request(call, &body, &outcome, &error)) {
+        hvca_send_issuing(call, body, handle_issue);
+    } else if (error.code == E_CLOCK && call->tries++ == 0 && ca->facts == HVCA_FACTS_KNOWN) {
         // Its last answer may be old, and the computer may have slept since: it is asked anew.
         ca->facts = HVCA_FACTS_UNKNOWN;
         hvca_need_facts(call, send_request);
-    } else if (!clock_fits) {
-        hvca_call_finish_later(call, CA_NOT_SENT, &error);
-    } else if (!hvca_policy_fits(&ca->policy, &call->profile, ask.ca_now_s, false, &error)) {
-        hvca_call_finish_later(call, CA_NOT_SENT, &error);
-    } else if (!hvca_write_request(&ask, &body, &error)) {
-        hvca_call_finish_later(call, CA_REFUSED, &error);
     } else {
-        hvca_send_issuing(call, body, handle_issue);
+        hvca_call_finish_later(call, outcome, &error);
     }
 }
 

@@ -5,32 +5,12 @@
 
 #include "tests/support_unit.h"
 
-// The unit fails, and the failure goes on record before it is shown.
-static void expect_failed(struct unit_bench *bench, enum error_code code) {
-    ck_assert_int_eq(bench->unit.state, UNIT_RECORDING);
-    ck_assert_int_eq(bench->unit.verdict, UNIT_FAIL);
-    ck_assert_int_eq(bench->unit.error.code, code);
-    ck_assert_int_eq(bench->output.action, UNIT_ACT_NONE);
-    ck_assert(!bench->output.hold);
-    ck_assert_uint_eq(bench->output.record_count, 1);
-    ck_assert_int_eq(bench->output.records[0].kind, RECORD_RESULT);
-    ck_assert_int_eq(bench->output.records[0].result, UNIT_FAILED);
-    ck_assert_int_eq(bench->output.records[0].error, code);
-    ck_assert_int_eq(unit_bench_post(bench, UNIT_ON_STORED), UNIT_DONE);
-    ck_assert_int_eq(bench->unit.verdict, UNIT_FAIL);
-}
-
-static void drive_one(struct unit_bench *bench, enum unit_state state) {
-    unit_bench_init(bench, 1);
-    unit_bench_drive(bench, state);
-}
-
 // ---- events that may come at any time -----------------------------------------------------------
 
 START_TEST(test_gone_in_every_state) {
     enum unit_state state = (enum unit_state)_i;
     struct unit_bench bench;
-    drive_one(&bench, state);
+    unit_bench_drive_one(&bench, state);
     unit_bench_post_error(&bench, UNIT_ON_GONE, E_PORT_HANGUP);
     if (state == UNIT_RECORDING) {
         // The result is on its way to the store; that the camera left shows in UNIT_DONE.
@@ -55,7 +35,7 @@ END_TEST
 START_TEST(test_swapped_in_every_state) {
     enum unit_state state = (enum unit_state)_i;
     struct unit_bench bench;
-    drive_one(&bench, state);
+    unit_bench_drive_one(&bench, state);
     unit_bench_post_error(&bench, UNIT_ON_FAILED, E_CAM_SWAPPED);
     if (state == UNIT_RECORDING) {
         ck_assert_int_eq(bench.unit.state, UNIT_RECORDING);
@@ -76,7 +56,7 @@ END_TEST
 START_TEST(test_failed_in_every_state) {
     enum unit_state state = (enum unit_state)_i;
     struct unit_bench bench;
-    drive_one(&bench, state);
+    unit_bench_drive_one(&bench, state);
     enum unit_verdict before = bench.unit.verdict;
     unit_bench_post_error(&bench, UNIT_ON_FAILED, E_CAM_TIMEOUT);
     switch (state) {
@@ -95,7 +75,7 @@ START_TEST(test_failed_in_every_state) {
         ck_assert_uint_eq(bench.output.record_count, 0);
         break;
     default:
-        expect_failed(&bench, E_CAM_TIMEOUT);
+        unit_bench_expect_failed(&bench, E_CAM_TIMEOUT);
         break;
     }
 }
@@ -104,7 +84,7 @@ END_TEST
 START_TEST(test_conflict_in_every_state) {
     enum unit_state state = (enum unit_state)_i;
     struct unit_bench bench;
-    drive_one(&bench, state);
+    unit_bench_drive_one(&bench, state);
     unit_bench_post_error(&bench, UNIT_ON_CONFLICT, E_STORE_CONFLICT);
     if (state == UNIT_EMPTY || state == UNIT_DONE) {
         ck_assert_int_eq(bench.unit.state, state);
@@ -116,7 +96,7 @@ START_TEST(test_conflict_in_every_state) {
         ck_assert_int_eq(bench.unit.error.code, E_STORE_CONFLICT);
         ck_assert_int_eq(bench.output.action, UNIT_ACT_WATCH);
     } else {
-        expect_failed(&bench, E_STORE_CONFLICT);
+        unit_bench_expect_failed(&bench, E_STORE_CONFLICT);
     }
 }
 END_TEST
@@ -136,7 +116,7 @@ START_TEST(test_late_events_in_every_state) {
                 continue;
             }
             struct unit_bench bench;
-            drive_one(&bench, state);
+            unit_bench_drive_one(&bench, state);
             struct unit before = bench.unit;
             unit_bench_post(&bench, kind);
             ck_assert_msg(before.state == bench.unit.state && before.proved == bench.unit.proved &&
@@ -186,16 +166,16 @@ END_TEST
 
 START_TEST(test_unavailable_while_waiting) {
     struct unit_bench bench;
-    drive_one(&bench, UNIT_WAITING);
+    unit_bench_drive_one(&bench, UNIT_WAITING);
     unit_bench_post_error(&bench, UNIT_ON_UNAVAILABLE, E_UNIT_HELD);
-    expect_failed(&bench, E_UNIT_HELD);
+    unit_bench_expect_failed(&bench, E_UNIT_HELD);
 }
 END_TEST
 
 START_TEST(test_of_another_credential) {
     for (int issued = 0; issued < 2; issued++) {
         struct unit_bench bench;
-        drive_one(&bench, UNIT_WAITING);
+        unit_bench_drive_one(&bench, UNIT_WAITING);
         struct unit_event event = {.kind = issued ? UNIT_ON_ISSUED : UNIT_ON_UNAVAILABLE};
         event.credential_id = 999;
         event.request = issued ? REQUEST_ISSUED : REQUEST_REFUSED;
@@ -231,7 +211,7 @@ START_TEST(test_refusals_that_may_pass) {
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct unit_bench bench;
-        drive_one(&bench, asked[_i].state);
+        unit_bench_drive_one(&bench, asked[_i].state);
         for (unsigned tries = 0; tries < bench.policy.retries; tries++) {
             ck_assert_int_eq(unit_bench_refuse(&bench, cases[i].refusal), asked[_i].state);
             ck_assert_int_eq(bench.output.action, asked[_i].action);
@@ -239,7 +219,7 @@ START_TEST(test_refusals_that_may_pass) {
         }
         unit_bench_refuse(&bench, cases[i].refusal);
         ck_assert_ptr_null(strchr(bench.unit.error.text, '\x1b'));
-        expect_failed(&bench, cases[i].code);
+        unit_bench_expect_failed(&bench, cases[i].code);
     }
 }
 END_TEST
@@ -266,9 +246,9 @@ START_TEST(test_refusals_for_good) {
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct unit_bench bench;
-        drive_one(&bench, asked[_i].state);
+        unit_bench_drive_one(&bench, asked[_i].state);
         unit_bench_refuse(&bench, cases[i].refusal);
-        expect_failed(&bench, cases[i].code);
+        unit_bench_expect_failed(&bench, cases[i].code);
     }
 }
 END_TEST
@@ -276,7 +256,7 @@ END_TEST
 // Each step has its own tries, where the camera got on between.
 START_TEST(test_tries_are_of_one_step) {
     struct unit_bench bench;
-    drive_one(&bench, UNIT_GENERATING);
+    unit_bench_drive_one(&bench, UNIT_GENERATING);
     for (int i = 0; i < 2; i++) {
         unit_bench_refuse(&bench, CAMERA_BUSY);
         unit_bench_refuse(&bench, CAMERA_BUSY);
@@ -295,16 +275,16 @@ END_TEST
 
 START_TEST(test_refusals_where_nothing_was_asked) {
     struct unit_bench bench;
-    drive_one(&bench, UNIT_EMPTY);
+    unit_bench_drive_one(&bench, UNIT_EMPTY);
     ck_assert_int_eq(unit_bench_refuse(&bench, CAMERA_INTERNAL), UNIT_DONE);
     ck_assert_int_eq(bench.unit.verdict, UNIT_FAIL);
     ck_assert_uint_eq(bench.output.record_count, 0);
-    drive_one(&bench, UNIT_DONE);
+    unit_bench_drive_one(&bench, UNIT_DONE);
     ck_assert_int_eq(unit_bench_refuse(&bench, CAMERA_INTERNAL), UNIT_DONE);
     ck_assert_int_eq(bench.unit.verdict, UNIT_PASS);
     for (enum unit_state state = UNIT_ADMITTING; state <= UNIT_RECORDING; state++) {
         if (state == UNIT_ADMITTING || state == UNIT_LOADING || state == UNIT_RECORDING) {
-            drive_one(&bench, state);
+            unit_bench_drive_one(&bench, state);
             ck_assert_int_eq(unit_bench_refuse(&bench, CAMERA_INTERNAL), state);
         }
     }
@@ -319,7 +299,7 @@ START_TEST(test_bad_csrs) {
     for (size_t i = 0; i < ARRAY_LENGTH(codes); i++) {
         struct unit_bench bench;
         struct unit_event event;
-        drive_one(&bench, UNIT_FETCHING_CSR);
+        unit_bench_drive_one(&bench, UNIT_FETCHING_CSR);
         unit_bench_fill(&bench, UNIT_ON_CSR, &event);
         switch (i) {
         case 0:
@@ -342,7 +322,7 @@ START_TEST(test_bad_csrs) {
             break;
         }
         unit_bench_step(&bench, &event);
-        expect_failed(&bench, codes[i]);
+        unit_bench_expect_failed(&bench, codes[i]);
         ck_assert_int_eq(bench.unit.record.credentials[0].request, REQUEST_NONE);
     }
 }
@@ -352,7 +332,7 @@ START_TEST(test_bad_certificates_on_record) {
     for (int i = 0; i < 4; i++) {
         struct unit_bench bench;
         struct unit_event event;
-        drive_one(&bench, UNIT_LOADING);
+        unit_bench_drive_one(&bench, UNIT_LOADING);
         unit_bench_fill(&bench, UNIT_ON_CERTIFICATE, &event);
         switch (i) {
         case 0:
@@ -371,7 +351,7 @@ START_TEST(test_bad_certificates_on_record) {
             continue;
         }
         unit_bench_step(&bench, &event);
-        expect_failed(&bench, E_STORE_CONFLICT);
+        unit_bench_expect_failed(&bench, E_STORE_CONFLICT);
     }
 }
 END_TEST
@@ -406,152 +386,8 @@ START_TEST(test_what_confirming_finds) {
             break;
         }
         unit_bench_post(&bench, UNIT_ON_IDENTIFIED);
-        expect_failed(&bench, codes[i]);
+        unit_bench_expect_failed(&bench, codes[i]);
     }
-}
-END_TEST
-
-// ---- reading back and proving -------------------------------------------------------------------
-
-static void read_back(struct unit_bench *bench, size_t length, uint8_t changed) {
-    struct unit_event event;
-    unit_bench_fill(bench, UNIT_ON_READ_BACK, &event);
-    static uint8_t bytes[OBJECT_MAX];
-    memcpy(bytes, event.bytes.data, event.bytes.length);
-    bytes[event.bytes.length - 1] ^= changed;
-    event.bytes = (struct slice){bytes, length};
-    unit_bench_step(bench, &event);
-}
-
-// After an install, it is installed again as often as the policy says; then the unit fails.
-START_TEST(test_read_back_of_an_install) {
-    static const struct {
-        size_t length;
-        uint8_t changed;
-    } cases[] = {{900, 1}, {899, 0}, {901, 0}, {0, 0}};
-    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        struct unit_bench bench;
-        drive_one(&bench, UNIT_READING_BACK);
-        for (unsigned tries = 0; tries < bench.policy.retries; tries++) {
-            read_back(&bench, cases[i].length, cases[i].changed);
-            ck_assert_int_eq(bench.unit.state, UNIT_INSTALLING);
-            ck_assert_int_eq(bench.output.action, UNIT_ACT_INSTALL);
-            ck_assert(bench.output.hold);
-            ck_assert_int_eq(bench.output.records[0].install, INSTALL_STARTED);
-            unit_bench_post(&bench, UNIT_ON_INSTALLED);
-        }
-        read_back(&bench, cases[i].length, cases[i].changed);
-        expect_failed(&bench, E_CAM_READBACK);
-    }
-}
-END_TEST
-
-// What an earlier visit left there is no failure of the camera: it is written over.
-START_TEST(test_read_back_of_what_was_there) {
-    struct unit_bench bench;
-    unit_bench_init(&bench, 1);
-    bench.policy.retries = 0;
-    unit_bench_set_camera(&bench, 0, CREDENTIAL_INSTALLED);
-    unit_bench_set_record(&bench, 0, REQUEST_ISSUED, INSTALL_STARTED);
-    unit_bench_drive(&bench, UNIT_READING_BACK);
-    read_back(&bench, 300, 0);
-    ck_assert_int_eq(bench.unit.state, UNIT_INSTALLING);
-    ck_assert(bench.output.hold);
-    unit_bench_drive(&bench, UNIT_READING_BACK);
-    read_back(&bench, 300, 0);
-    expect_failed(&bench, E_CAM_READBACK);
-}
-END_TEST
-
-// In a locked camera nothing can be written over.
-START_TEST(test_read_back_of_a_locked_camera) {
-    struct unit_bench bench;
-    unit_bench_init(&bench, 1);
-    bench.info.lifecycle = LIFECYCLE_LOCKED;
-    unit_bench_set_camera(&bench, 0, CREDENTIAL_INSTALLED);
-    unit_bench_set_record(&bench, 0, REQUEST_ISSUED, INSTALL_DONE);
-    unit_bench_drive(&bench, UNIT_READING_BACK);
-    read_back(&bench, 300, 0);
-    expect_failed(&bench, E_CAM_LOCKED);
-}
-END_TEST
-
-START_TEST(test_bad_proof) {
-    struct unit_bench bench;
-    drive_one(&bench, UNIT_PROVING);
-    unit_bench_post_error(&bench, UNIT_ON_PROOF, E_CAM_PROOF);
-    expect_failed(&bench, E_CAM_PROOF);
-    ck_assert_uint_eq(bench.unit.proved, 0);
-    // The next visit knows nothing of the failure.
-    unit_bench_post(&bench, UNIT_ON_GONE);
-    unit_bench_drive(&bench, UNIT_DONE);
-    ck_assert_int_eq(bench.unit.verdict, UNIT_PASS);
-    ck_assert_int_eq(bench.unit.error.code, ERROR_NONE);
-}
-END_TEST
-
-// A second visit proves everything again, whatever the record says of the first.
-START_TEST(test_proofs_are_of_one_visit) {
-    struct unit_bench bench;
-    unit_bench_init(&bench, 2);
-    for (uint32_t i = 0; i < 2; i++) {
-        unit_bench_set_camera(&bench, i, CREDENTIAL_INSTALLED);
-        unit_bench_set_record(&bench, i, REQUEST_ISSUED, INSTALL_PROVED);
-    }
-    unit_bench_drive(&bench, UNIT_LOCKING);
-    unit_bench_post_error(&bench, UNIT_ON_GONE, E_PORT_HANGUP);
-    unit_bench_post(&bench, UNIT_ON_IDENTIFIED);
-    ck_assert_int_eq(unit_bench_post(&bench, UNIT_ON_ADMITTED), UNIT_LOADING);
-    unit_bench_drive(&bench, UNIT_PROVING);
-    ck_assert_int_eq(unit_bench_post(&bench, UNIT_ON_PROOF), UNIT_LOADING);
-    ck_assert_uint_eq(bench.unit.current, 1);
-}
-END_TEST
-
-// ---- already provisioned ------------------------------------------------------------------------
-
-static void pass_before(struct unit_bench *bench, uint32_t credentials) {
-    unit_bench_init(bench, credentials);
-    bench->record.result = UNIT_PASSED;
-    bench->info.lifecycle = LIFECYCLE_LOCKED;
-    for (uint32_t i = 0; i < credentials; i++) {
-        unit_bench_set_camera(bench, i, CREDENTIAL_INSTALLED);
-        unit_bench_set_record(bench, i, REQUEST_ISSUED, INSTALL_PROVED);
-    }
-}
-
-// It is read back and proved again; no key, no CSR, no install; the record stays as it is.
-START_TEST(test_already_provisioned_spends_nothing) {
-    struct unit_bench bench;
-    pass_before(&bench, 2);
-    bench.info.key_type_count = 0; // asked for no more
-    for (int i = 0; bench.unit.state != UNIT_DONE; i++) {
-        ck_assert_int_lt(i, 32);
-        unit_bench_post(&bench, unit_bench_next(bench.unit.state));
-        ck_assert_ptr_null(unit_bench_find_record(&bench, RECORD_KEY));
-        ck_assert_ptr_null(unit_bench_find_record(&bench, RECORD_CSR));
-        ck_assert_ptr_null(unit_bench_find_record(&bench, RECORD_REQUEST));
-        ck_assert_ptr_null(unit_bench_find_record(&bench, RECORD_INSTALL));
-        ck_assert_ptr_null(unit_bench_find_record(&bench, RECORD_RESULT));
-        ck_assert_int_ne(bench.output.action, UNIT_ACT_GENERATE);
-        ck_assert_int_ne(bench.output.action, UNIT_ACT_INSTALL);
-    }
-    ck_assert_int_eq(bench.unit.verdict, UNIT_ALREADY);
-    ck_assert_uint_eq(bench.unit.proved, 3);
-}
-END_TEST
-
-// That it does not look so any more is history; it stays passed on record.
-START_TEST(test_a_passed_unit_that_fails_now) {
-    struct unit_bench bench;
-    pass_before(&bench, 1);
-    unit_bench_drive(&bench, UNIT_PROVING);
-    ck_assert_int_eq(unit_bench_post_error(&bench, UNIT_ON_PROOF, E_CAM_PROOF), UNIT_RECORDING);
-    ck_assert_int_eq(bench.output.records[0].kind, RECORD_EVENT);
-    ck_assert_int_eq(bench.output.records[0].result, UNIT_PASSED);
-    ck_assert_int_eq(bench.output.records[0].error, E_CAM_PROOF);
-    unit_bench_post(&bench, UNIT_ON_STORED);
-    ck_assert_int_eq(bench.unit.verdict, UNIT_FAIL);
 }
 END_TEST
 
@@ -583,17 +419,7 @@ int main(void) {
     tcase_add_test(found, test_bad_csrs);
     tcase_add_test(found, test_bad_certificates_on_record);
     tcase_add_test(found, test_what_confirming_finds);
-    tcase_add_test(found, test_read_back_of_an_install);
-    tcase_add_test(found, test_read_back_of_what_was_there);
-    tcase_add_test(found, test_read_back_of_a_locked_camera);
-    tcase_add_test(found, test_bad_proof);
-    tcase_add_test(found, test_proofs_are_of_one_visit);
     suite_add_tcase(suite, found);
-    TCase *already = tcase_create("already provisioned");
-    tcase_set_timeout(already, 120);
-    tcase_add_test(already, test_already_provisioned_spends_nothing);
-    tcase_add_test(already, test_a_passed_unit_that_fails_now);
-    suite_add_tcase(suite, already);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

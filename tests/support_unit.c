@@ -219,3 +219,22 @@ const struct record *unit_bench_find_record(const struct unit_bench *bench, enum
     }
     return NULL;
 }
+
+void unit_bench_expect_failed(struct unit_bench *bench, enum error_code code) {
+    ck_assert_int_eq(bench->unit.state, UNIT_RECORDING);
+    ck_assert_int_eq(bench->unit.verdict, UNIT_FAIL);
+    ck_assert_int_eq(bench->unit.error.code, code);
+    ck_assert_int_eq(bench->output.action, UNIT_ACT_NONE);
+    ck_assert(!bench->output.hold);
+    ck_assert_uint_eq(bench->output.record_count, 1);
+    ck_assert_int_eq(bench->output.records[0].kind, RECORD_RESULT);
+    ck_assert_int_eq(bench->output.records[0].result, UNIT_FAILED);
+    ck_assert_int_eq(bench->output.records[0].error, code);
+    ck_assert_int_eq(unit_bench_post(bench, UNIT_ON_STORED), UNIT_DONE);
+    ck_assert_int_eq(bench->unit.verdict, UNIT_FAIL);
+}
+
+void unit_bench_drive_one(struct unit_bench *bench, enum unit_state state) {
+    unit_bench_init(bench, 1);
+    unit_bench_drive(bench, state);
+}

@@ -53,8 +53,13 @@ enum unit_state unit_bench_refuse(struct unit_bench *bench, enum camera_error ca
 enum unit_event_kind unit_bench_next(enum unit_state state);
 // Goes the straight way until the unit is in `state`; fails the test where it does not come there.
 void unit_bench_drive(struct unit_bench *bench, enum unit_state state);
+// The same for a new bench with one credential.
+void unit_bench_drive_one(struct unit_bench *bench, enum unit_state state);
 
 // The record of that kind in the last output, or NULL.
 const struct record *unit_bench_find_record(const struct unit_bench *bench, enum record_kind kind);
+
+// The unit just failed with `code`, and the failure goes on record before it is shown.
+void unit_bench_expect_failed(struct unit_bench *bench, enum error_code code);
 
 #endif
