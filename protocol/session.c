@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#define MS_PER_S 1000
 #define ORDER_CAP_MS 30000
 #define RESTARTS_MAX 24
 #define BUSY_PAUSE_MAX_MS 10000
@@ -163,9 +164,10 @@ static void session_send_order(struct session *session, int64_t now_ms,
         message.op = OP_FINISH;
         message.finish.lock = order->lock;
         break;
-    case SESSION_BLINK:
+    case SESSION_WATCH:
         message.op = OP_IDENTIFY;
-        message.identify.seconds = order->seconds;
+        message.identify.seconds = order->blink_s;
+        session->blink_ms = now_ms + (int64_t)order->blink_s * MS_PER_S;
         break;
     default:
         assert(false);
@@ -174,7 +176,7 @@ static void session_send_order(struct session *session, int64_t now_ms,
     session_send(session, now_ms, &message, output);
 }
 
-// PROBE, IDENTIFY and WATCH are done with INFO; the others go on to their own request.
+// PROBE, IDENTIFY and WATCH begin and may end with INFO; the others go on to their own request.
 static bool order_is_info(enum session_order_kind kind) {
     return kind == SESSION_PROBE || kind == SESSION_IDENTIFY || kind == SESSION_WATCH;
 }
@@ -199,6 +201,10 @@ static void session_go(struct session *session, int64_t now_ms, enum session_ste
     }
 }
 
+static void session_watch_on(struct session *session, int64_t now_ms) {
+    session_pause(session, now_ms, session->settings.watch_interval_ms, STEP_INFO);
+}
+
 void session_start(struct session *session, int64_t now_ms, const struct session_order *order,
                    struct session_output *output) {
     memset(output, 0, sizeof *output);
@@ -214,12 +220,13 @@ void session_start(struct session *session, int64_t now_ms, const struct session
     session->total = 0;
     session->committing = false;
     session->order_end_ms = now_ms + session->settings.generate_timeout_ms;
+    session->blink_ms = now_ms;
     if (order->kind == SESSION_PROBE) {
         session->identified = false;
         session_pause(session, now_ms, order->pause_ms, STEP_HELLO);
         session_tick(session, now_ms, output);
     } else if (order->kind == SESSION_WATCH) {
-        session_pause(session, now_ms, session->settings.watch_interval_ms, STEP_INFO);
+        session_watch_on(session, now_ms);
     } else {
         session_go(session, now_ms, order_is_info(order->kind) ? STEP_INFO : STEP_ORDER, output);
     }
@@ -251,7 +258,11 @@ static void handle_info(struct session *session, int64_t now_ms, const struct me
     } else if (session->order.kind == SESSION_WATCH) {
         session->escalation = 0;
         session->restarts = 0;
-        session_pause(session, now_ms, session->settings.watch_interval_ms, STEP_INFO);
+        if (session->order.blink_s > 0 && now_ms >= session->blink_ms) {
+            session_send_order(session, now_ms, output);
+        } else {
+            session_watch_on(session, now_ms);
+        }
     } else if (order_is_info(session->order.kind)) {
         session_end(session, SESSION_DONE, output);
     } else {
@@ -311,6 +322,9 @@ static void handle_proof(struct session *session, const struct message *message,
 static void handle_order(struct session *session, int64_t now_ms, const struct message *message,
                          struct session_output *output) {
     switch (message->op) {
+    case OP_IDENTIFY:
+        session_watch_on(session, now_ms);
+        return;
     case OP_READ:
         handle_read(session, now_ms, message, output);
         return;
@@ -357,6 +371,7 @@ static void handle_refusal(struct session *session, int64_t now_ms, const struct
                            struct session_output *output) {
     enum camera_error code = message->error.code;
     bool installing = session->step == STEP_ORDER && session->order.kind == SESSION_INSTALL;
+    bool blinking = session->step == STEP_ORDER && session->order.kind == SESSION_WATCH;
     bool again = ++session->restarts <= RESTARTS_MAX;
     if (again && code == CAMERA_BAD_SESSION && session->step != STEP_HELLO) {
         session_send_hello(session, now_ms, output);
@@ -373,6 +388,9 @@ static void handle_refusal(struct session *session, int64_t now_ms, const struct
         session->offset = 0;
         session->committing = false;
         session_send_order(session, now_ms, output);
+    } else if (blinking) {
+        session->order.blink_s = 0; // it need not know how
+        session_watch_on(session, now_ms);
     } else {
         output->result.camera_error = code;
         memcpy(output->result.text, message->error.text, sizeof output->result.text);

@@ -20,13 +20,12 @@ enum session_order_kind {
     SESSION_NOTHING,
     SESSION_PROBE,    // waits, for ever, for a camera to answer; then as IDENTIFY
     SESSION_IDENTIFY, // INFO, fresh
-    SESSION_WATCH,    // INFO about every second until the camera is gone or another one
+    SESSION_WATCH,    // INFO about every second until the camera is gone or another one; may blink
     SESSION_GENERATE,
     SESSION_FETCH,   // READ until the object is whole
     SESSION_INSTALL, // WRITE the chain and COMMIT it
     SESSION_PROVE,
     SESSION_FINISH,
-    SESSION_BLINK, // IDENTIFY: the camera shows itself to a person
 };
 
 // Slices must stay valid until the result; only `subject` is copied.
@@ -42,7 +41,7 @@ struct session_order {
     uint8_t sha256[SHA256_SIZE]; // INSTALL: of the chain
     uint8_t nonce[MESSAGE_NONCE_SIZE];
     bool lock;
-    uint32_t seconds;  // BLINK
+    uint32_t blink_s;  // WATCH: the camera shows itself to a person, so long and then again; 0: not
     uint32_t pause_ms; // PROBE: before the first HELLO
 };
 
@@ -106,6 +105,7 @@ struct session {
     int64_t resume_ms;      // end of STEP_PAUSE
     enum session_step next; // after STEP_PAUSE
     int64_t order_end_ms;   // of GENERATE, however often it is sent again
+    int64_t blink_ms;       // of WATCH: when to ask for it next
     unsigned escalation;    // 0 the request, 1 a new session, 2 a reset and a new session
     unsigned restarts;      // new sessions, BUSYs and second tries of this order
     bool identified;

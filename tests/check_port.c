@@ -161,6 +161,20 @@ START_TEST(test_what_orders_carry) {
 }
 END_TEST
 
+// Only a camera that failed is asked to show itself.
+START_TEST(test_a_failed_camera_blinks) {
+    static const enum unit_verdict verdicts[] = {UNIT_PASS, UNIT_FAIL};
+    for (size_t i = 0; i < ARRAY_LENGTH(verdicts); i++) {
+        static struct bench bench;
+        init(&bench, UNIT_DONE);
+        bench.unit.verdict = verdicts[i];
+        act(&bench, UNIT_ACT_WATCH);
+        ck_assert_uint_eq(bench.port.session.order.blink_s,
+                          verdicts[i] == UNIT_FAIL ? PORT_BLINK_S : 0);
+    }
+}
+END_TEST
+
 // Whoever answers a probe is a stranger.
 START_TEST(test_probe_forgets) {
     static struct bench bench;
@@ -327,6 +341,7 @@ int main(void) {
     tcase_add_test(port, test_orders);
     tcase_add_test(port, test_what_orders_carry);
     tcase_add_test(port, test_probe_forgets);
+    tcase_add_test(port, test_a_failed_camera_blinks);
     tcase_add_test(port, test_proof);
     tcase_add_test(port, test_bad_proofs);
     tcase_add_test(port, test_good_results);

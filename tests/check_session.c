@@ -6,58 +6,24 @@
 #include "tests/support_session.h"
 
 #define PATIENCE_MS 300
-#define SENDS (1 + LINK_REPEATS)
 
 static const struct session_order finish = {.kind = SESSION_FINISH, .lock = true};
 static const struct session_order identify = {.kind = SESSION_IDENTIFY};
 static const struct session_order watch = {.kind = SESSION_WATCH};
 static const struct session_order probe = {.kind = SESSION_PROBE};
 
-static void expect_outcome(const struct session_bench *bench, enum session_outcome outcome,
-                           enum session_order_kind order) {
-    ck_assert_int_eq(bench->output.result.outcome, outcome);
-    ck_assert_int_eq(bench->output.result.order, order);
-    ck_assert_uint_eq(bench->output.write.length, 0);
-    ck_assert_int_eq(session_deadline_ms(&bench->session), LINK_NEVER);
-}
-
-static void expect_running(const struct session_bench *bench) {
-    ck_assert_int_eq(bench->output.result.outcome, SESSION_RUNNING);
-}
-
-static void begin(struct session_bench *bench, const struct session_order *order) {
-    session_bench_init(bench, 1024, 512);
-    session_bench_identify(bench);
-    session_bench_start(bench, order);
-}
-
-static void reply_finished(struct session_bench *bench, uint8_t lifecycle) {
-    struct message message = {.kind = FRAME_RESPONSE};
-    message.finished.lifecycle = lifecycle;
-    session_bench_reply(bench, &message);
-}
-
-// Nobody answers `sends` copies of the request that was just written.
-static void stay_silent(struct session_bench *bench, enum message_op op, int sends) {
-    for (int i = 0; i < sends; i++) {
-        session_bench_expect(bench, op);
-        expect_running(bench);
-        session_bench_tick(bench);
-    }
-}
-
 // ---- the link -----------------------------------------------------------------------------------
 
 // Progress moves the deadline, and restores the repeats; the cap ends it.
 START_TEST(test_progress) {
     struct session_bench bench;
-    begin(&bench, &finish);
+    session_bench_begin(&bench, &finish);
     session_bench_expect(&bench, OP_FINISH);
     int64_t start_ms = bench.now_ms;
     session_bench_tick(&bench);
     session_bench_expect(&bench, OP_FINISH);
     session_bench_progress(&bench, 2000);
-    expect_running(&bench);
+    session_bench_expect_running(&bench);
     ck_assert_uint_eq(bench.output.write.length, 0);
     ck_assert_int_eq(session_deadline_ms(&bench.session), bench.now_ms + 2000 + PATIENCE_MS);
     session_bench_progress(&bench, 0); // and back again
@@ -77,7 +43,7 @@ END_TEST
 START_TEST(test_cap_of_generate) {
     struct session_bench bench;
     struct session_order order = {.kind = SESSION_GENERATE, .credential = 1, .key_type = KEY_P256};
-    begin(&bench, &order);
+    session_bench_begin(&bench, &order);
     int64_t start_ms = bench.now_ms;
     session_bench_expect(&bench, OP_GENERATE_KEY);
     for (int i = 0; i < 50; i++) {
@@ -90,14 +56,14 @@ START_TEST(test_cap_of_generate) {
     session_bench_progress(&bench, UINT32_MAX);
     ck_assert_int_eq(session_deadline_ms(&bench.session), start_ms + 60000);
     session_bench_tick(&bench);
-    expect_outcome(&bench, SESSION_TIMEOUT, SESSION_GENERATE);
+    session_bench_expect_outcome(&bench, SESSION_TIMEOUT, SESSION_GENERATE);
 }
 END_TEST
 
 // Only a reply to this very request counts: session, sequence, op, and a kind that is a reply.
 START_TEST(test_foreign_replies) {
     struct session_bench bench;
-    begin(&bench, &finish);
+    session_bench_begin(&bench, &finish);
     session_bench_expect(&bench, OP_FINISH);
     static const uint8_t payload[] = {0xa1, 0x01, 0x03};
     for (int i = 0; i < 5; i++) {
@@ -108,13 +74,13 @@ START_TEST(test_foreign_replies) {
         frame.sequence = (uint16_t)(frame.sequence + (i == 1 ? 1 : 0) - (i == 2 ? 1 : 0));
         frame.session += i == 3 ? 1 : 0;
         session_bench_receive_frame(&bench, &frame);
-        expect_running(&bench);
+        session_bench_expect_running(&bench);
         ck_assert_uint_eq(bench.output.write.length, 0);
     }
-    reply_finished(&bench, 3);
-    expect_outcome(&bench, SESSION_DONE, SESSION_FINISH);
+    session_bench_reply_finished(&bench, 3);
+    session_bench_expect_outcome(&bench, SESSION_DONE, SESSION_FINISH);
     ck_assert_uint_eq(bench.output.result.lifecycle, 3);
-    reply_finished(&bench, 2); // once more, late
+    session_bench_reply_finished(&bench, 2); // once more, late
     ck_assert_int_eq(bench.output.result.order, SESSION_NOTHING);
 }
 END_TEST
@@ -122,7 +88,7 @@ END_TEST
 // Noise before, the frame in pieces, a second frame behind it.
 START_TEST(test_bytes_as_they_come) {
     struct session_bench bench;
-    begin(&bench, &finish);
+    session_bench_begin(&bench, &finish);
     session_bench_expect(&bench, OP_FINISH);
     static const uint8_t payload[] = {0xa1, 0x01, 0x03};
     uint8_t wire[3 * 64] = "login: \xff\xfe";
@@ -133,13 +99,13 @@ START_TEST(test_bytes_as_they_come) {
     size_t length = noise + frame_encode(wire + noise, 64, &frame, 0);
     for (size_t i = 0; i + 1 < length; i++) {
         session_receive(&bench.session, bench.now_ms, (struct slice){wire + i, 1}, &bench.output);
-        expect_running(&bench);
+        session_bench_expect_running(&bench);
     }
     length += frame_encode(wire + length, 64, &frame, 0);
     size_t end = noise + (length - noise) / 2 - 1;
     session_receive(&bench.session, bench.now_ms, (struct slice){wire + end, length - end},
                     &bench.output);
-    expect_outcome(&bench, SESSION_DONE, SESSION_FINISH);
+    session_bench_expect_outcome(&bench, SESSION_DONE, SESSION_FINISH);
 }
 END_TEST
 
@@ -149,13 +115,13 @@ START_TEST(test_replies_that_break_the_protocol) {
     for (size_t i = 0; i < ARRAY_LENGTH(lengths); i++) {
         for (enum frame_kind kind = FRAME_RESPONSE; kind <= FRAME_ERROR; kind++) {
             struct session_bench bench;
-            begin(&bench, &finish);
+            session_bench_begin(&bench, &finish);
             session_bench_expect(&bench, OP_FINISH);
             struct frame frame = bench.frame;
             frame.kind = kind;
             frame.payload = (struct slice){bad[i], lengths[i]};
             session_bench_receive_frame(&bench, &frame);
-            expect_outcome(&bench, SESSION_BROKEN, SESSION_FINISH);
+            session_bench_expect_outcome(&bench, SESSION_BROKEN, SESSION_FINISH);
         }
     }
 }
@@ -166,20 +132,20 @@ END_TEST
 // Repeats, a new session, a reset and a new session, and then the end.
 START_TEST(test_escalation) {
     struct session_bench bench;
-    begin(&bench, &finish);
+    session_bench_begin(&bench, &finish);
     uint32_t first = bench.session.link.session;
-    stay_silent(&bench, OP_FINISH, SENDS);
+    session_bench_stay_silent(&bench, OP_FINISH, SESSION_BENCH_SENDS);
     ck_assert(!bench.output.reset);
     session_bench_expect(&bench, OP_HELLO);
     uint32_t second = bench.frame.session;
     ck_assert_uint_ne(second, first);
-    stay_silent(&bench, OP_HELLO, SENDS);
+    session_bench_stay_silent(&bench, OP_HELLO, SESSION_BENCH_SENDS);
     ck_assert(bench.output.reset);
     session_bench_expect(&bench, OP_HELLO);
     ck_assert_uint_ne(bench.frame.session, second);
-    stay_silent(&bench, OP_HELLO, SENDS);
+    session_bench_stay_silent(&bench, OP_HELLO, SESSION_BENCH_SENDS);
     ck_assert(!bench.output.reset);
-    expect_outcome(&bench, SESSION_TIMEOUT, SESSION_FINISH);
+    session_bench_expect_outcome(&bench, SESSION_TIMEOUT, SESSION_FINISH);
     // The next order begins with a session.
     session_bench_start(&bench, &finish);
     session_bench_greet(&bench);
@@ -190,36 +156,36 @@ END_TEST
 // After a new session it looks who is there, and goes on with the request.
 START_TEST(test_silence_that_ends) {
     struct session_bench bench;
-    begin(&bench, &finish);
-    stay_silent(&bench, OP_FINISH, SENDS);
-    stay_silent(&bench, OP_HELLO, 3);
+    session_bench_begin(&bench, &finish);
+    session_bench_stay_silent(&bench, OP_FINISH, SESSION_BENCH_SENDS);
+    session_bench_stay_silent(&bench, OP_HELLO, 3);
     session_bench_greet(&bench);
-    stay_silent(&bench, OP_FINISH, SENDS);
+    session_bench_stay_silent(&bench, OP_FINISH, SESSION_BENCH_SENDS);
     ck_assert(bench.output.reset);
     session_bench_greet(&bench);
     session_bench_expect(&bench, OP_FINISH);
-    reply_finished(&bench, 3);
-    expect_outcome(&bench, SESSION_DONE, SESSION_FINISH);
+    session_bench_reply_finished(&bench, 3);
+    session_bench_expect_outcome(&bench, SESSION_DONE, SESSION_FINISH);
 }
 END_TEST
 
 // A camera that answers HELLO and INFO and nothing else does not keep the slot for ever.
 START_TEST(test_silence_of_one_operation) {
     struct session_bench bench;
-    begin(&bench, &finish);
+    session_bench_begin(&bench, &finish);
     for (int i = 0; i < 2; i++) {
-        stay_silent(&bench, OP_FINISH, SENDS);
+        session_bench_stay_silent(&bench, OP_FINISH, SESSION_BENCH_SENDS);
         ck_assert(bench.output.reset == (i == 1));
         session_bench_greet(&bench);
     }
-    stay_silent(&bench, OP_FINISH, SENDS);
-    expect_outcome(&bench, SESSION_TIMEOUT, SESSION_FINISH);
+    session_bench_stay_silent(&bench, OP_FINISH, SESSION_BENCH_SENDS);
+    session_bench_expect_outcome(&bench, SESSION_TIMEOUT, SESSION_FINISH);
 }
 END_TEST
 
 START_TEST(test_a_new_order_drops_the_old_one) {
     struct session_bench bench;
-    begin(&bench, &finish);
+    session_bench_begin(&bench, &finish);
     session_bench_expect(&bench, OP_FINISH);
     struct frame old = bench.frame;
     session_bench_start(&bench, &identify);
@@ -229,10 +195,10 @@ START_TEST(test_a_new_order_drops_the_old_one) {
     old.kind = FRAME_RESPONSE;
     old.payload = (struct slice){payload, sizeof payload};
     session_bench_receive_frame(&bench, &old);
-    expect_running(&bench);
+    session_bench_expect_running(&bench);
     bench.frame = current;
     session_bench_answer(&bench);
-    expect_outcome(&bench, SESSION_DONE, SESSION_IDENTIFY);
+    session_bench_expect_outcome(&bench, SESSION_DONE, SESSION_IDENTIFY);
     ck_assert_str_eq(bench.output.result.info.serial, "CAM-0001");
 }
 END_TEST
@@ -241,7 +207,7 @@ END_TEST
 
 START_TEST(test_bad_session) {
     struct session_bench bench;
-    begin(&bench, &finish);
+    session_bench_begin(&bench, &finish);
     session_bench_expect(&bench, OP_FINISH);
     uint32_t before = bench.frame.session;
     session_bench_refuse(&bench, CAMERA_BAD_SESSION, false, 0);
@@ -249,8 +215,8 @@ START_TEST(test_bad_session) {
     ck_assert_uint_ne(bench.frame.session, before);
     session_bench_greet(&bench);
     session_bench_expect(&bench, OP_FINISH);
-    reply_finished(&bench, 3);
-    expect_outcome(&bench, SESSION_DONE, SESSION_FINISH);
+    session_bench_reply_finished(&bench, 3);
+    session_bench_expect_outcome(&bench, SESSION_DONE, SESSION_FINISH);
 }
 END_TEST
 
@@ -259,7 +225,7 @@ START_TEST(test_refusals_without_end) {
     static const enum camera_error codes[] = {CAMERA_BAD_SESSION, CAMERA_BUSY};
     for (size_t i = 0; i < ARRAY_LENGTH(codes); i++) {
         struct session_bench bench;
-        begin(&bench, &finish);
+        session_bench_begin(&bench, &finish);
         int rounds = 0;
         while (bench.output.result.outcome == SESSION_RUNNING) {
             ck_assert_int_lt(rounds++, 100);
@@ -271,7 +237,7 @@ START_TEST(test_refusals_without_end) {
                 session_bench_greet(&bench);
             }
         }
-        expect_outcome(&bench, SESSION_REFUSED, SESSION_FINISH);
+        session_bench_expect_outcome(&bench, SESSION_REFUSED, SESSION_FINISH);
         ck_assert_int_eq(bench.output.result.camera_error, codes[i]);
         ck_assert_str_eq(bench.output.result.text, "no");
     }
@@ -285,7 +251,7 @@ START_TEST(test_hello_refused) {
     session_bench_start(&bench, &probe);
     session_bench_expect(&bench, OP_HELLO);
     session_bench_refuse(&bench, CAMERA_BAD_SESSION, false, 0);
-    expect_outcome(&bench, SESSION_REFUSED, SESSION_PROBE);
+    session_bench_expect_outcome(&bench, SESSION_REFUSED, SESSION_PROBE);
 }
 END_TEST
 
@@ -302,15 +268,15 @@ START_TEST(test_busy) {
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct session_bench bench;
-        begin(&bench, &finish);
+        session_bench_begin(&bench, &finish);
         session_bench_expect(&bench, OP_FINISH);
         uint16_t sequence = bench.frame.sequence;
         session_bench_refuse(&bench, CAMERA_BUSY, cases[i].has_detail, cases[i].detail);
-        expect_running(&bench);
+        session_bench_expect_running(&bench);
         ck_assert_uint_eq(bench.output.write.length, 0);
         ck_assert_int_eq(session_deadline_ms(&bench.session), bench.now_ms + cases[i].pause_ms);
-        reply_finished(&bench, 3); // the refusal was the answer
-        expect_running(&bench);
+        session_bench_reply_finished(&bench, 3); // the refusal was the answer
+        session_bench_expect_running(&bench);
         session_bench_tick(&bench);
         session_bench_expect(&bench, OP_FINISH);
         ck_assert_uint_eq(bench.frame.sequence, sequence + 1);
@@ -324,10 +290,10 @@ START_TEST(test_other_refusals_are_the_answer) {
             continue;
         }
         struct session_bench bench;
-        begin(&bench, &finish);
+        session_bench_begin(&bench, &finish);
         session_bench_expect(&bench, OP_FINISH);
         session_bench_refuse(&bench, code, true, 0);
-        expect_outcome(&bench, SESSION_REFUSED, SESSION_FINISH);
+        session_bench_expect_outcome(&bench, SESSION_REFUSED, SESSION_FINISH);
         ck_assert_int_eq(bench.output.result.camera_error, code);
     }
 }
@@ -340,7 +306,7 @@ START_TEST(test_swapped) {
     static const struct session_order *const orders[] = {&finish, &identify, &watch};
     for (size_t i = 0; i < ARRAY_LENGTH(orders); i++) {
         struct session_bench bench;
-        begin(&bench, orders[i]);
+        session_bench_begin(&bench, orders[i]);
         if (orders[i] == &finish) {
             session_bench_expect(&bench, OP_FINISH);
             session_bench_refuse(&bench, CAMERA_BAD_SESSION, false, 0);
@@ -352,155 +318,20 @@ START_TEST(test_swapped) {
         session_bench_expect(&bench, OP_INFO);
         bench.serial = "CAM-0002";
         session_bench_answer(&bench);
-        expect_outcome(&bench, SESSION_SWAPPED, orders[i]->kind);
+        session_bench_expect_outcome(&bench, SESSION_SWAPPED, orders[i]->kind);
         ck_assert_str_eq(bench.output.result.info.serial, "CAM-0002");
     }
 }
 END_TEST
 
-// Whoever answers a probe is a stranger, also where another one was before.
-START_TEST(test_probe_takes_anybody) {
-    struct session_bench bench;
-    session_bench_init(&bench, 1024, 512);
-    session_bench_identify(&bench);
-    bench.serial = "CAM-0002";
-    session_bench_identify(&bench);
-    ck_assert_str_eq(bench.output.result.info.serial, "CAM-0002");
-}
-END_TEST
-
-// A probe never ends by itself, and each try is a new session.
-START_TEST(test_probe_waits) {
-    struct session_bench bench;
-    session_bench_init(&bench, 1024, 512);
-    session_bench_start(&bench, &probe);
-    uint32_t session = 0;
-    for (int i = 0; i < 100; i++) {
-        session_bench_expect(&bench, OP_HELLO);
-        ck_assert_uint_ne(bench.frame.session, session);
-        session = bench.frame.session;
-        int64_t began_ms = bench.now_ms;
-        do {
-            session_bench_tick(&bench);
-            expect_running(&bench);
-            ck_assert(!bench.output.reset);
-            if (bench.output.write.length > 0) {
-                session_bench_expect(&bench, OP_HELLO);
-            }
-            ck_assert_int_lt(bench.now_ms - began_ms, 5000);
-        } while (bench.frame.session == session);
-        ck_assert_int_ge(bench.now_ms - began_ms, 500);
-    }
-    session_bench_greet(&bench);
-    expect_outcome(&bench, SESSION_DONE, SESSION_PROBE);
-}
-END_TEST
-
-// A camera may take half a second for an answer before it owes a sign of life.
-START_TEST(test_probe_hears_a_slow_camera) {
-    struct session_bench bench;
-    session_bench_init(&bench, 1024, 512);
-    session_bench_start(&bench, &probe);
-    session_bench_expect(&bench, OP_HELLO);
-    struct frame hello = bench.frame;
-    int64_t answer_ms = bench.now_ms + 500;
-    while (session_deadline_ms(&bench.session) < answer_ms) {
-        session_bench_tick(&bench);
-    }
-    bench.now_ms = answer_ms;
-    bench.frame = hello;
-    session_bench_answer(&bench);
-    session_bench_expect(&bench, OP_INFO);
-    session_bench_answer(&bench);
-    expect_outcome(&bench, SESSION_DONE, SESSION_PROBE);
-}
-END_TEST
-
-START_TEST(test_probe_later) {
-    struct session_bench bench;
-    struct session_order later = {.kind = SESSION_PROBE, .pause_ms = 2000};
-    begin(&bench, &finish);
-    session_bench_expect(&bench, OP_FINISH);
-    session_bench_start(&bench, &later);
-    ck_assert_uint_eq(bench.output.write.length, 0);
-    ck_assert_int_eq(session_deadline_ms(&bench.session), bench.now_ms + 2000);
-    reply_finished(&bench, 3); // to the order that was dropped
-    expect_running(&bench);
-    session_bench_tick(&bench);
-    session_bench_greet(&bench);
-    expect_outcome(&bench, SESSION_DONE, SESSION_PROBE);
-}
-END_TEST
-
-// Who answers HELLO is there: from then on it is as any other order, and its silence is a failure.
-START_TEST(test_probe_of_half_a_camera) {
-    struct session_bench bench;
-    session_bench_init(&bench, 1024, 512);
-    session_bench_start(&bench, &probe);
-    for (int i = 0; i < 3; i++) {
-        ck_assert(bench.output.reset == (i == 2));
-        session_bench_expect(&bench, OP_HELLO);
-        session_bench_answer(&bench);
-        stay_silent(&bench, OP_INFO, SENDS);
-    }
-    expect_outcome(&bench, SESSION_TIMEOUT, SESSION_PROBE);
-}
-END_TEST
-
-START_TEST(test_watch) {
-    struct session_bench bench;
-    begin(&bench, &watch);
-    for (int i = 0; i < 100; i++) {
-        ck_assert_uint_eq(bench.output.write.length, 0);
-        ck_assert_int_eq(session_deadline_ms(&bench.session), bench.now_ms + 1000);
-        session_bench_tick(&bench);
-        session_bench_expect(&bench, OP_INFO);
-        if (i % 10 == 3) { // it restarted, and is the same
-            session_bench_refuse(&bench, CAMERA_BAD_SESSION, false, 0);
-            session_bench_greet(&bench);
-            continue;
-        }
-        session_bench_answer(&bench);
-        expect_running(&bench);
-    }
-    session_bench_tick(&bench);
-    stay_silent(&bench, OP_INFO, 3);
-    expect_outcome(&bench, SESSION_TIMEOUT, SESSION_WATCH);
-}
-END_TEST
-
-// The camera would not say what it is; the next one does.
-START_TEST(test_watch_of_a_stranger) {
-    struct session_bench bench;
-    session_bench_init(&bench, 1024, 512);
-    session_bench_start(&bench, &probe);
-    session_bench_expect(&bench, OP_HELLO);
-    session_bench_answer(&bench);
-    session_bench_expect(&bench, OP_INFO);
-    session_bench_refuse(&bench, CAMERA_INTERNAL, false, 0);
-    expect_outcome(&bench, SESSION_REFUSED, SESSION_PROBE);
-    for (int i = 0; i < 3; i++) {
-        session_bench_start(&bench, &watch);
-        session_bench_tick(&bench);
-        session_bench_expect(&bench, OP_INFO);
-        if (i < 2) {
-            session_bench_refuse(&bench, CAMERA_INTERNAL, false, 0);
-            expect_outcome(&bench, SESSION_REFUSED, SESSION_WATCH);
-        }
-    }
-    session_bench_answer(&bench);
-    expect_outcome(&bench, SESSION_SWAPPED, SESSION_WATCH);
-}
-END_TEST
-
 START_TEST(test_forget) {
     struct session_bench bench;
-    begin(&bench, &finish);
+    session_bench_begin(&bench, &finish);
     session_bench_expect(&bench, OP_FINISH);
     session_forget(&bench.session);
     ck_assert_int_eq(session_deadline_ms(&bench.session), LINK_NEVER);
-    reply_finished(&bench, 3);
-    expect_running(&bench);
+    session_bench_reply_finished(&bench, 3);
+    session_bench_expect_running(&bench);
     ck_assert_int_eq(bench.output.result.order, SESSION_NOTHING);
     session_tick(&bench.session, bench.now_ms + 100000, &bench.output);
     ck_assert_uint_eq(bench.output.write.length, 0);
@@ -508,7 +339,7 @@ START_TEST(test_forget) {
     bench.serial = "CAM-0002";
     session_bench_start(&bench, &identify);
     session_bench_greet(&bench);
-    expect_outcome(&bench, SESSION_DONE, SESSION_IDENTIFY);
+    session_bench_expect_outcome(&bench, SESSION_DONE, SESSION_IDENTIFY);
 }
 END_TEST
 
@@ -540,13 +371,6 @@ int main(void) {
     TCase *who = tcase_create("who is there");
     tcase_set_timeout(who, 120);
     tcase_add_test(who, test_swapped);
-    tcase_add_test(who, test_probe_takes_anybody);
-    tcase_add_test(who, test_probe_waits);
-    tcase_add_test(who, test_probe_hears_a_slow_camera);
-    tcase_add_test(who, test_probe_later);
-    tcase_add_test(who, test_probe_of_half_a_camera);
-    tcase_add_test(who, test_watch);
-    tcase_add_test(who, test_watch_of_a_stranger);
     tcase_add_test(who, test_forget);
     suite_add_tcase(suite, who);
     SRunner *runner = srunner_create(suite);

@@ -478,18 +478,6 @@ START_TEST(test_prove) {
 }
 END_TEST
 
-START_TEST(test_blink) {
-    struct session_bench bench;
-    struct session_order order = {.kind = SESSION_BLINK, .seconds = 5};
-    begin(&bench, 128, &order);
-    session_bench_expect(&bench, OP_IDENTIFY);
-    ck_assert_uint_eq(bench.request.identify.seconds, 5);
-    struct message message = {.kind = FRAME_RESPONSE};
-    session_bench_reply(&bench, &message);
-    expect_end(&bench, SESSION_DONE);
-}
-END_TEST
-
 int main(void) {
     Suite *suite = suite_create("session transfer");
     TCase *chunks = tcase_create("chunks");
@@ -516,7 +504,6 @@ int main(void) {
     tcase_add_test(orders, test_generate);
     tcase_add_test(orders, test_request_that_does_not_fit);
     tcase_add_test(orders, test_prove);
-    tcase_add_test(orders, test_blink);
     suite_add_tcase(suite, orders);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

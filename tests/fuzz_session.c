@@ -68,12 +68,13 @@ static void check_output(struct fuzz_station *station) {
 
 static void start(struct fuzz_station *station, uint8_t choice) {
     struct session_order order = {
-        .kind = (enum session_order_kind)(SESSION_PROBE + choice % SESSION_BLINK),
+        .kind = (enum session_order_kind)(SESSION_PROBE + choice % SESSION_FINISH),
         .credential = (uint8_t)(1 + choice / 64),
         .key_type = KEY_P256,
         .object = choice & 16 ? OBJECT_CSR : OBJECT_CHAIN,
         .subject = {station->chain, choice & 32 ? SESSION_SUBJECT_MAX : 40},
         .chain = {station->chain, choice & 64 ? MESSAGE_OBJECT_MAX : 300},
+        .blink_s = choice & 8 ? 3 : 0,
         .pause_ms = choice & 128 ? 2000 : 0,
     };
     session_start(&station->session, station->now_ms, &order, &station->output);

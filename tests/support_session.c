@@ -106,3 +106,35 @@ void session_bench_tick(struct session_bench *bench) {
     bench->now_ms = deadline_ms > bench->now_ms ? deadline_ms : bench->now_ms;
     session_tick(&bench->session, bench->now_ms, &bench->output);
 }
+
+void session_bench_expect_outcome(const struct session_bench *bench, enum session_outcome outcome,
+                                  enum session_order_kind order) {
+    ck_assert_int_eq(bench->output.result.outcome, outcome);
+    ck_assert_int_eq(bench->output.result.order, order);
+    ck_assert_uint_eq(bench->output.write.length, 0);
+    ck_assert_int_eq(session_deadline_ms(&bench->session), LINK_NEVER);
+}
+
+void session_bench_expect_running(const struct session_bench *bench) {
+    ck_assert_int_eq(bench->output.result.outcome, SESSION_RUNNING);
+}
+
+void session_bench_begin(struct session_bench *bench, const struct session_order *order) {
+    session_bench_init(bench, 1024, 512);
+    session_bench_identify(bench);
+    session_bench_start(bench, order);
+}
+
+void session_bench_stay_silent(struct session_bench *bench, enum message_op op, int sends) {
+    for (int i = 0; i < sends; i++) {
+        session_bench_expect(bench, op);
+        session_bench_expect_running(bench);
+        session_bench_tick(bench);
+    }
+}
+
+void session_bench_reply_finished(struct session_bench *bench, uint8_t lifecycle) {
+    struct message message = {.kind = FRAME_RESPONSE};
+    message.finished.lifecycle = lifecycle;
+    session_bench_reply(bench, &message);
+}

@@ -9,6 +9,9 @@
 
 #include "protocol/session.h"
 
+// How often a request is sent before the camera counts as silent.
+#define SESSION_BENCH_SENDS (1 + LINK_REPEATS)
+
 struct session_bench {
     struct session session;
     struct session_output output; // of the last call
@@ -32,6 +35,8 @@ void session_bench_reply(struct session_bench *bench, struct message *message);
 void session_bench_refuse(struct session_bench *bench, enum camera_error code, bool has_detail,
                           uint32_t detail);
 void session_bench_progress(struct session_bench *bench, uint32_t max_silence_ms);
+// The answer to FINISH.
+void session_bench_reply_finished(struct session_bench *bench, uint8_t lifecycle);
 // A good answer to HELLO or INFO.
 void session_bench_answer(struct session_bench *bench);
 // HELLO and INFO are asked and answered.
@@ -44,5 +49,14 @@ void session_bench_receive_frame(struct session_bench *bench, const struct frame
 
 // The clock moves to the session's deadline.
 void session_bench_tick(struct session_bench *bench);
+
+// A camera that is known, agreed on 512 bytes, and is given `order`.
+void session_bench_begin(struct session_bench *bench, const struct session_order *order);
+// Nobody answers `sends` copies of the request that was just written.
+void session_bench_stay_silent(struct session_bench *bench, enum message_op op, int sends);
+
+void session_bench_expect_outcome(const struct session_bench *bench, enum session_outcome outcome,
+                                  enum session_order_kind order);
+void session_bench_expect_running(const struct session_bench *bench);
 
 #endif

@@ -54,6 +54,7 @@ void port_act(struct port *port, int64_t monotonic_ms, const struct unit *unit,
         break;
     case UNIT_ACT_WATCH:
         order.kind = SESSION_WATCH;
+        order.blink_s = unit->state == UNIT_DONE && unit->verdict == UNIT_FAIL ? PORT_BLINK_S : 0;
         break;
     case UNIT_ACT_GENERATE:
         fill_generate(port, unit, subject, &order);

@@ -27,6 +27,9 @@ struct port_edge {
 // How long PROBE_LATER waits: time for a watch in another slot to notice that its camera left.
 #define PORT_LATER_MS 2000
 
+// A camera that failed blinks as long as it is left in: the operator sees which one needs a hand.
+#define PORT_BLINK_S 5
+
 struct port {
     const struct port_edge *edge;
     void *context;
