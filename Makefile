@@ -10,11 +10,16 @@ VARIANT ?= release
 B := build/$(VARIANT)
 
 VERSION := 0.1.0
-LIBS := libuv libcurl sqlite3 jansson openssl inih libmicrohttpd gnutls
+LIBS := libuv libcurl sqlite3 jansson openssl inih libmicrohttpd gnutls libusb-1.0 libudev
 LIBS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 LIBS_LDLIBS := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
 CHECK_CFLAGS := $(shell $(PKG_CONFIG) --cflags check libcbor 2>/dev/null)
 CHECK_LDLIBS := $(shell $(PKG_CONFIG) --libs check libcbor 2>/dev/null)
+# Not our headers: their warnings are not ours either.
+USB_CFLAGS := $(patsubst -I%,-isystem%,$(shell $(PKG_CONFIG) --cflags libusbredirparser-0.5 2>/dev/null))
+USB_LDLIBS := $(shell $(PKG_CONFIG) --libs libusbredirparser-0.5 2>/dev/null)
+MOCK_CFLAGS := $(patsubst -I%,-isystem%,$(shell $(PKG_CONFIG) --cflags umockdev-1.0 2>/dev/null))
+MOCK_LDLIBS := $(shell $(PKG_CONFIG) --libs umockdev-1.0 2>/dev/null)
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
 ifdef WERROR
@@ -60,13 +65,14 @@ FUZZERS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/fuzz_*.c))
 BENCHES := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bench_*.c))
 E2E := $(wildcard tests/e2e_*.sh)
 
-.PHONY: all test-programs check demo bench fuzz lint install clean help docs
+.PHONY: all test-programs check check-vm demo bench fuzz lint install clean help docs
 all: $(BINARY) $(FIXTURES)
-test-programs: all $(CHECKS) $(SIMS)
+test-programs: all $(CHECKS) $(SIMS) $(B)/camera-gadget
 
 help:
 	@echo 'make              the program and the simulators, in $(B)'
 	@echo 'make check        every test, with sanitizers (scripts/check also installs what is missing)'
+	@echo 'make check-vm     the tests on USB stacks of a virtual machine, as make check does at its end'
 	@echo 'make demo         a simulated bench, end to end'
 	@echo 'make bench        speed, beside the floor of the cryptography alone'
 	@echo 'make fuzz         every fuzzer for FUZZ_SECONDS (60) each'
@@ -79,7 +85,7 @@ help:
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(SAY) '  CC  $<'
-	$(Q)$(CC) $(CPPFLAGS) $(if $(filter tests/%,$<),$(CHECK_CFLAGS)) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(if $(filter tests/%,$<),$(CHECK_CFLAGS)) $(if $(filter fixtures/camera_usb%,$<),$(USB_CFLAGS)) $(if $(filter tests/check_ports.c tests/check_ports_watch.c tests/mock_%,$<),$(MOCK_CFLAGS)) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The schema is part of the program: its .sql files are embedded.
 $(B)/db/migrations.o: $(MIGRATIONS)
@@ -95,12 +101,28 @@ $(B)/camera-sim: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/camera_sim*.c)) $(L
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
 
+# The simulated cameras once more, on USB: for tests, with libraries of its own.
+USB_SOURCES := $(filter-out fixtures/camera_sim_kinds.c,$(wildcard fixtures/camera_sim*.c fixtures/camera_usb*.c))
+$(B)/camera-usb: $(patsubst %.c,$(B)/%.o,$(USB_SOURCES)) $(LIBRARY)
+	$(SAY) '  LD  $@'
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(USB_LDLIBS) $(LIBS_LDLIBS)
+
+# The reference camera, for a board with a USB device controller.
+$(B)/camera-gadget: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/camera_gadget*.c)) \
+		$(B)/fixtures/camera_sim_crypto.o $(B)/fixtures/camera_sim_store.o $(LIBRARY)
+	$(SAY) '  LD  $@'
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
+
 $(B)/hvca-sim: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/hvca_sim*.c)) $(LIBRARY)
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
 
 # What several test programs share is tests/support_*.c.
 SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/support_*.c))
+$(B)/tests/check_ports $(B)/tests/check_ports_watch: $(B)/tests/mock_bed.o
+$(B)/tests/check_ports $(B)/tests/check_ports_watch: CHECK_LDLIBS += $(MOCK_LDLIBS)
+$(B)/tests/check_usb_rig: $(patsubst %,$(B)/fixtures/camera_%.o,sim_noise usb_descriptor usb_fault \
+	usb_wire usb_mock_call usb_mock_node usb_mock_usbfs)
 $(B)/tests/check_%: $(B)/tests/check_%.o $(SUPPORT) $(LIBRARY)
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LDLIBS) $(LIBS_LDLIBS)
@@ -117,20 +139,39 @@ $(B)/tests/fuzz_%: $(B)/tests/fuzz_%.o $(LIBRARY)
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_LDLIBS)
 
+# The program on a machine whose ports come and go as a test says; see tests/mock_ports.c.
+$(B)/mock-ports: $(B)/tests/mock_ports.o
+	$(SAY) '  LD  $@'
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(MOCK_LDLIBS)
+
 # The program with every transition counted, to be killed at any of them; see tests/kill_at.c.
 KILL_WRAPS := -Wl,--wrap=unit_step,--wrap=request_step,--wrap=pool_committed
 $(B)/birthcert-kill: $(B)/station/app/main.o $(B)/tests/kill_at.o $(LIBRARY)
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(KILL_WRAPS) -o $@ $^ $(LIBS_LDLIBS)
 
+# The program without the padding rule of USB; see tests/unpadded.c.
+$(B)/birthcert-unpadded: $(B)/station/app/main.o $(B)/tests/unpadded.o $(LIBRARY)
+	$(SAY) '  LD  $@'
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=usb_match_device -o $@ $^ $(LIBS_LDLIBS)
+
+# What a wire can do, to measure the station against; see tests/wire_rate.c.
+$(B)/wire-rate: $(B)/tests/wire_rate.o $(LIBRARY)
+	$(SAY) '  LD  $@'
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
+
 # ---- doing things --------------------------------------------------------------------------------
 
-.PHONY: fuzzers e2e-programs
+.PHONY: fuzzers e2e-programs vm-programs
 fuzzers: $(FUZZERS)
-e2e-programs: all $(B)/birthcert-kill
+e2e-programs: all $(B)/birthcert-kill $(B)/mock-ports $(B)/camera-usb
+vm-programs: all $(B)/camera-gadget $(B)/camera-usb $(B)/birthcert-unpadded $(B)/wire-rate
 
 check:
 	scripts/check --no-setup
+
+check-vm:
+	scripts/check-vm
 
 demo:
 	scripts/demo --prepared
@@ -155,6 +196,10 @@ install: all
 	install -D -m 644 protocol/bench.cddl $(DESTDIR)$(prefix)/share/doc/birthcert/bench.cddl
 	install -D -m 644 station/app/OUTPUT.md $(DESTDIR)$(prefix)/share/doc/birthcert/OUTPUT.md
 	install -D -m 644 README.md $(DESTDIR)$(prefix)/share/doc/birthcert/README.md
+	install -D -m 644 scripts/udev/70-birthcert.rules $(DESTDIR)$(prefix)/lib/udev/rules.d/70-birthcert.rules
+	install -D -m 644 scripts/udev/71-birthcert-authorize.rules.example \
+		$(DESTDIR)$(prefix)/share/doc/birthcert/71-birthcert-authorize.rules.example
+	$(if $(DESTDIR),,@echo 'Now, as root, for the USB ports: udevadm control --reload && udevadm trigger')
 
 clean:
 	rm -rf build

@@ -84,11 +84,13 @@ static bool write_unit(struct change *change, const struct known_unit *known, st
     } else {
         query_bind_integer(&query, unit->unit_id);
     }
-    // Nothing given: what is on record stays.
+    // Nothing given: what is on record stays. So do lot and label of a unit that passed: it may be
+    // back on the bench under a label that is not its own.
+    bool has_passed = unit->result == UNIT_PASSED;
     query_bind_text(&query, known->names_are_used ? "" : admission->model);
     query_bind_text(&query, admission->firmware);
-    query_bind_text(&query, admission->lot);
-    query_bind_text(&query, admission->label);
+    query_bind_text(&query, has_passed ? "" : admission->lot);
+    query_bind_text(&query, has_passed ? "" : admission->label);
     query_bind_blob(&query, admission->hardware_id,
                     known->names_are_used ? 0 : admission->hardware_id_length);
     query_bind_blob(&query, admission->boot_id, BOOT_ID_SIZE);

@@ -405,6 +405,11 @@ static void handle_silence(struct session *session, int64_t now_ms, struct sessi
         session_pause(session, now_ms, session->settings.probe_interval_ms, STEP_HELLO);
         return;
     }
+    if (session->order.kind == SESSION_WATCH && session->step == STEP_ORDER) {
+        session->order.blink_s = 0; // only INFO tells whether the camera is there
+        session_watch_on(session, now_ms);
+        return;
+    }
     bool expired = session->order.kind == SESSION_GENERATE && now_ms >= session->order_end_ms;
     bool spent = ++session->escalation > 2 || ++session->restarts > RESTARTS_MAX;
     if (session->order.kind == SESSION_WATCH || expired || spent) {

@@ -230,6 +230,7 @@ static void serial_reset(struct transport *transport) {
 
 const struct transport_ops transport_serial = {
     .name = "serial",
+    .max_payload = 1024,
     .open = serial_open,
     .write = serial_write,
     .reset = serial_reset,

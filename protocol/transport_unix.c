@@ -88,6 +88,7 @@ static void unix_close(struct transport *transport) {
 
 const struct transport_ops transport_unix = {
     .name = "unix",
+    .max_payload = 1024,
     .open = unix_open,
     .write = unix_write,
     .reset = unix_reset,

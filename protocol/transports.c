@@ -8,6 +8,7 @@
 const struct transport_ops *const transport_table[] = {
     &transport_serial,
     &transport_unix,
+    &transport_usb,
     NULL,
 };
 

@@ -150,6 +150,8 @@ START_TEST(test_every_key) {
 }
 END_TEST
 
+#define IDS_4 "1209:ca30, 1209:ca31 0abc:0001\t1209:CA33"
+#define IDS_16 IDS_4 "," IDS_4 "," IDS_4 "," IDS_4
 #define TEXT_65 "12345678901234567890123456789012345678901234567890123456789012345"
 #define TEXT_130 TEXT_65 TEXT_65
 
@@ -181,7 +183,7 @@ static const struct bad bad_texts[] = {
     // keys
     {"[station]\nnames = a\n" GOOD_REST, ".conf:2: [station]", "names is no key; there are name, operator, lot"},
     {"[station]\nlot = a\nlock = no\nlot = b\n" GOOD_REST, ".conf:4:", "lot is already set, on line 2"},
-    {GOOD_REST "speeed = 9600\n", ".conf:7: [slot 1]", "there are serial, unix, speed, wake_line"},
+    {GOOD_REST "speeed = 9600\n", ".conf:7: [slot 1]", "there are serial, usb, unix, speed, wake_line"},
     {GOOD_REST "[ca b]\nbackend = hvca\napi_secret = hunter2\n", ".conf:9:", "set api_secret_file = FILE"},
     {GOOD_REST "[ca b]\nbackend = hvca\napi_key = hunter2\n", ".conf:9:", "set api_key_file = FILE"},
     {GOOD_REST "[ca b]\nca_key = x\n", ".conf:8:", "ca_key_file"},
@@ -207,6 +209,26 @@ static const struct bad bad_texts[] = {
     {GOOD_REST "[slot 2]\nunix = /" TEXT_130 "\n", ".conf:8:", "longer than 107 bytes"},
     {GOOD_REST "[slot 2]\nunix = /x\nspeed = 9600\n", ".conf:9: [slot 2]", "speed: only with serial"},
     {GOOD_REST "[slot 2]\nunix = /x\nwake_line = a\n", ".conf:9: [slot 2]", "wake_line: only with serial"},
+    {GOOD_REST "[slot 2]\nusb = 1-2\nspeed = 9600\n", ".conf:9: [slot 2]", "speed: only with serial"},
+    {GOOD_REST "[slot 2]\nusb = 1-2\nunix = /x\n", ".conf:9: [slot 2]", "this one has usb = 1-2"},
+    {GOOD_REST "[slot 2]\nusb = 1-2\n[slot 3]\nusb = 1-2\n", ".conf:10: [slot 3]", "already that of [slot 2]"},
+    {GOOD_REST "[slot 2]\nusb = 1\n", ".conf:8: [slot 2]", "a USB port such as 1-2"},
+    {GOOD_REST "[slot 2]\nusb = 1-\n", ".conf:8:", "a USB port"},
+    {GOOD_REST "[slot 2]\nusb = 1-2.\n", ".conf:8:", "a USB port"},
+    {GOOD_REST "[slot 2]\nusb = 1.2\n", ".conf:8:", "a USB port"},
+    {GOOD_REST "[slot 2]\nusb = 1-2-3\n", ".conf:8:", "a USB port"},
+    {GOOD_REST "[slot 2]\nusb = 1-0\n", ".conf:8:", "a USB port"},
+    {GOOD_REST "[slot 2]\nusb = 01-2\n", ".conf:8:", "a USB port"},
+    {GOOD_REST "[slot 2]\nusb = 1-256\n", ".conf:8:", "a USB port"},
+    {GOOD_REST "[slot 2]\nusb = 1-1.2.3.4.5.6.7.8\n", ".conf:8:", "a USB port"},
+    {GOOD_REST "[slot 2]\nusb = /dev/bus/usb/001/002\n", ".conf:8:", "a USB port"},
+    {GOOD_REST "[slot 2]\nusb = 1-2:1.0\n", ".conf:8:", "a USB port"},
+    {"[station]\nusb_ids = 1209\n" GOOD_REST, ".conf:2: [station]", "up to 16 VID:PIDs"},
+    {"[station]\nusb_ids = 1209:ca3\n" GOOD_REST, ".conf:2:", "VID:PIDs"},
+    {"[station]\nusb_ids = 1209:ca300\n" GOOD_REST, ".conf:2:", "VID:PIDs"},
+    {"[station]\nusb_ids = 1209:ca30:1\n" GOOD_REST, ".conf:2:", "VID:PIDs"},
+    {"[station]\nusb_ids = 0x1209:0xca30\n" GOOD_REST, ".conf:2:", "VID:PIDs"},
+    {"[station]\nusb_ids = " IDS_16 ",1209:ca30\n" GOOD_REST, ".conf:2:", "VID:PIDs"},
     {GOOD_REST "[slot 2]\nspeed = 9600\n", ".conf:7: [slot 2]", "has no port"},
     {GOOD_REST "[slot 2]\n", ".conf:7: [slot 2]", "has no port"},
     {GOOD_REST "[slot 2]\nserial = /dev/ttyS0\n", ".conf:8: [slot 2]", "already that of [slot 1]"},
@@ -247,6 +269,26 @@ static const struct bad bad_texts[] = {
     {"[slot 1]\nserial = /dev/a\n", "birthcert.conf:", "there is no [profile NAME]"},
 };
 // clang-format on
+
+START_TEST(test_usb) {
+    static const char *const paths[] = {"1-2", "1-2.3", "12-255.1.1.1.1.1.14"};
+    for (size_t i = 0; i < ARRAY_LENGTH(paths); i++) {
+        char text[512];
+        snprintf(text, sizeof text, "[station]\nusb_ids = %s\n%s[slot u]\nusb = %s\n", IDS_16,
+                 GOOD_REST, paths[i]);
+        load_text(text);
+        const struct config_slot *slot = config_find_slot(config, "u");
+        ck_assert_str_eq(slot->transport, "usb");
+        ck_assert_str_eq(slot->path, paths[i]);
+        ck_assert_uint_eq(config->usb_ids.count, 16);
+        ck_assert_uint_eq(config->usb_ids.ids[2].vendor, 0x0abc);
+        ck_assert_uint_eq(config->usb_ids.ids[2].product, 0x0001);
+        ck_assert_uint_eq(config->usb_ids.ids[15].product, 0xca33);
+        config_free(config);
+        config = NULL;
+    }
+}
+END_TEST
 
 START_TEST(test_bad_text) {
     folder_write_text("birthcert.conf", bad_texts[_i].text);
@@ -430,6 +472,7 @@ static Suite *config_suite(void) {
     tcase_add_checked_fixture(reading, set_up, tear_down);
     tcase_add_test(reading, test_defaults);
     tcase_add_test(reading, test_every_key);
+    tcase_add_test(reading, test_usb);
     tcase_add_loop_test(reading, test_bad_text, 0, (int)ARRAY_LENGTH(bad_texts));
     tcase_add_test(reading, test_secret_is_not_repeated);
     tcase_add_test(reading, test_hostile_text_is_escaped);

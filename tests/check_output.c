@@ -105,6 +105,8 @@ static struct store_event event_of(const char *text) {
 static void put_verdict(const char *text) {
     struct error error = error_of(text);
     struct output_verdict verdict = {.slot = text,
+                                     .transport = text,
+                                     .path = text,
                                      .serial = text,
                                      .model = text,
                                      .verdict = UNIT_FAIL,
@@ -270,13 +272,20 @@ START_TEST(test_json_verdicts) {
     } words[] = {{UNIT_PASS, "pass"}, {UNIT_FAIL, "fail"}, {UNIT_ALREADY, "already"}};
     for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
         struct error error = error_of("why");
-        struct output_verdict verdict = {
-            .slot = "1", .serial = "S", .model = "M", .verdict = words[i].verdict, .error = &error};
+        struct output_verdict verdict = {.slot = "1",
+                                         .transport = "usb",
+                                         .path = "1-2",
+                                         .serial = "S",
+                                         .model = "M",
+                                         .verdict = words[i].verdict,
+                                         .error = &error};
         begin(&output_json);
         output.ops->verdict(&output, &verdict);
         end();
         json_t *object = take_line(results, results_length);
         ck_assert_str_eq(string_of(object, "verdict"), words[i].word);
+        ck_assert_str_eq(string_of(object, "transport"), "usb");
+        ck_assert_str_eq(string_of(object, "port"), "1-2");
         ck_assert_int_eq(json_object_get(object, "code") != NULL, words[i].verdict == UNIT_FAIL);
         json_decref(object);
         release();

@@ -326,6 +326,30 @@ START_TEST(test_state_times) {
 }
 END_TEST
 
+// A closed slot ends what is in it and looks for nobody; a label that comes meanwhile is for the next.
+START_TEST(test_a_slot_that_is_closed) {
+    static struct pool_bench bench;
+    pool_bench_init(&bench);
+    pool_open_slot(bench.pool, 0, "", "L");
+    ck_assert_uint_eq(pool_bench_count(&bench, 0, UNIT_ACT_PROBE), 1);
+    pool_bench_drive(&bench, 0, 0, UNIT_PROVING);
+    pool_close_slot(bench.pool, 0);
+    pool_bench_drive(&bench, 0, 0, UNIT_DONE);
+    size_t looks = pool_bench_count(&bench, 0, UNIT_ACT_PROBE);
+    pool_open_slot(bench.pool, 0, "CAM-7", "L");
+    ck_assert_uint_eq(pool_bench_count(&bench, 0, UNIT_ACT_PROBE), looks);
+    pool_close_slot(bench.pool, 0);
+    pool_bench_post(&bench, 0, UNIT_ON_GONE);
+    pool_bench_settle(&bench);
+    ck_assert_int_eq(pool_bench_state(&bench, 0), UNIT_EMPTY);
+    ck_assert_uint_eq(pool_bench_count(&bench, 0, UNIT_ACT_PROBE), looks);
+    pool_open_slot(bench.pool, 0, "CAM-8", "L");
+    ck_assert_uint_eq(pool_bench_count(&bench, 0, UNIT_ACT_PROBE), looks + 1);
+    ck_assert_str_eq(pool_unit(bench.pool, 0)->label, "CAM-8");
+    pool_bench_free(&bench);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("pool");
     TCase *journal = tcase_create("journal");
@@ -333,6 +357,7 @@ int main(void) {
     tcase_add_test(journal, test_held_actions_wait);
     tcase_add_test(journal, test_group_commit);
     tcase_add_test(journal, test_held_for_a_camera_that_left);
+    tcase_add_test(journal, test_a_slot_that_is_closed);
     tcase_add_test(journal, test_admission_of_a_camera_that_left);
     tcase_add_test(journal, test_refusal_for_a_camera_that_left);
     suite_add_tcase(suite, journal);

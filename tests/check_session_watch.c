@@ -163,6 +163,25 @@ START_TEST(test_watch_of_one_that_cannot_blink) {
 }
 END_TEST
 
+// Nor is it gone where it does not answer that at all.
+START_TEST(test_watch_of_one_that_ignores_blinking) {
+    static const struct session_order blink = {.kind = SESSION_WATCH, .blink_s = 1};
+    struct session_bench bench;
+    session_bench_begin(&bench, &blink);
+    session_bench_tick(&bench);
+    session_bench_expect(&bench, OP_INFO);
+    session_bench_answer(&bench);
+    session_bench_stay_silent(&bench, OP_IDENTIFY, 3);
+    for (int i = 0; i < 5; i++) {
+        session_bench_expect_running(&bench);
+        session_bench_tick(&bench);
+        session_bench_expect(&bench, OP_INFO);
+        session_bench_answer(&bench);
+        ck_assert_uint_eq(bench.output.write.length, 0);
+    }
+}
+END_TEST
+
 // The camera would not say what it is; the next one does.
 START_TEST(test_watch_of_a_stranger) {
     struct session_bench bench;
@@ -199,6 +218,7 @@ int main(void) {
     tcase_add_test(waits, test_watch);
     tcase_add_test(waits, test_watch_that_blinks);
     tcase_add_test(waits, test_watch_of_one_that_cannot_blink);
+    tcase_add_test(waits, test_watch_of_one_that_ignores_blinking);
     tcase_add_test(waits, test_watch_of_a_stranger);
     suite_add_tcase(suite, waits);
     SRunner *runner = srunner_create(suite);

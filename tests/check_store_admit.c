@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cameras that come again: with other credentials wanted, or telling something else of themselves.
 #include <check.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -127,6 +128,22 @@ END_TEST
 
 // ---- what a camera says of itself ---------------------------------------------------------------
 
+static const char *label_of(const char *serial) {
+    static char label[SERIAL_SIZE];
+    sqlite3 *connection;
+    sqlite3_stmt *statement;
+    ck_assert_int_eq(sqlite3_open_v2(fixture.path, &connection, SQLITE_OPEN_READONLY, NULL), 0);
+    ck_assert_int_eq(sqlite3_prepare_v2(connection, "SELECT label FROM unit WHERE serial = ?", -1,
+                                        &statement, NULL),
+                     0);
+    sqlite3_bind_text(statement, 1, serial, -1, SQLITE_STATIC);
+    ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
+    text_copy(label, sizeof label, (const char *)sqlite3_column_text(statement, 0));
+    sqlite3_finalize(statement);
+    sqlite3_close(connection);
+    return label;
+}
+
 static struct record admit_otherwise(void) {
     struct record record = store_record_admit(&fixture, "SN-1", 1);
     text_copy(record.admission.model, sizeof record.admission.model, "CAM-8\x1b");
@@ -135,6 +152,21 @@ static struct record admit_otherwise(void) {
     record.admission.hardware_id[0] = 0xff;
     return record;
 }
+
+// It may be back on the bench in another lot, or under a label that is not its own.
+START_TEST(test_lot_and_label_stay_once_passed) {
+    struct unit_record unit = store_make_unit(&fixture, "SN-1", 1, REQUEST_ISSUED, INSTALL_PROVED);
+    char lot[NAME_SIZE];
+    text_copy(lot, sizeof lot, last_row("SN-1").lot);
+    ck_assert_str_ne(lot, "lot 2");
+    pass(&unit);
+    struct record record = admit_otherwise();
+    text_copy(record.admission.label, sizeof record.admission.label, "SN-2");
+    store_accept(&fixture, &record);
+    ck_assert_str_eq(last_row("SN-1").lot, lot);
+    ck_assert_str_eq(label_of("SN-1"), "");
+}
+END_TEST
 
 START_TEST(test_names_stay_from_the_csr_on) {
     struct unit_record unit = store_make_unit(&fixture, "SN-1", 1, REQUEST_QUEUED, INSTALL_NONE);
@@ -256,6 +288,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, test_passed_is_opened_again);
     tcase_add_test(tests, test_passed_without_one);
+    tcase_add_test(tests, test_lot_and_label_stay_once_passed);
     tcase_add_test(tests, test_names_stay_from_the_csr_on);
     tcase_add_test(tests, test_names_stay_for_any_credential);
     tcase_add_test(tests, test_names_change_before_the_csr);

@@ -199,7 +199,7 @@ case_mute() {
     start_cameras 5 --transport pty --fault 0:silent --fault 1:garbage --fault 2:hostile=session
     start_hvca
     tray --wait 4
-    expect "camera, silent" 1 'slot 1: E-CAM-TIMEOUT VX-000001: nothing has answered for 4 s; check power' \
+    expect "camera, silent" 1 'slot 1: E-CAM-TIMEOUT VX-000001: nothing has answered for 4 s on serial .*cam0; check power' \
         '3 x E-CAM-TIMEOUT' '2 passed.* 3 unfinished'
     expect_text "camera, garbage" 'slot 2: E-CAM-TIMEOUT VX-000002'
     expect_text "camera, answers of other sessions" 'slot 3: E-CAM-TIMEOUT VX-000003'

@@ -16,6 +16,10 @@ WORKERS=()
 STARTED=()
 PREFIX=VX-
 RUN_TIMEOUT_S=120
+# Who plays the cameras, and what goes before the program's name on its command line.
+CAMERA_PROGRAM=camera-sim
+CAMERA_TRANSPORT=unix
+STATION_PREFIX=()
 # The search for leaks may hang on a busy machine, and of the simulators it says nothing here.
 FIXTURE_ASAN=detect_leaks=0
 
@@ -195,7 +199,7 @@ write_manifest() { # COUNT
 start_cameras() { # COUNT OPTION...: the last transport counts
     local count=$1
     shift
-    ASAN_OPTIONS=$FIXTURE_ASAN "$BUILD/camera-sim" --count "$count" --transport unix \
+    ASAN_OPTIONS=$FIXTURE_ASAN "$BUILD/$CAMERA_PROGRAM" --count "$count" --transport "$CAMERA_TRANSPORT" \
         --dir "$FOLDER/ports" --state "$FOLDER/cameras" --serial-prefix "$PREFIX" \
         --model VX-2251L "$@" >"$FOLDER/cameras.log" 2>&1 &
     CAMERAS_PID=$!
@@ -262,7 +266,8 @@ start_beside() { # VERB OPTION...
 }
 
 start_birthcert() { # VERB OPTION...: sets STATION_PID
-    "$BUILD/birthcert" "$@" --config "$FOLDER/birthcert.conf" >"$FOLDER/out" 2>"$FOLDER/err" &
+    "${STATION_PREFIX[@]}" "$BUILD/birthcert" "$@" --config "$FOLDER/birthcert.conf" \
+        >"$FOLDER/out" 2>"$FOLDER/err" &
     STATION_PID=$!
     STARTED+=("$STATION_PID")
 }

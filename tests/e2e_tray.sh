@@ -118,7 +118,7 @@ case_absent() {
     rm "$FOLDER/ports/cam2"
     tray --wait 2
     expect "two cameras are not there" 1 '1 passed, 0 already provisioned, 0 failed, 2 unfinished' \
-        'slot 2: E-CAM-TIMEOUT VX-000002: nothing has answered for 2 s; check power' \
+        'slot 2: E-CAM-TIMEOUT VX-000002: nothing has answered for 2 s on unix .*cam1; check power' \
         'slot 3: E-PORT-MISSING .*/ports/cam2: ' '1 x E-CAM-TIMEOUT' '1 x E-PORT-MISSING'
     stop_cameras
     start_cameras 3

@@ -137,7 +137,8 @@ void port_make_pty(void) {
 void port_open_pty_with(uint32_t bit_rate, const char *wake_line) {
     struct error error;
     port_make_pty();
-    struct transport_settings settings = {port.path, bit_rate, wake_line};
+    struct transport_settings settings = {
+        .path = port.path, .bit_rate = bit_rate, .wake_line = wake_line};
     ck_assert_msg(port_open(port.ops, &settings, &port.transport, &error), "%s", error.text);
 }
 

@@ -7,12 +7,12 @@
 
 #include "protocol/transport.h"
 #include "station/app/bench_crypto.h"
+#include "station/app/hubs.h"
 #include "station/base/clock.h"
 #include "station/base/log.h"
 #include "station/core/port.h"
 
 #define REOPEN_MS 500
-#define SERIAL_PAYLOAD 1024
 #define PROBE_INTERVAL_MS 500
 #define WATCH_INTERVAL_MS 1000
 
@@ -25,7 +25,9 @@ struct bench_slot {
     struct loop_timer *timer;    // the session's deadline, or the next try to open
     bool wanted;                 // the unit probes: open it
     bool lost;                   // the unit has not yet been told that the port is closed
-    struct error error;          // why it is closed
+    bool was_used;               // a camera was heard here
+    struct error error;          // why nothing can be heard
+    enum error_code told;        // the last reason that was told, until something is heard
     enum unit_action action;
     struct port port;
 };
@@ -33,12 +35,17 @@ struct bench_slot {
 struct bench {
     struct loop *loop;
     const struct config *config;
+    struct hubs *hubs;
     bench_port_error *on_error;
     void *context;
     struct pool *pool;
     size_t slot_count;
     struct bench_slot *slots;
 };
+
+bool bench_awaits_camera(enum error_code code) {
+    return code == E_PORT_MISSING || code == E_PORT_NOT_CAMERA;
+}
 
 static struct pool_time bench_time(const struct bench *bench) {
     return (struct pool_time){clock_wall_ms(), loop_now_ms(bench->loop)};
@@ -78,8 +85,29 @@ static void take_output(struct bench_slot *slot, const struct session_output *ou
 static void handle_bytes(void *context, struct slice bytes) {
     struct bench_slot *slot = context;
     struct session_output output;
+    slot->was_used = true;
+    slot->told = ERROR_NONE;
+    slot->error = (struct error){0};
     session_receive(&slot->port.session, loop_now_ms(slot->bench->loop), bytes, &output);
     take_output(slot, &output);
+}
+
+static void tell(struct bench_slot *slot, const struct error *error) {
+    const struct bench *bench = slot->bench;
+    if (error->code != slot->told && bench->on_error != NULL) {
+        bench->on_error(bench->context, slot->index, error);
+    }
+    slot->told = error->code;
+}
+
+// That a camera is taken away when it is done is no news; that it goes while it is worked on is.
+static void tell_hangup(struct bench_slot *slot) {
+    const struct unit *unit = pool_unit(slot->bench->pool, slot->index);
+    struct error error = slot->error;
+    if (error.code != E_PORT_HANGUP || unit_is_active(unit)) {
+        error_prefix(&error, "%s %s", slot->config->transport, slot->config->path);
+        tell(slot, &error);
+    }
 }
 
 static void post_gone(struct bench_slot *slot) {
@@ -97,6 +125,7 @@ static void handle_hangup(void *context, const struct error *reason) {
     slot->error = *reason;
     slot->wanted = false;
     session_forget(&slot->port.session);
+    tell_hangup(slot);
     post_gone(slot);
     arm_timer(slot);
 }
@@ -117,19 +146,19 @@ static void start_action(struct bench_slot *slot, const struct unit *unit,
 static void open_slot(struct bench_slot *slot) {
     struct bench *bench = slot->bench;
     struct error error = {0};
-    struct transport_settings settings = {
-        .path = slot->config->path,
-        .bit_rate = slot->config->bit_rate,
-        .wake_line = slot->config->wake_line[0] != '\0' ? slot->config->wake_line : NULL,
-    };
-    if (slot->ops->open(bench->loop, &settings, &slot_events, slot, &slot->transport, &error)) {
-        slot->error = (struct error){0};
+    if (hubs_open_port(bench->hubs, slot->config, HUBS_WAKE, &slot_events, slot, &slot->transport,
+                       &error)) {
+        // A port that fails whenever it is used opens well each time.
+        slot->error.code = slot->error.code == E_PORT_IO ? E_PORT_IO : ERROR_NONE;
         start_action(slot, pool_unit(bench->pool, slot->index), UNIT_ACT_PROBE);
         return;
     }
     slot->transport = NULL;
-    if (error.code != slot->error.code && bench->on_error != NULL) {
-        bench->on_error(bench->context, slot->index, &error);
+    // The second time in a row: while something is plugged in or out, much passes by itself. And that
+    // a camera was taken away is no news.
+    bool is_news = !slot->was_used || !bench_awaits_camera(error.code);
+    if (error.code == slot->error.code && is_news) {
+        tell(slot, &error);
     }
     slot->error = error;
     arm_timer(slot);
@@ -146,6 +175,17 @@ static void handle_timer(void *context) {
         arm_timer(slot);
     } else if (slot->wanted) {
         open_slot(slot);
+    }
+}
+
+// Whoever waits for a camera looks at once.
+static void handle_arrival(void *context) {
+    struct bench *bench = context;
+    for (size_t i = 0; i < bench->slot_count; i++) {
+        struct bench_slot *slot = &bench->slots[i];
+        if (slot->transport == NULL && slot->wanted) {
+            loop_timer_start(slot->timer, 0);
+        }
     }
 }
 
@@ -174,7 +214,8 @@ bool bench_is_busy(const struct bench *bench) {
 }
 
 const struct error *bench_port_state(const struct bench *bench, size_t slot) {
-    return bench->slots[slot].transport == NULL ? &bench->slots[slot].error : NULL;
+    const struct error *error = &bench->slots[slot].error;
+    return error->code != ERROR_NONE ? error : NULL;
 }
 
 static bool init_slot(struct bench *bench, size_t index, struct error *error) {
@@ -188,7 +229,7 @@ static bool init_slot(struct bench *bench, size_t index, struct error *error) {
                                            .bit_rate = slot->config->bit_rate};
     struct session_settings session = {
         .bit_rate = slot->ops != NULL ? transport_bit_rate(slot->ops, &transport) : 0,
-        .max_payload = SERIAL_PAYLOAD,
+        .max_payload = slot->ops != NULL ? slot->ops->max_payload : 0,
         .generate_timeout_ms = bench->config->generate_timeout_ms,
         .probe_interval_ms = PROBE_INTERVAL_MS,
         .watch_interval_ms = WATCH_INTERVAL_MS,
@@ -217,6 +258,11 @@ bool bench_new(struct loop *loop, const struct config *config, bench_port_error 
     bench->config = config;
     bench->on_error = on_error;
     bench->context = context;
+    bench->hubs = hubs_new(loop, config, handle_arrival, bench);
+    if (bench->hubs == NULL) {
+        bench_free(bench);
+        return error_set(error, E_MEMORY, "no memory for %zu slots", config->slot_count);
+    }
     for (; bench->slot_count < config->slot_count; bench->slot_count++) {
         if (!init_slot(bench, bench->slot_count, error)) {
             bench_free(bench);
@@ -242,6 +288,7 @@ void bench_free(struct bench *bench) {
         }
         loop_timer_free(slot->timer);
     }
+    hubs_free(bench->hubs);
     free(bench->slots);
     free(bench);
 }

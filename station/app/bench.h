@@ -13,7 +13,10 @@
 
 struct bench;
 
-// Called when a port cannot be opened, once per reason until it was open.
+// True for a port error that ends by itself once a camera is plugged in.
+bool bench_awaits_camera(enum error_code code);
+
+// Called when a port cannot be opened, or fails, once per reason until something was heard on it.
 typedef void bench_port_error(void *context, size_t slot, const struct error *error);
 
 // `config` and `loop` must outlive the bench. The pool is set before the first action.
@@ -29,7 +32,7 @@ void bench_act(struct bench *bench, size_t slot, const struct unit *unit, enum u
 // True while an order other than probing and watching is in hand.
 bool bench_is_busy(const struct bench *bench);
 
-// Why the port is not open; NULL where it is.
+// Why nothing can be heard from the port; NULL where nothing is known to be wrong with it.
 const struct error *bench_port_state(const struct bench *bench, size_t slot);
 
 #endif

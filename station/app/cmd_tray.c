@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "station/app/bench.h"
 #include "station/app/manifest.h"
 #include "station/app/options.h"
 #include "station/app/progress.h"
@@ -68,7 +69,7 @@ static void handle_port_error(void *context, size_t slot, const struct error *er
     struct tray *tray = context;
     struct tray_row *row = find_row(tray, slot);
     progress_port_error(&tray->status, tray->output, slot, error);
-    if (row != NULL && error->code != E_PORT_MISSING) {
+    if (row != NULL && error_code_class(error->code) != ERROR_CLASS_RETRY) {
         row->finished = true; // waiting does not help; the other slots go on
         row->code = error->code;
         stop_when_finished(tray);
@@ -82,8 +83,10 @@ static enum error_code tell_absent(struct tray *tray, const struct manifest_row 
     if (port != NULL && port->code != ERROR_NONE) {
         return port->code;
     }
-    error_set(&error, E_CAM_TIMEOUT, "%s%snothing has answered for %" PRId64 " s", row->serial,
-              row->serial[0] != '\0' ? ": " : "", tray->wait_ms / 1000);
+    const struct config_slot *slot = &tray->config->slots[row->slot];
+    error_set(&error, E_CAM_TIMEOUT, "%s%snothing has answered for %" PRId64 " s on %s %s",
+              row->serial, row->serial[0] != '\0' ? ": " : "", tray->wait_ms / 1000,
+              slot->transport, slot->path);
     progress_port_error(&tray->status, tray->output, row->slot, &error);
     return error.code;
 }
@@ -189,8 +192,8 @@ static int status_of_rows(const struct tray *tray) {
         int status = row->verdict == UNIT_NO_VERDICT && row->code == ERROR_NONE
                          ? EXIT_UNIT_FAILED
                          : exit_status_of(&error);
-        if (row->code == E_CAM_TIMEOUT || row->code == E_PORT_MISSING ||
-            row->code == E_PORT_HANGUP) {
+        if (row->code == E_CAM_TIMEOUT || row->code == E_PORT_HANGUP || row->code == E_PORT_IO ||
+            bench_awaits_camera(row->code)) {
             status = EXIT_UNIT_FAILED; // it was the camera that was not there
         }
         worst = status > worst ? status : worst;

@@ -12,19 +12,26 @@
 #include "ca-client/ca.h"
 #include "ca-client/profile.h"
 #include "db/record.h"
+#include "protocol/transport.h"
 #include "station/base/error.h"
 
 #define CONFIG_SLOTS_MAX 256
 #define CONFIG_CAS_MAX 8
 #define CONFIG_PROFILES_MAX UNIT_CREDENTIALS_MAX
 
+// Cameras that do not show the bench's USB interface, and are known by their VID:PID.
+struct config_usb_ids {
+    size_t count;
+    struct usb_id ids[TRANSPORT_USB_IDS_MAX];
+};
+
 // [slot NAME]: one place on the bench that a camera is plugged into.
 struct config_slot {
     char name[NAME_SIZE];
-    char transport[NAME_SIZE]; // "serial" or "unix", by which of the keys was given
-    char path[256];
-    uint32_t bit_rate;   // 0: the transport's default
-    char wake_line[129]; // "" for none
+    char transport[NAME_SIZE]; // "serial", "usb" or "unix", by which of the keys was given
+    char path[256];            // usb: the port path, as 1-2.3
+    uint32_t bit_rate;         // 0: the transport's default
+    char wake_line[129];       // "" for none
 };
 
 struct config_ca {
@@ -40,6 +47,7 @@ struct config {
     bool lock; // [station] lock = yes: FINISH locks the camera; the default
     // Policy of retries and deadlines, milliseconds.
     uint32_t generate_timeout_ms; // cap for GENERATE_KEY, default 300 s
+    struct config_usb_ids usb_ids;
 
     char store_path[512]; // [store] path; a relative one is relative to the file's folder
 

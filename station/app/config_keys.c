@@ -48,6 +48,9 @@ const struct config_key config_keys[] = {
     {CONFIG_STATION, "generate_timeout", CONFIG_DURATION, AT(struct config, generate_timeout_ms),
      .minimum = 1000, .maximum = 3600000, .initial = "300s",
      .comment = "How long a camera may take to make its key."},
+    {CONFIG_STATION, "usb_ids", CONFIG_USB_IDS, AT(struct config, usb_ids),
+     .initial = "", .comment = "USB cameras that are known by their VID:PID, as 1209:ca30, beside those that have\n"
+                               "the bench's own interface (class ff, subclass 43, protocol 01)."},
 
     {CONFIG_STORE, "path", CONFIG_FILE, AT(struct config, store_path),
      .initial = "birthcert.db", .starter = "birthcert.db",
@@ -134,8 +137,12 @@ const struct config_key config_keys[] = {
 
     {CONFIG_SLOT, "serial", CONFIG_PORT, AT(struct config_slot, path),
      .initial = "", .starter = "/dev/ttyUSB0",
-     .comment = "A serial port or USB serial adapter. The names below /dev/serial/by-path stay with\n"
-                "the socket that the cable is plugged into; /dev/ttyUSB0 may change at each start."},
+     .comment = "A serial port or a USB serial adapter. The names below /dev/serial/by-path stay with\n"
+                "the socket that the cable is plugged into; /dev/ttyUSB0 may change at each start.\n"
+                "`birthcert ports` shows what is plugged in where."},
+    {CONFIG_SLOT, "usb", CONFIG_USB_PORT, AT(struct config_slot, path),
+     .initial = "", .comment = "Instead of serial: the USB port that cameras are plugged into, as `birthcert ports`\n"
+                               "names it. The name stays with the socket, whatever is plugged in."},
     {CONFIG_SLOT, "unix", CONFIG_PORT, AT(struct config_slot, path), .maximum = SOCKET_PATH_MAX,
      .initial = "", .comment = "Instead of serial: the socket of a simulated camera."},
     {CONFIG_SLOT, "speed", CONFIG_NUMBER, AT(struct config_slot, bit_rate), .minimum = 300,
@@ -205,9 +212,12 @@ static const char *const allowed_texts[] = {
     [CONFIG_LIST] = "up to 4 names, separated by commas",
     [CONFIG_BUILT_IN] = "https or idevid",
     [CONFIG_PORT] = "a path",
+    [CONFIG_USB_PORT] = "a USB port such as 1-2 or 1-2.3: bus, then the ports on the way",
+    [CONFIG_USB_IDS] = "up to 16 VID:PIDs such as 1209:ca30, separated by commas",
     [CONFIG_REFUSED] = "",
 };
 _Static_assert(PROFILE_LIST_MAX == 4, "the text says 4");
+_Static_assert(TRANSPORT_USB_IDS_MAX == 16, "the text says 16");
 
 static void add_range(struct words *words, const struct config_key *key) {
     unsigned minimum = key->minimum;

@@ -34,6 +34,8 @@ enum config_type {
     CONFIG_LIST,      // char[PROFILE_LIST_MAX][PROFILE_TEXT_SIZE]: comma-separated
     CONFIG_BUILT_IN,  // the name of a built-in profile, which fills the whole section
     CONFIG_PORT,      // struct config_slot: path, and the transport that the key is named after
+    CONFIG_USB_PORT,  // the same, where the path is that of a USB port
+    CONFIG_USB_IDS,   // struct config_usb_ids
     CONFIG_REFUSED,   // a secret that must not stand here; `comment` says what to use
 };
 

@@ -8,6 +8,7 @@
 #include "ca-client/ca.h"
 #include "protocol/message.h"
 #include "station/app/config.h"
+#include "station/app/config_usb.h"
 
 #define MS_PER_S 1000
 
@@ -248,7 +249,10 @@ static bool set_port(const struct config_key *key, const char *value, const char
         return error_set(error, E_CONFIG, "%s: a slot has one port, and this one has %s = %.100s",
                          key->name, slot->transport, slot->path);
     }
-    if (!join_path(key, value, folder, path, capacity, error)) {
+    if (key->type == CONFIG_USB_PORT && !config_is_usb_path(value)) {
+        return fail_value(key, value, error);
+    }
+    if (!join_path(key, value, key->type == CONFIG_USB_PORT ? "" : folder, path, capacity, error)) {
         return false;
     }
     return text_copy(slot->transport, sizeof slot->transport, key->name) &&
@@ -296,7 +300,10 @@ bool config_value_set(const struct config_key *key, const char *value, const cha
         return set_list(key, value, member, error);
     case CONFIG_BUILT_IN:
         return set_built_in(key, value, base, error);
+    case CONFIG_USB_IDS:
+        return config_read_usb_ids(value, member) || fail_value(key, value, error);
     case CONFIG_PORT:
+    case CONFIG_USB_PORT:
         return set_port(key, value, folder, base, error);
     case CONFIG_REFUSED:
         break;

@@ -8,7 +8,9 @@
 
 #include "db/store.h"
 #include "protocol/transport.h"
+#include "station/app/bench.h"
 #include "station/app/doctor.h"
+#include "station/app/hubs.h"
 #include "station/io/loop.h"
 
 #define MIB ((uint64_t)1024 * 1024)
@@ -174,30 +176,24 @@ static void ignore_hangup(void *context, const struct error *reason) {
     (void)reason;
 }
 
-static bool try_port(struct loop *loop, const struct config_slot *slot, struct error *error) {
+static bool try_port(struct hubs *hubs, const struct config_slot *slot, struct error *error) {
     static const struct transport_events events = {ignore_bytes, ignore_hangup};
-    const struct transport_ops *ops = transport_find(slot->transport);
-    // No wake line: nothing is to be started on the camera.
-    struct transport_settings settings = {.path = slot->path, .bit_rate = slot->bit_rate};
     struct transport *transport = NULL;
-    if (ops == NULL) {
-        return error_set(error, E_INTERNAL, "there is no transport %s", slot->transport);
-    }
-    if (!ops->open(loop, &settings, &events, NULL, &transport, error)) {
+    if (!hubs_open_port(hubs, slot, HUBS_QUIET, &events, NULL, &transport, error)) {
         return false;
     }
-    ops->close(transport);
+    transport_find(slot->transport)->close(transport);
     return true;
 }
 
-static void check_slot(struct doctor *doctor, struct loop *loop, const struct config_slot *slot) {
+static void check_slot(struct doctor *doctor, struct hubs *hubs, const struct config_slot *slot) {
     char subject[NAME_SIZE + 8];
     struct error error;
     snprintf(subject, sizeof subject, "slot %s", slot->name);
-    if (try_port(loop, slot, &error)) {
+    if (try_port(hubs, slot, &error)) {
         doctor_ok(doctor, subject, "%s: opens", slot->path);
-    } else if (error.code == E_PORT_MISSING) {
-        doctor_warn_error(doctor, subject, &error); // an adapter that is plugged in later
+    } else if (bench_awaits_camera(error.code)) {
+        doctor_warn_error(doctor, subject, &error); // what belongs there is plugged in later
     } else {
         doctor_fault(doctor, subject, &error);
     }
@@ -206,6 +202,7 @@ static void check_slot(struct doctor *doctor, struct loop *loop, const struct co
 void doctor_check_slots(struct doctor *doctor) {
     static const char subject[] = "slots";
     struct loop *loop = NULL;
+    struct hubs *hubs = NULL;
     struct error error;
     if (doctor->station_runs) {
         // Held by us for a moment only, a port would still be busy for the station's next try.
@@ -216,8 +213,10 @@ void doctor_check_slots(struct doctor *doctor) {
         doctor_fault(doctor, subject, &error);
         return;
     }
-    for (size_t i = 0; i < doctor->config->slot_count; i++) {
-        check_slot(doctor, loop, &doctor->config->slots[i]);
+    hubs = hubs_new(loop, doctor->config, NULL, NULL);
+    for (size_t i = 0; hubs != NULL && i < doctor->config->slot_count; i++) {
+        check_slot(doctor, hubs, &doctor->config->slots[i]);
     }
+    hubs_free(hubs);
     loop_free(loop);
 }

@@ -10,7 +10,7 @@
 #include "station/base/clock.h"
 
 enum global_option {
-    GLOBAL_CONFIG = 1000,
+    GLOBAL_CONFIG = 1 << 16, // above every option of a verb
     GLOBAL_JSON,
     GLOBAL_NO_COLOR,
     GLOBAL_VERBOSE,
@@ -32,6 +32,8 @@ static const struct option option_table[] = {
     {"until", required_argument, NULL, OPTION_UNTIL},
     {"format", required_argument, NULL, OPTION_FORMAT},
     {"wait", required_argument, NULL, OPTION_WAIT},
+    {"watch", no_argument, NULL, OPTION_WATCH},
+    {"scan", no_argument, NULL, OPTION_SCAN},
     {NULL, 0, NULL, 0},
 };
 
@@ -96,6 +98,12 @@ static bool take_option(int code, struct options *options, struct error *error) 
         return read_time("until", &options->until_ms, error);
     case OPTION_FORMAT:
         options->format = optarg;
+        return true;
+    case OPTION_SCAN:
+        options->scan = true;
+        return true;
+    case OPTION_WATCH:
+        options->watch = true;
         return true;
     default:
         return read_wait(options, error);

@@ -20,6 +20,8 @@ enum option_set {
     OPTION_UNTIL = 1 << 6,
     OPTION_FORMAT = 1 << 7,
     OPTION_WAIT = 1 << 8,
+    OPTION_WATCH = 1 << 9,
+    OPTION_SCAN = 1 << 10,
 };
 
 // NULL, 0 or false where not given. Strings point into argv.
@@ -39,6 +41,8 @@ struct options {
     const char *format;
     uint32_t wait_s;
     bool has_wait;
+    bool watch;
+    bool scan;
     const char *argument;
 };
 
@@ -74,6 +78,7 @@ int cmd_list(const struct options *options, struct output *output);
 int cmd_show(const struct options *options, struct output *output);
 int cmd_export(const struct options *options, struct output *output);
 int cmd_reconcile(const struct options *options, struct output *output);
+int cmd_ports(const struct options *options, struct output *output);
 int cmd_diagram(const struct options *options, struct output *output);
 
 #endif

@@ -27,6 +27,8 @@ int exit_status_of(const struct error *error);
 
 struct output_verdict {
     const char *slot;
+    const char *transport; // and path: the slot's port
+    const char *path;
     const char *serial; // "" where the camera did not say
     const char *model;
     enum unit_verdict verdict;

@@ -68,6 +68,8 @@ static void put_verdict(struct output *output, const struct output_verdict *verd
     json_t *object = begin("verdict");
     set_text(object, "verdict", words[verdict->verdict]);
     set_text(object, "slot", verdict->slot);
+    set_text(object, "transport", verdict->transport);
+    set_text(object, "port", verdict->path);
     set_text(object, "serial", verdict->serial);
     set_text(object, "model", verdict->model);
     set_number(object, "elapsed_ms", verdict->elapsed_ms);

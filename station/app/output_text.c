@@ -27,8 +27,9 @@ static void put_verdict(struct output *output, const struct output_verdict *verd
         return;
     }
     const char *remedy = error_code_remedy(verdict->error->code);
-    fprintf(output->results, "  %s %s%s%s\n", error_code_text(verdict->error->code),
-            SAFE(verdict->error->text), remedy[0] != '\0' ? "; " : "", remedy);
+    fprintf(output->results, "  %s %s%s%s [%s %s]\n", error_code_text(verdict->error->code),
+            SAFE(verdict->error->text), remedy[0] != '\0' ? "; " : "", remedy,
+            SAFE(verdict->transport), SAFE(verdict->path));
 }
 
 static void put_check(struct output *output, const struct output_check *check) {

@@ -17,6 +17,8 @@ void progress_verdict(struct progress *status, struct output *output, size_t slo
     int64_t found_ms = status->found_ms[slot];
     struct output_verdict verdict = {
         .slot = status->config->slots[slot].name,
+        .transport = status->config->slots[slot].transport,
+        .path = status->config->slots[slot].path,
         .serial = unit->info.serial,
         .model = unit->info.model,
         .verdict = unit->verdict,

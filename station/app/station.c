@@ -378,6 +378,14 @@ void station_open_slot(struct station *station, size_t slot, const char *label, 
     pool_open_slot(station->pool, slot, label, lot);
 }
 
+void station_close_slot(struct station *station, size_t slot) {
+    pool_close_slot(station->pool, slot);
+}
+
+struct loop *station_loop(const struct station *station) {
+    return station->loop;
+}
+
 void station_reopen_request(struct station *station, const struct request_record *request) {
     resume_request(station, request);
 }

@@ -20,7 +20,7 @@ struct station;
 struct station_events {
     // A unit reached its verdict, which is on record where the unit is.
     void (*on_verdict)(void *context, size_t slot, const struct unit *unit);
-    // A port cannot be opened; once per reason.
+    // A port cannot be opened, or fails; once per reason.
     void (*on_port_error)(void *context, size_t slot, const struct error *error);
     // What a CA says of itself at the start. A policy that does not fit, a refused login and an empty
     // quota stop the station by themselves.
@@ -36,11 +36,17 @@ void station_free(struct station *station); // takes NULL
 
 // Opens a slot for cameras. `label` is the serial that must come, "" for any.
 void station_open_slot(struct station *station, size_t slot, const char *label, const char *lot);
+// As pool_close_slot.
+void station_close_slot(struct station *station, size_t slot);
+
+// The station's, for what else is to happen beside it.
+struct loop *station_loop(const struct station *station);
 
 // A request that is held or quarantined: the CA is asked once more what became of it.
 void station_reopen_request(struct station *station, const struct request_record *request);
 
-// Buys nothing, now and later: only what was sent is settled. station_requests_to_settle says how much is left.
+// Buys nothing, now and later: only what was sent is settled. station_requests_to_settle says how
+// much is left.
 void station_hold_submissions(struct station *station);
 size_t station_requests_to_settle(const struct station *station);
 
@@ -59,7 +65,7 @@ void station_stop_with(struct station *station, const struct error *error);
 bool station_was_interrupted(const struct station *station);
 
 const struct unit *station_unit(const struct station *station, size_t slot);
-// Why the slot's port is not open; NULL where it is.
+// As bench_port_state.
 const struct error *station_port_state(const struct station *station, size_t slot);
 // How long the CA has been failing, milliseconds; 0: it works. `why` is the last failure.
 int64_t station_ca_down_ms(const struct station *station, struct error *why);

@@ -17,11 +17,15 @@ const struct verb verb_table[] = {
      "or\n"
      "fault, and what to do.\n\n"
      "Example: birthcert doctor --config bench/birthcert.conf"},
-    {"run", cmd_run, ARGUMENT_NONE, OPTION_SLOT | OPTION_ONCE | OPTION_SERIAL | OPTION_LOT,
-     "run [--slot S] [--once] [--serial SERIAL] [--lot LOT]", "the operator's loop",
+    {"run", cmd_run, ARGUMENT_NONE,
+     OPTION_SLOT | OPTION_ONCE | OPTION_SERIAL | OPTION_SCAN | OPTION_LOT,
+     "run [--slot S] [--once] [--serial S | --scan] [--lot LOT]", "the operator's loop",
      "Provisions each camera that appears in a slot and says PASS or FAIL. --slot takes one slot\n"
      "only. --once ends after one camera. --serial is the serial on the label: the camera's, the\n"
-     "CSR's and the certificate's must equal it (with --slot, or on a bench of one slot).\n\n"
+     "CSR's and the certificate's must equal it (with --slot, or on a bench of one slot). --scan\n"
+     "takes that serial for each camera from a barcode scanner, which types it as a line: scan "
+     "and\n"
+     "plug in, in any order, wait for the word, unplug.\n\n"
      "Example: birthcert run --slot 1 --once --serial VX2251L-000001"},
     {"tray", cmd_tray, ARGUMENT_REQUIRED, OPTION_LOT | OPTION_WAIT,
      "tray MANIFEST.csv [--lot LOT] [--wait SECONDS]", "the batch job: all slots at once",
@@ -50,6 +54,16 @@ const struct verb verb_table[] = {
      "Asks the CA about every request whose answer was lost or that is held, settles what it can,\n"
      "and lists certificates that were issued and are not installed.\n\n"
      "Example: birthcert reconcile"},
+    {"ports", cmd_ports, ARGUMENT_NONE, OPTION_WATCH, "ports [--watch]",
+     "what is plugged in where, and for which slot",
+     "Lists USB devices and serial ports with the slot that each belongs to, and for a camera or "
+     "a\n"
+     "serial port without one the section to paste into the configuration. Says what stands in "
+     "the\n"
+     "way: permissions, drivers, two devices with one serial. --watch goes on with a line for "
+     "each\n"
+     "that is plugged in or unplugged. It needs no configuration and no root.\n\n"
+     "Example: birthcert ports --watch"},
     {"diagram", cmd_diagram, ARGUMENT_NONE, 0, "diagram", "the state diagrams, from the tables",
      "Prints the state diagrams of units and requests (Markdown with Mermaid), as the program's "
      "own\n"

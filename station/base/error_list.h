@@ -28,7 +28,8 @@
     X(E_PORT_MISSING, "E-PORT-MISSING", RETRY, "the port does not exist", "check the cable and the slot's path in the configuration") \
     X(E_PORT_BUSY, "E-PORT-BUSY", STATION, "another program holds the port", "stop that program (ModemManager, a terminal)") \
     X(E_PORT_NOT_TTY, "E-PORT-NOT-TTY", USAGE, "the path is not a serial port", "correct the slot's path in the configuration") \
-    X(E_PORT_DENIED, "E-PORT-DENIED", STATION, "no permission on the port", "add the user to the port's group (dialout)") \
+    X(E_PORT_NOT_CAMERA, "E-PORT-NOT-CAMERA", RETRY, "what is plugged in is no camera", "plug a camera in; name its VID:PID in usb_ids if it is one") \
+    X(E_PORT_DENIED, "E-PORT-DENIED", STATION, "no permission on the port", "add the user to the port's group (dialout); for USB, install the udev rules (birthcert ports)") \
     X(E_PORT_IO, "E-PORT-IO", RETRY, "the port failed", "check the cable, plug the camera in again") \
     X(E_PORT_HANGUP, "E-PORT-HANGUP", RETRY, "the camera was unplugged", "plug it in again, in any slot: it goes on where it was") \
     /* the camera */ \
@@ -50,7 +51,7 @@
     /* the unit against the record */ \
     X(E_UNIT_FOREIGN_KEY, "E-UNIT-FOREIGN-KEY", UNIT, "the camera holds a key that this database does not know", "if no other station works on it, set foreign_key = replace in the profile") \
     X(E_UNIT_FOREIGN, "E-UNIT-FOREIGN", UNIT, "the camera was provisioned elsewhere", "look it up in the other station's database") \
-    X(E_UNIT_KEY_CHANGED, "E-UNIT-KEY-CHANGED", INTEGRITY, "the camera's key is not the one on record", "the board was changed or wiped: set the camera aside for rework") \
+    X(E_UNIT_KEY_CHANGED, "E-UNIT-KEY-CHANGED", INTEGRITY, "the camera's key is not the one on record", "set it aside: its board was changed or wiped, or another camera has this serial (birthcert show SERIAL)") \
     X(E_UNIT_QUARANTINED, "E-UNIT-QUARANTINED", INTEGRITY, "the CA issued a certificate that must not be installed", "tell the PKI officer; birthcert reconcile lists it") \
     X(E_UNIT_HELD, "E-UNIT-HELD", INTEGRITY, "it is not known whether the CA issued a certificate", "birthcert reconcile; the CA's administrator can tell") \
     X(E_UNIT_PARKED, "E-UNIT-PARKED", RETRY, "the unit waits for the CA", "leave the camera in; it goes on when the CA answers") \

@@ -52,8 +52,11 @@ struct pool *pool_new(const struct pool_settings *settings, const struct pool_ed
                       void *context);
 void pool_free(struct pool *pool);
 
-// Opens a slot: the edge is asked to probe. `label` is the serial that must come, "" for any.
+// Opens a slot: the edge is asked to probe, as soon as the slot is empty. `label` is the serial that
+// must come, "" for any. A slot that is open takes one camera after the other.
 void pool_open_slot(struct pool *pool, size_t slot, const char *label, const char *lot);
+// The camera that is in it goes on; no further one is looked for until the slot is opened again.
+void pool_close_slot(struct pool *pool, size_t slot);
 
 // An event for the unit in a slot. event->now_ms is filled in by the pool.
 void pool_post_unit(struct pool *pool, size_t slot, const struct pool_time *now,

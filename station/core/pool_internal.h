@@ -22,6 +22,7 @@ struct slot {
     struct unit unit;
     uint32_t visit; // counts the cameras that came
     unsigned twin_tries;
+    bool is_closed;
     int64_t state_since_ms;          // monotonic
     char twin[MESSAGE_TEXT_MAX + 1]; // the serial of an E_CAM_TWICE
 };

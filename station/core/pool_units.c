@@ -7,7 +7,8 @@
 
 static void act(struct pool *pool, size_t slot, enum unit_action action) {
     // A stopping station ends what is in hand and begins nothing.
-    if (action != UNIT_ACT_NONE && !pool->stopping) {
+    bool looks = action == UNIT_ACT_PROBE || action == UNIT_ACT_PROBE_LATER;
+    if (action != UNIT_ACT_NONE && !pool->stopping && !(looks && pool->slots[slot].is_closed)) {
         pool->edge->act(pool->context, slot, &pool->slots[slot].unit, action);
     }
 }
@@ -45,7 +46,14 @@ void pool_open_slot(struct pool *pool, size_t slot, const char *label, const cha
     struct unit *unit = &pool->slots[slot].unit;
     text_copy(unit->label, sizeof unit->label, label);
     text_copy(unit->lot, sizeof unit->lot, lot);
-    act(pool, slot, UNIT_ACT_PROBE);
+    pool->slots[slot].is_closed = false;
+    if (unit->state == UNIT_EMPTY) {
+        act(pool, slot, UNIT_ACT_PROBE);
+    }
+}
+
+void pool_close_slot(struct pool *pool, size_t slot) {
+    pool->slots[slot].is_closed = true;
 }
 
 // The other slot in which the same serial is being worked on; slot_count where there is none.
