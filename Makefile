@@ -155,6 +155,11 @@ $(B)/birthcert-unpadded: $(B)/station/app/main.o $(B)/tests/unpadded.o $(LIBRARY
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=usb_match_device -o $@ $^ $(LIBS_LDLIBS)
 
+# The program where clearing a halt takes seconds; see tests/slow_clear.c.
+$(B)/birthcert-slow-clear: $(B)/station/app/main.o $(B)/tests/slow_clear.o $(LIBRARY)
+	$(SAY) '  LD  $@'
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=libusb_clear_halt -o $@ $^ $(LIBS_LDLIBS)
+
 # What a wire can do, to measure the station against; see tests/wire_rate.c.
 $(B)/wire-rate: $(B)/tests/wire_rate.o $(LIBRARY)
 	$(SAY) '  LD  $@'
@@ -164,7 +169,7 @@ $(B)/wire-rate: $(B)/tests/wire_rate.o $(LIBRARY)
 
 .PHONY: fuzzers e2e-programs vm-programs
 fuzzers: $(FUZZERS)
-e2e-programs: all $(B)/birthcert-kill $(B)/mock-ports $(B)/camera-usb
+e2e-programs: all $(B)/birthcert-kill $(B)/mock-ports $(B)/camera-usb $(B)/birthcert-slow-clear
 vm-programs: all $(B)/camera-gadget $(B)/camera-usb $(B)/birthcert-unpadded $(B)/wire-rate
 
 check:

@@ -85,6 +85,7 @@ static void session_send_hello(struct session *session, int64_t now_ms,
     struct message message = {.op = OP_HELLO, .kind = FRAME_REQUEST};
     message.hello.max_payload = session->settings.max_payload;
     link_set_session(&session->link, session_next_number(session));
+    session->looked = false;
     session->step = STEP_HELLO;
     session_send(session, now_ms, &message, output);
 }
@@ -194,7 +195,8 @@ static void session_go(struct session *session, int64_t now_ms, enum session_ste
         session_refuse(session, output);
     } else if (step == STEP_HELLO || session->link.session == 0) {
         session_send_hello(session, now_ms, output);
-    } else if (step == STEP_INFO) {
+    } else if (step == STEP_INFO || !session->looked) {
+        // Whoever answers a new session may be another camera, and may have refused to say so.
         session_send_info(session, now_ms, output);
     } else {
         session_send_order(session, now_ms, output);
@@ -250,6 +252,7 @@ static void handle_info(struct session *session, int64_t now_ms, const struct me
     // Who is first known during a watch came while nobody could be asked.
     bool swapped = session->identified ? strcmp(session->serial, info->serial) != 0
                                        : session->order.kind == SESSION_WATCH;
+    session->looked = true;
     session->identified = true;
     memcpy(session->serial, info->serial, sizeof session->serial);
     output->result.info = *info;

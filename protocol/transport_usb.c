@@ -27,8 +27,6 @@ struct lane {
     bool is_halted;
 };
 
-enum repair { REPAIR_NONE, REPAIR_CLEAR, REPAIR_RESET };
-
 struct transport {
     struct transport_hub *hub;
     struct usb_guest guest;
@@ -45,10 +43,10 @@ struct transport {
     struct loop_timer *pause;
     bool in_pause;
     unsigned failures;
-    enum repair repair; // wanted or at work: no transfer is begun
-    bool repair_runs;   // on its thread
-    bool wants_reset;   // while another repair runs
-    int repair_status;  // libusb's
+    enum usb_repair repair; // wanted or at work: no transfer is begun
+    bool repair_runs;       // on its thread
+    bool wants_reset;       // while another repair runs
+    int repair_status;      // libusb's
     struct error reason;
     bool in_event;
     bool has_hung_up; // on_hangup was called
@@ -161,7 +159,7 @@ static int clear_halt(struct transport *transport, struct lane *lane, uint8_t en
 // too, and does not wait for a camera that is dead: clearing would, for seconds.
 static void run_repair(void *context) {
     struct transport *transport = context;
-    if (transport->repair == REPAIR_RESET) {
+    if (transport->repair == USB_REPAIR_RESET) {
         transport->repair_status = libusb_reset_device(transport->handle);
     } else {
         int in = clear_halt(transport, &transport->in, transport->match.in);
@@ -174,9 +172,9 @@ static void run_repair(void *context) {
 
 static void handle_repaired(void *context) {
     struct transport *transport = context;
-    usb_hub_end_repair(transport->hub);
+    usb_hub_end_repair(transport->hub, transport->repair);
     transport->repair_runs = false;
-    transport->repair = transport->wants_reset ? REPAIR_RESET : REPAIR_NONE;
+    transport->repair = transport->wants_reset ? USB_REPAIR_RESET : USB_REPAIR_NONE;
     transport->wants_reset = false;
     if (transport->repair_status != LIBUSB_SUCCESS) {
         note_status(transport, "clearing", transport->repair_status);
@@ -186,13 +184,13 @@ static void handle_repaired(void *context) {
 
 static void start_repair(struct transport *transport) {
     struct error error;
-    if (!usb_hub_begin_repair(transport->hub, &transport->guest)) {
+    if (!usb_hub_begin_repair(transport->hub, &transport->guest, transport->repair)) {
         return;
     }
     transport->repair_runs =
         loop_run_job(usb_hub_loop(transport->hub), run_repair, handle_repaired, transport, &error);
     if (!transport->repair_runs) {
-        usb_hub_end_repair(transport->hub);
+        usb_hub_end_repair(transport->hub, transport->repair);
         note_end(transport, E_PORT_IO, "clearing", error.text);
         usb_hub_mark(transport->hub, &transport->guest);
     }
@@ -215,7 +213,8 @@ static void note_failure(struct transport *transport, struct lane *lane, const c
     }
     if (has_stalled) {
         lane->is_halted = true;
-        transport->repair = transport->repair == REPAIR_NONE ? REPAIR_CLEAR : transport->repair;
+        transport->repair =
+            transport->repair == USB_REPAIR_NONE ? USB_REPAIR_CLEAR : transport->repair;
         cancel(transport);
     }
     transport->in_pause = true;
@@ -269,7 +268,7 @@ static void go_on(struct transport *transport) {
     if (transport->reason.code != ERROR_NONE || transport->in_pause) {
         return;
     }
-    if (transport->repair != REPAIR_NONE) {
+    if (transport->repair != USB_REPAIR_NONE) {
         // What came back may still ask for another repair.
         if (is_idle(transport) && !transport->in.is_done && !transport->out.is_done) {
             start_repair(transport);
@@ -410,7 +409,7 @@ static void usb_reset(struct transport *transport) {
     buf_clear(transport->queue);
     transport->wants_reset = transport->repair_runs;
     if (!transport->repair_runs) {
-        transport->repair = REPAIR_RESET;
+        transport->repair = USB_REPAIR_RESET;
         cancel(transport);
         usb_hub_mark(transport->hub, &transport->guest);
     }

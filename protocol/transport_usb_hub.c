@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #define PORTS_DEEP_MAX 7 // USB 3.2, section 10.2.2
-#define REPAIRS_MAX 2    // of libuv's four threads
 // How long a freed hub waits for ports that still close.
 #define CLOSE_WAIT_MS 3000
 
@@ -26,7 +25,7 @@ struct transport_hub {
     struct loop_watch *watch;
     struct loop_timer *service; // guests that were marked outside libusb
     struct usb_guest *guests;
-    unsigned repairs;
+    unsigned repairs[USB_REPAIR_COUNT]; // at work
     bool has_arrived;
     bool is_handling; // libusb's events, or guests: the marked are served before that ends
     bool is_to_free;  // once the last guest is gone
@@ -162,7 +161,7 @@ void usb_hub_remove(struct transport_hub *hub, struct usb_guest *guest) {
     while (*link != NULL && *link != guest) {
         link = &(*link)->next;
     }
-    if (*link == guest) {
+    if (*link != NULL) {
         *link = guest->next;
     }
 }
@@ -174,14 +173,17 @@ void usb_hub_mark(struct transport_hub *hub, struct usb_guest *guest) {
     }
 }
 
-bool usb_hub_begin_repair(struct transport_hub *hub, struct usb_guest *guest) {
-    guest->waits_for_repair = hub->repairs == REPAIRS_MAX;
-    hub->repairs += guest->waits_for_repair ? 0 : 1;
+bool usb_hub_begin_repair(struct transport_hub *hub, struct usb_guest *guest,
+                          enum usb_repair kind) {
+    // Of libuv's four threads.
+    static const unsigned most[USB_REPAIR_COUNT] = {[USB_REPAIR_CLEAR] = 1, [USB_REPAIR_RESET] = 2};
+    guest->waits_for_repair = hub->repairs[kind] == most[kind];
+    hub->repairs[kind] += guest->waits_for_repair ? 0 : 1;
     return !guest->waits_for_repair;
 }
 
-void usb_hub_end_repair(struct transport_hub *hub) {
-    hub->repairs--;
+void usb_hub_end_repair(struct transport_hub *hub, enum usb_repair kind) {
+    hub->repairs[kind]--;
     for (struct usb_guest *guest = hub->guests; guest != NULL; guest = guest->next) {
         if (guest->waits_for_repair) {
             usb_hub_mark(hub, guest);

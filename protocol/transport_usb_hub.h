@@ -18,6 +18,8 @@
 // "255-" and seven ports of at most three digits.
 #define USB_PATH_SIZE 40
 
+enum usb_repair { USB_REPAIR_NONE, USB_REPAIR_CLEAR, USB_REPAIR_RESET, USB_REPAIR_COUNT };
+
 // One user of the hub: an open port, or one that still closes.
 struct usb_guest {
     libusb_device *device;      // told when it leaves
@@ -44,10 +46,10 @@ void usb_hub_remove(struct transport_hub *hub, struct usb_guest *guest);
 void usb_hub_mark(struct transport_hub *hub, struct usb_guest *guest);
 
 // A repair waits for its device on a thread of the loop's, of which there are few, and the store's
-// commits need one: so only some may run at once. False: not now; the guest is served again when one
-// has ended.
-bool usb_hub_begin_repair(struct transport_hub *hub, struct usb_guest *guest);
-void usb_hub_end_repair(struct transport_hub *hub);
+// commits need one: so only some run at once, of each kind: a halt that is slow to clear holds up no
+// reset. False: not now; the guest is served again when one has ended.
+bool usb_hub_begin_repair(struct transport_hub *hub, struct usb_guest *guest, enum usb_repair kind);
+void usb_hub_end_repair(struct transport_hub *hub, enum usb_repair kind);
 
 // What is plugged in at a port path such as 1-2.3: NULL, or a device that the caller unreferences.
 libusb_device *usb_hub_find(const struct transport_hub *hub, const char *path);

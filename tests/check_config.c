@@ -183,7 +183,7 @@ static const struct bad bad_texts[] = {
     // keys
     {"[station]\nnames = a\n" GOOD_REST, ".conf:2: [station]", "names is no key; there are name, operator, lot"},
     {"[station]\nlot = a\nlock = no\nlot = b\n" GOOD_REST, ".conf:4:", "lot is already set, on line 2"},
-    {GOOD_REST "speeed = 9600\n", ".conf:7: [slot 1]", "there are serial, usb, unix, speed, wake_line"},
+    {GOOD_REST "speeed = 9600\n", ".conf:7: [slot 1]", "there are usb, serial, unix, speed, wake_line"},
     {GOOD_REST "[ca b]\nbackend = hvca\napi_secret = hunter2\n", ".conf:9:", "set api_secret_file = FILE"},
     {GOOD_REST "[ca b]\nbackend = hvca\napi_key = hunter2\n", ".conf:9:", "set api_key_file = FILE"},
     {GOOD_REST "[ca b]\nca_key = x\n", ".conf:8:", "ca_key_file"},

@@ -302,6 +302,25 @@ END_TEST
 // ---- who is there -------------------------------------------------------------------------------
 
 // Another serial behind a new session, in a look, and in a watch.
+// In a new session the camera refused to say who it is, and the order is tried again: it may be
+// another camera, which must not get what was meant for the first.
+START_TEST(test_nothing_is_ordered_unseen) {
+    struct session_bench bench;
+    session_bench_begin(&bench, &finish);
+    session_bench_stay_silent(&bench, OP_FINISH, SESSION_BENCH_SENDS);
+    session_bench_expect(&bench, OP_HELLO);
+    session_bench_answer(&bench);
+    session_bench_expect(&bench, OP_INFO);
+    session_bench_refuse(&bench, CAMERA_INTERNAL, false, 0);
+    session_bench_expect_outcome(&bench, SESSION_REFUSED, SESSION_FINISH);
+    session_bench_start(&bench, &finish);
+    session_bench_expect(&bench, OP_INFO);
+    bench.serial = "CAM-0002";
+    session_bench_answer(&bench);
+    session_bench_expect_outcome(&bench, SESSION_SWAPPED, SESSION_FINISH);
+}
+END_TEST
+
 START_TEST(test_swapped) {
     static const struct session_order *const orders[] = {&finish, &identify, &watch};
     for (size_t i = 0; i < ARRAY_LENGTH(orders); i++) {
@@ -371,6 +390,7 @@ int main(void) {
     TCase *who = tcase_create("who is there");
     tcase_set_timeout(who, 120);
     tcase_add_test(who, test_swapped);
+    tcase_add_test(who, test_nothing_is_ordered_unseen);
     tcase_add_test(who, test_forget);
     suite_add_tcase(suite, who);
     SRunner *runner = srunner_create(suite);

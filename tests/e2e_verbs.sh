@@ -135,7 +135,7 @@ ok 'init: the configuration is found here' gives 3 list
 cd "$WORK"
 
 # The starter's port is only an example.
-sed -i "s|^serial = /dev/ttyUSB0|unix = $BENCH/no-camera|" "$CONF"
+sed -i "s|^usb = 1-1|unix = $BENCH/no-camera|" "$CONF"
 
 ok 'doctor: warnings are no fault' gives 0 doctor --config "$CONF"
 ok 'doctor: a port that is not there' out_has 'E-PORT-MISSING'

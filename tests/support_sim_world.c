@@ -210,10 +210,11 @@ static void choose_trouble(struct sim *sim) {
     }
 }
 
-// The operator takes a camera that failed out and puts it in again.
+// The operator takes a camera that failed out and puts it in again, whatever happened to the slot
+// meanwhile: what counts is the word that stands there now.
 static void replug(struct sim *sim, const struct sim_event *event) {
     const struct sim_slot *slot = &sim->slots[event->index];
-    if (sim->pool == NULL || slot->epoch != event->epoch) {
+    if (sim->pool == NULL) {
         return;
     }
     const struct unit *unit = pool_unit(sim->pool, event->index);

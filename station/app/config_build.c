@@ -123,7 +123,7 @@ static bool build_slot(const struct building *building, size_t block) {
     }
     if (slot->path[0] == '\0') {
         return config_source_fail(source, from->first, from, building->error,
-                                  "has no port: serial = /dev/..., usb = 1-2.3 or unix = PATH");
+                                  "has no port: usb = 1-2.3, serial = /dev/... or unix = PATH");
     }
     static const char *const serial_only[] = {"speed", "wake_line"};
     for (size_t i = 0; strcmp(slot->transport, "serial") != 0 && i < ARRAY_LENGTH(serial_only);

@@ -135,16 +135,16 @@ const struct config_key config_keys[] = {
     {CONFIG_PROFILE, "validity", CONFIG_DAYS, AT(struct profile, validity_days), .minimum = 1,
      .maximum = 36525, .initial = "3650d", .comment = "How long the certificate is asked for."},
 
-    {CONFIG_SLOT, "serial", CONFIG_PORT, AT(struct config_slot, path),
-     .initial = "", .starter = "/dev/ttyUSB0",
-     .comment = "A serial port or a USB serial adapter. The names below /dev/serial/by-path stay with\n"
-                "the socket that the cable is plugged into; /dev/ttyUSB0 may change at each start.\n"
-                "`birthcert ports` shows what is plugged in where."},
     {CONFIG_SLOT, "usb", CONFIG_USB_PORT, AT(struct config_slot, path),
-     .initial = "", .comment = "Instead of serial: the USB port that cameras are plugged into, as `birthcert ports`\n"
-                               "names it. The name stays with the socket, whatever is plugged in."},
+     .initial = "", .starter = "1-1",
+     .comment = "The USB port that cameras are plugged into, as `birthcert ports` names it. The name stays\n"
+                "with the socket, whatever is plugged in."},
+    {CONFIG_SLOT, "serial", CONFIG_PORT, AT(struct config_slot, path),
+     .initial = "", .comment = "Instead of usb: a serial port or a USB serial adapter. The names below\n"
+                               "/dev/serial/by-path stay with the socket that the cable is plugged into; /dev/ttyUSB0\n"
+                               "is whatever was plugged in first."},
     {CONFIG_SLOT, "unix", CONFIG_PORT, AT(struct config_slot, path), .maximum = SOCKET_PATH_MAX,
-     .initial = "", .comment = "Instead of serial: the socket of a simulated camera."},
+     .initial = "", .comment = "Instead of usb: the socket of a simulated camera."},
     {CONFIG_SLOT, "speed", CONFIG_NUMBER, AT(struct config_slot, bit_rate), .minimum = 300,
      .maximum = 4000000, .initial = "115200", .comment = "serial: bits per second."},
     {CONFIG_SLOT, "wake_line", CONFIG_TEXT, AT(struct config_slot, wake_line),

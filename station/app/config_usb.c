@@ -10,10 +10,8 @@
 // Returns what stands behind a number of 1 to 255, or NULL.
 static const char *skip_number(const char *text) {
     size_t digits = strspn(text, "0123456789");
-    if (digits == 0 || digits > 3 || text[0] == '0' || atoi(text) > UINT8_MAX) {
-        return NULL;
-    }
-    return text + digits;
+    bool fits = digits > 0 && digits <= 3 && text[0] != '0' && strtoul(text, NULL, 10) <= UINT8_MAX;
+    return fits ? text + digits : NULL;
 }
 
 bool config_is_usb_path(const char *text) {

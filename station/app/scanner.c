@@ -57,7 +57,10 @@ static int open_again(int descriptor) {
     char path[32];
     snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
     int opened = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    return opened >= 0 ? opened : fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+    if (opened < 0) {
+        opened = fcntl(descriptor, F_DUPFD_CLOEXEC, 0); // a socket has no file to open
+    }
+    return opened;
 }
 
 bool scanner_new(struct loop *loop, int descriptor, const struct scanner_events *events,
