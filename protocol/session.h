@@ -108,7 +108,7 @@ struct session {
     int64_t blink_ms;       // of WATCH: when to ask for it next
     unsigned escalation;    // 0 the request, 1 a new session, 2 a reset and a new session
     unsigned restarts;      // new sessions, BUSYs and second tries of this order
-    bool looked; // INFO was answered since HELLO: only then an order is sent
+    bool looked;            // INFO was answered since HELLO: only then an order is sent
     bool identified;
     char serial[MESSAGE_TEXT_MAX + 1];
 
