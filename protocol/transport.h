@@ -28,6 +28,7 @@ struct usb_id {
 };
 
 #define TRANSPORT_USB_IDS_MAX 16
+#define TRANSPORT_USB_DEPTH_MAX 7 // ports on the way to a device: USB 3.2, section 10.2.2
 
 struct transport_settings {
     const char *path;          // device file, socket, or USB port path as in sysfs: 1-2.3

@@ -10,7 +10,6 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define PORTS_DEEP_MAX 7 // USB 3.2, section 10.2.2
 // How long a freed hub waits for ports that still close.
 #define CLOSE_WAIT_MS 3000
 
@@ -98,12 +97,15 @@ static void release(struct transport_hub *hub) {
     free(hub);
 }
 
-static void handle_service(void *context) {
-    struct transport_hub *hub = context;
-    serve_guests(hub);
+static void release_when_empty(struct transport_hub *hub) {
     if (hub->is_to_free && hub->guests == NULL) {
         release(hub);
     }
+}
+
+static void handle_service(void *context) {
+    serve_guests(context);
+    release_when_empty(context);
 }
 
 static void handle_ready(void *context, unsigned events) {
@@ -117,7 +119,7 @@ static void handle_ready(void *context, unsigned events) {
         hub->has_arrived = false;
         hub->on_arrival(hub->context); // after those who left: it may be the same port
     }
-    handle_service(hub);
+    release_when_empty(hub);
 }
 
 // A kernel that does not give a transfer back must not keep the program from ending: what hangs
@@ -201,9 +203,9 @@ static bool has_whole_path(libusb_device *device) {
 }
 
 static bool is_at(libusb_device *device, const char *path) {
-    uint8_t ports[PORTS_DEEP_MAX];
+    uint8_t ports[TRANSPORT_USB_DEPTH_MAX];
     char text[USB_PATH_SIZE];
-    int count = libusb_get_port_numbers(device, ports, PORTS_DEEP_MAX);
+    int count = libusb_get_port_numbers(device, ports, TRANSPORT_USB_DEPTH_MAX);
     int length = snprintf(text, sizeof text, "%u", libusb_get_bus_number(device));
     for (int i = 0; i < count; i++) {
         length += snprintf(text + length, sizeof text - (size_t)length, "%c%u", i == 0 ? '-' : '.',

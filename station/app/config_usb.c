@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PORTS_DEEP_MAX 7
 #define ID_DIGITS 4
 
 // Returns what stands behind a number of 1 to 255, or NULL.
@@ -16,7 +15,7 @@ static const char *skip_number(const char *text) {
 
 bool config_is_usb_path(const char *text) {
     const char *cursor = skip_number(text);
-    for (int deep = 0; cursor != NULL && deep < PORTS_DEEP_MAX; deep++) {
+    for (int deep = 0; cursor != NULL && deep < TRANSPORT_USB_DEPTH_MAX; deep++) {
         if (*cursor != (deep == 0 ? '-' : '.')) {
             return false;
         }

@@ -6,6 +6,9 @@
 # again a second after the camera is back. Sourced by scripts/check-vm.
 # shellcheck disable=SC2154,SC2034 # folder, devices and pids are check-vm's
 
+# shellcheck source=tests/vm/controllers.bash
+. tests/vm/controllers.bash
+
 readonly CAMERAS=16
 readonly CONTROLLER_PORTS=8
 
@@ -14,11 +17,4 @@ build/release/camera-sim --transport unix --dir "$folder/ports" --state "$folder
     --fault 4:unplug-at=commit >"$folder/cameras.log" 2>&1 &
 pids+=($!)
 await_word "$folder/cameras.log" ready
-for ((i = 0; i < CAMERAS; i++)); do
-    controller=xhci$((i / CONTROLLER_PORTS))
-    if ((i % CONTROLLER_PORTS == 0)); then
-        devices+=(-device "qemu-xhci,id=$controller,p2=$CONTROLLER_PORTS,p3=1")
-    fi
-    devices+=(-chardev "socket,id=camera$i,path=$folder/ports/cam$i,reconnect=1"
-        -device "usb-serial,chardev=camera$i,bus=$controller.0,port=$((i % CONTROLLER_PORTS + 1))")
-done
+attach_devices "$CAMERAS" usb-serial "$CONTROLLER_PORTS" ,reconnect=1
