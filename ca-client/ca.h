@@ -24,7 +24,8 @@
 struct ca;
 
 // [ca NAME] of the configuration. Strings are owned by the caller and outlive the CA; NULL or ""
-// where not set. File names are read at ca_ops.open; secrets never stay in here.
+// where not set. File names are read at ca_ops.open; secrets never stay in here. Which backend
+// takes which member says its ca_ops.keys.
 struct ca_settings {
     const char *name;
     const char *backend;
@@ -39,10 +40,21 @@ struct ca_settings {
     const char *extra_header;        // "Name: value"
     const char *ca_certificate_file; // local
     const char *ca_key_file;         // local
-    uint32_t in_flight;              // requests at once
-    uint32_t requests_per_second;    // 0: no limit
-    uint32_t timeout_ms;             // of one HTTP exchange
-    uint32_t settle_ms;              // how long its lists may lag behind; 0: the backend\'s own
+    const char *username;
+    const char *password_file;
+    const char *token_file;
+    const char *ca_profile;         // the CA's own name for what it issues: profile, label, role
+    const char *authority;          // which of a server's CAs
+    const char *end_entity_profile; // ejbca
+    const char *provisioner;        // stepca
+    const char *signing_key_file;   // of what the requests are signed with
+    const char *command;            // exec: a program, by its absolute path
+    const char *socket;             // outbox: of `birthcert forward`
+    bool resends_lost;              // a lost answer that cannot be looked up: send again, or hold
+    uint32_t in_flight;             // requests at once
+    uint32_t requests_per_second;   // 0: no limit
+    uint32_t timeout_ms;            // of one HTTP exchange
+    uint32_t settle_ms;             // how long its lists may lag behind; 0: the backend\'s own
 };
 
 // One certificate to ask for. Everything is copied by submit.
@@ -52,9 +64,10 @@ struct ca_request {
     struct profile_subject subject;
     struct slice csr; // DER
     uint8_t spki_sha256[SHA256_SIZE];
-    int64_t not_before_s; // 0: the CA's now
-    int64_t sent_ms;      // wall clock of the attempt, for reconcile
-    const char *handle;   // for fetch and revoke; "" else
+    int64_t not_before_s;     // 0: the CA's now
+    int64_t sent_ms;          // wall clock of the attempt, for reconcile
+    const char *handle;       // for fetch and revoke; "" else
+    struct slice certificate; // revoke: the leaf, DER
 };
 
 enum ca_outcome {
@@ -107,11 +120,18 @@ enum ca_revocation_reason {
 };
 
 struct ca_ops {
-    const char *name;             // "hvca", "local"
-    bool is_public;               // false: every output says that it is not a public CA
-    bool can_reconcile;           // false: a lost answer is held for a person
+    const char *name;   // "hvca", "local"
+    bool is_public;     // false: every output says that it is not a public CA
+    bool can_reconcile; // false: a lost answer is held for a person, or sent again
+    bool can_revoke;
     uint32_t not_before_window_s; // stamps may lie this far back, one per second; 0: no stamps
     uint32_t settle_ms;           // how long after a request the CA's lists may lag behind
+    // The keys of [ca NAME] that it takes beside those that every CA has; NULL ends the list.
+    const char *const *keys;
+    // For a new configuration: a remark, then the lines of a section without its header; "" where
+    // none is shown. The section is named as the backend.
+    const char *remark;
+    const char *example;
 
     // Reads files and checks settings; makes no connection. E_CA_CONFIG, E_SECRET_*.
     bool (*open)(struct loop *loop, const struct ca_settings *settings,
@@ -139,6 +159,8 @@ extern const struct ca_ops ca_local;
 
 // The row with that name, or NULL. The table ends with NULL.
 const struct ca_ops *ca_find(const char *name);
+// Whether the key of [ca NAME] is one that every CA has, or one of its own.
+bool ca_takes_key(const struct ca_ops *ops, const char *key);
 extern const struct ca_ops *const ca_table[];
 
 // Makes an embedded CA: a P-256 root, its certificate and key in new files (key mode 0600). Fails

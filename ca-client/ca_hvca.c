@@ -278,10 +278,28 @@ static void check(struct ca *ca, const struct profile *profile) {
     hvca_check(call);
 }
 
+static const char *const hvca_keys[] = {
+    "url",          "client_certificate_file", "client_key_file", "server_root_file",
+    "api_key_file", "api_secret_file",         "extra_header",    NULL,
+};
+
+static const char hvca_example[] = "backend = hvca\n"
+                                   "url = https://emea.api.hvca.globalsign.com:8443/v2\n"
+                                   "client_certificate_file = hvca/station.pem\n"
+                                   "client_key_file = hvca/station.key\n"
+                                   "server_root_file = hvca/server-root.pem\n"
+                                   "root_file = hvca/root.pem\n"
+                                   "api_key_file = hvca/api.key\n"
+                                   "api_secret_file = hvca/api.secret\n";
+
 const struct ca_ops ca_hvca = {
     .name = "hvca",
     .is_public = true,
     .can_reconcile = true,
+    .can_revoke = true,
+    .keys = hvca_keys,
+    .remark = "GlobalSign Atlas HVCA.",
+    .example = hvca_example,
     .not_before_window_s = HVCA_STAMP_WINDOW_S,
     .settle_ms = HVCA_SETTLE_MS,
     .open = open_hvca,

@@ -267,10 +267,16 @@ static bool local_open(struct loop *loop, const struct ca_settings *settings,
     return true;
 }
 
+static const char *const local_keys[] = {"ca_certificate_file", "ca_key_file", NULL};
+
 const struct ca_ops ca_local = {
     .name = "local",
     .is_public = false,
     .can_reconcile = true,
+    .can_revoke = false,
+    .keys = local_keys,
+    .remark = "",
+    .example = "",
     .not_before_window_s = 0,
     .settle_ms = 0,
     .open = local_open,

@@ -240,6 +240,7 @@ static const struct bad bad_texts[] = {
     {GOOD_REST "[ca b]\nbackend = hvca\napi_secret_file = credential:x\n", ".conf:9:", "LoadCredential=x:FILE"},
     {GOOD_REST "[ca b]\nbackend = hvca\napi_secret_file = credential:../x\n", ".conf:9:", "credential:NAME"},
     {GOOD_REST "[ca b]\nbackend = hvca\nurl = a\x01\n", ".conf:9:", "printable ASCII"},
+    {GOOD_REST "[ca b]\nbackend = hvca\nca_key_file = k\n", ".conf:9:", "ca_key_file: not with backend hvca, which takes backend, url, client_certificate_file"},
     // profiles
     {GOOD_REST "[profile x]\nca = a\n", ".conf:7: [profile x]", "has no based_on: https or idevid"},
     {GOOD_REST "[profile x]\nca = a\nbased_on = ldevid\n", ".conf:9:", "https or idevid"},
@@ -352,7 +353,8 @@ START_TEST(test_too_many) {
             snprintf(text + length, sizeof text - (size_t)length, "[ca x%d]\nbackend=local\n", i);
     }
     folder_write_text("birthcert.conf", text);
-    assert_fails(".conf:21:", "more than 8 sections [ca NAME]");
+    // GOOD_REST has one of them in its six lines.
+    assert_fails(".conf:37:", "more than 16 sections [ca NAME]");
     length = snprintf(text, sizeof text, "%s", GOOD_REST);
     for (int i = 2; i <= CONFIG_SLOTS_MAX; i++) {
         length +=

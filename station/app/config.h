@@ -16,7 +16,7 @@
 #include "station/base/error.h"
 
 #define CONFIG_SLOTS_MAX 256
-#define CONFIG_CAS_MAX 8
+#define CONFIG_CAS_MAX 16
 #define CONFIG_PROFILES_MAX UNIT_CREDENTIALS_MAX
 
 // Cameras that do not show the bench's USB interface, and are known by their VID:PID.

@@ -54,6 +54,24 @@ static bool set_all(const struct building *building, size_t block, void *base) {
     return true;
 }
 
+// A key for another kind of CA is a mistake: somebody thinks that it does something.
+static bool check_ca_keys(const struct building *building, size_t block,
+                          const struct ca_settings *settings) {
+    const struct config_source *source = building->source;
+    const struct ca_ops *ops = ca_find(settings->backend);
+    for (size_t i = 0; i < source->setting_count; i++) {
+        const struct config_setting *setting = &source->settings[i];
+        if (setting->block == block && !ca_takes_key(ops, setting->key->name)) {
+            char allowed[ERROR_TEXT_MAX];
+            config_backend_keys(ops, allowed, sizeof allowed);
+            return config_source_fail(source, setting->place, &source->blocks[block],
+                                      building->error, "%s: not with backend %s, which takes %s",
+                                      setting->key->name, ops->name, allowed);
+        }
+    }
+    return true;
+}
+
 static bool build_ca(const struct building *building, size_t block) {
     const struct config_block *from = &building->source->blocks[block];
     struct config_ca *ca = &building->config->cas[building->config->ca_count++];
@@ -68,7 +86,7 @@ static bool build_ca(const struct building *building, size_t block) {
         return config_source_fail(building->source, from->first, from, building->error,
                                   "has no backend: %s", allowed);
     }
-    return true;
+    return check_ca_keys(building, block, &ca->settings);
 }
 
 // Where the profile's values come from, unless the section says otherwise.

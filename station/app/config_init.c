@@ -24,20 +24,6 @@ static const char opening[] =
     "# anything anew. Secrets stand in files of their own, which only their owner may read.\n"
     "# Keys that are commented out show their default. `birthcert doctor` checks all of it.\n";
 
-static const char hvca_example[] =
-    "\n"
-    "# GlobalSign Atlas HVCA: take the # away, put the files in place, and set ca = hvca in the\n"
-    "# profiles.\n"
-    "#[ca hvca]\n"
-    "#backend = hvca\n"
-    "#url = https://emea.api.hvca.globalsign.com:8443/v2\n"
-    "#client_certificate_file = hvca/station.pem\n"
-    "#client_key_file = hvca/station.key\n"
-    "#server_root_file = hvca/server-root.pem\n"
-    "#root_file = hvca/root.pem\n"
-    "#api_key_file = hvca/api.key\n"
-    "#api_secret_file = hvca/api.secret\n";
-
 static const char idevid_example[] = "\n"
                                      "# A second credential: the device's identity.\n"
                                      "#[profile idevid]\n"
@@ -68,6 +54,34 @@ static bool put_key(struct buf *text, const struct config_key *key) {
                              initial != NULL ? initial : ""));
 }
 
+// Every line of it commented out.
+static bool put_ca_example(struct buf *text, const struct ca_ops *ops) {
+    bool done = buf_put_text(text, "\n") && put_comment(text, ops->remark) &&
+                buf_printf(text, "#[ca %s]\n", ops->name);
+    for (const char *line = ops->example; done && line[0] != '\0';) {
+        size_t length = strcspn(line, "\n");
+        done = buf_printf(text, "#%.*s\n", (int)length, line);
+        line += line[length] == '\n' ? length + 1 : length;
+    }
+    return done;
+}
+
+static bool put_ca_examples(struct buf *text) {
+    bool done =
+        buf_put_text(text, "\n# For another CA take the # away, put the files in place, and name "
+                           "it in the profiles\n# (ca = NAME).\n");
+    for (size_t i = 0; done && ca_table[i] != NULL; i++) {
+        done = ca_table[i]->example[0] == '\0' || put_ca_example(text, ca_table[i]);
+    }
+    return done;
+}
+
+// The CA that a new bench starts with is the embedded one; what others take is in their examples.
+static bool is_shown(const struct config_key *key, enum config_section section) {
+    return key->section == section && key->type != CONFIG_REFUSED &&
+           (section != CONFIG_CA || ca_takes_key(&ca_local, key->name));
+}
+
 static bool put_section(struct buf *text, enum config_section section) {
     const struct config_section_row *row = &config_sections[section];
     if (!buf_put_text(text, "\n") || !put_comment(text, row->comment) ||
@@ -77,11 +91,11 @@ static bool put_section(struct buf *text, enum config_section section) {
     }
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
-        if (key->section == section && key->type != CONFIG_REFUSED && !put_key(text, key)) {
+        if (is_shown(key, section) && !put_key(text, key)) {
             return false;
         }
     }
-    return section == CONFIG_CA        ? buf_put_text(text, hvca_example)
+    return section == CONFIG_CA        ? put_ca_examples(text)
            : section == CONFIG_PROFILE ? buf_put_text(text, idevid_example)
                                        : true;
 }

@@ -18,6 +18,7 @@
 
 static const char *const no_yes[] = {"no", "yes"};
 static const char *const refuse_replace[] = {"refuse", "replace"};
+static const char *const hold_resend[] = {"hold", "resend"};
 
 const struct config_section_row config_sections[CONFIG_SECTION_COUNT] = {
     [CONFIG_STATION] = {"station", false, 1, NULL, "This bench."},
@@ -60,13 +61,13 @@ const struct config_key config_keys[] = {
     {CONFIG_CA, "backend", CONFIG_BACKEND, AT_CA(backend),
      .initial = "", .starter = "local", .comment = "Which kind of CA."},
     {CONFIG_CA, "url", CONFIG_HELD_TEXT, AT_CA(url),
-     .initial = "", .comment = "hvca: the base URL, with the API's version."},
+     .initial = "", .comment = "Where its API is: https://HOST[:PORT][/PATH]."},
     {CONFIG_CA, "client_certificate_file", CONFIG_HELD_FILE, AT_CA(client_certificate_file),
-     .initial = "", .comment = "hvca: the certificate that the station shows to the CA, PEM."},
+     .initial = "", .comment = "The certificate that the station shows to the CA, PEM."},
     {CONFIG_CA, "client_key_file", CONFIG_SECRET, AT_CA(client_key_file),
-     .initial = "", .comment = "hvca: its private key, PEM."},
+     .initial = "", .comment = "Its private key, PEM."},
     {CONFIG_CA, "server_root_file", CONFIG_HELD_FILE, AT_CA(server_root_file),
-     .initial = "", .comment = "hvca: the root that the CA's web server must lead to, PEM."},
+     .initial = "", .comment = "The root that the CA's web server must lead to, PEM."},
     {CONFIG_CA, "root_file", CONFIG_HELD_FILE, AT_CA(root_file),
      .initial = "", .starter = "ca/root.pem",
      .comment = "The root that every issued certificate must lead to, PEM. Get it from the CA's\n"
@@ -78,11 +79,36 @@ const struct config_key config_keys[] = {
     {CONFIG_CA, "api_secret_file", CONFIG_SECRET, AT_CA(api_secret_file),
      .initial = "", .comment = "hvca: a file that holds the API secret, and nothing else."},
     {CONFIG_CA, "extra_header", CONFIG_HELD_TEXT, AT_CA(extra_header),
-     .initial = "", .comment = "hvca: a further HTTP header, as \"Name: value\"."},
+     .initial = "", .comment = "A further HTTP header, as \"Name: value\"."},
     {CONFIG_CA, "ca_certificate_file", CONFIG_HELD_FILE, AT_CA(ca_certificate_file),
      .initial = "", .starter = "ca/root.pem", .comment = "local: the CA's certificate, PEM."},
     {CONFIG_CA, "ca_key_file", CONFIG_SECRET, AT_CA(ca_key_file),
      .initial = "", .starter = "ca/root.key", .comment = "local: the CA's private key, PEM."},
+    {CONFIG_CA, "username", CONFIG_HELD_TEXT, AT_CA(username),
+     .initial = "", .comment = "The station's name at the CA."},
+    {CONFIG_CA, "password_file", CONFIG_SECRET, AT_CA(password_file),
+     .initial = "", .comment = "A file that holds its password, and nothing else."},
+    {CONFIG_CA, "token_file", CONFIG_SECRET, AT_CA(token_file),
+     .initial = "", .comment = "A file that holds the access token, and nothing else."},
+    {CONFIG_CA, "ca_profile", CONFIG_HELD_TEXT, AT_CA(ca_profile),
+     .initial = "", .comment = "The CA's own name for what it issues: a profile, label or role."},
+    {CONFIG_CA, "authority", CONFIG_HELD_TEXT, AT_CA(authority),
+     .initial = "", .comment = "Which of the server's CAs issues."},
+    {CONFIG_CA, "end_entity_profile", CONFIG_HELD_TEXT, AT_CA(end_entity_profile),
+     .initial = "", .comment = "ejbca: the end entity profile."},
+    {CONFIG_CA, "provisioner", CONFIG_HELD_TEXT, AT_CA(provisioner),
+     .initial = "", .comment = "stepca: the name of the JWK provisioner."},
+    {CONFIG_CA, "signing_key_file", CONFIG_SECRET, AT_CA(signing_key_file),
+     .initial = "", .comment = "The key that requests are signed with."},
+    {CONFIG_CA, "command", CONFIG_HELD_FILE, AT_CA(command),
+     .initial = "", .comment = "exec: the program that is run for each request."},
+    {CONFIG_CA, "socket", CONFIG_HELD_FILE, AT_CA(socket),
+     .initial = "", .comment = "outbox: the socket of `birthcert forward`."},
+    {CONFIG_CA, "lost_answer", CONFIG_SWITCH, AT_CA(resends_lost), .words = hold_resend,
+     .initial = "hold",
+     .comment = "What becomes of a request whose answer was lost, where the CA cannot be asked what it\n"
+                "issued: hold it until a person has asked the CA's administrator, or send it again and\n"
+                "know that there may be a certificate too many."},
     {CONFIG_CA, "in_flight", CONFIG_NUMBER, AT_CA(in_flight), .minimum = 1,
      .maximum = CA_PENDING_MAX, .initial = "64",
      .comment = "Requests to the CA at once; best as many as there are slots."},
@@ -98,6 +124,9 @@ const struct config_key config_keys[] = {
     {CONFIG_CA, "api_secret", CONFIG_REFUSED, .comment = "api_secret_file"},
     {CONFIG_CA, "client_key", CONFIG_REFUSED, .comment = "client_key_file"},
     {CONFIG_CA, "ca_key", CONFIG_REFUSED, .comment = "ca_key_file"},
+    {CONFIG_CA, "password", CONFIG_REFUSED, .comment = "password_file"},
+    {CONFIG_CA, "token", CONFIG_REFUSED, .comment = "token_file"},
+    {CONFIG_CA, "signing_key", CONFIG_REFUSED, .comment = "signing_key_file"},
 
     {CONFIG_PROFILE, "based_on", CONFIG_BUILT_IN, .initial = "", .starter = "https",
      .comment = "The built-in profile whose values stand where none is given here: https (for\n"
@@ -261,14 +290,27 @@ void config_key_allowed(const struct config_key *key, char *out, size_t capacity
     }
 }
 
-void config_key_names(enum config_section section, char *out, size_t capacity) {
-    struct words words = {out, capacity, 0};
-    out[0] = '\0';
+// Of all backends where `ops` is NULL.
+static void add_key_names(struct words *words, enum config_section section,
+                          const struct ca_ops *ops) {
+    words->out[0] = '\0';
     for (size_t i = 0; i < config_key_count; i++) {
-        if (config_keys[i].section == section && config_keys[i].type != CONFIG_REFUSED) {
-            words_add(&words, "%s%s", words.length > 0 ? ", " : "", config_keys[i].name);
+        const struct config_key *key = &config_keys[i];
+        if (key->section == section && key->type != CONFIG_REFUSED &&
+            (ops == NULL || ca_takes_key(ops, key->name))) {
+            words_add(words, "%s%s", words->length > 0 ? ", " : "", key->name);
         }
     }
+}
+
+void config_key_names(enum config_section section, char *out, size_t capacity) {
+    struct words words = {out, capacity, 0};
+    add_key_names(&words, section, NULL);
+}
+
+void config_backend_keys(const struct ca_ops *ops, char *out, size_t capacity) {
+    struct words words = {out, capacity, 0};
+    add_key_names(&words, CONFIG_CA, ops);
 }
 
 void config_section_names(char *out, size_t capacity) {

@@ -74,6 +74,10 @@ const struct config_key *config_key_find(enum config_section section, const char
 // What a key takes, in words: "yes or no", "a number from 1 to 255". Cut at `capacity` - 1.
 void config_key_allowed(const struct config_key *key, char *out, size_t capacity);
 
+// The names of the keys of [ca NAME] that a backend takes.
+struct ca_ops;
+void config_backend_keys(const struct ca_ops *ops, char *out, size_t capacity);
+
 // The names of a section's keys, of all sections: "a, b, c".
 void config_key_names(enum config_section section, char *out, size_t capacity);
 void config_section_names(char *out, size_t capacity);
