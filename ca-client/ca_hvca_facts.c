@@ -20,9 +20,9 @@ static void fail_one(struct hvca_call *call, const struct error *error, int64_t 
     if (call->report != NULL) {
         hvca_check_finish(call, error);
     } else if (call->scan != NULL) {
-        hvca_call_fail(call, CA_DOUBT, error, retry_after_ms);
+        call_fail(&call->base, CA_DOUBT, error, retry_after_ms);
     } else {
-        hvca_call_fail(call, CA_NOT_SENT, error, retry_after_ms);
+        call_fail(&call->base, CA_NOT_SENT, error, retry_after_ms);
     }
 }
 

@@ -29,18 +29,18 @@ static void give_certificate(struct hvca_call *call, struct slice certificates) 
         !buf_put(extra, leaf.data + leaf.length, certificates.length - leaf.length) ||
         !buf_put(extra, chain.data, chain.length)) {
         error_set(&error, E_MEMORY, "no memory for a certificate");
-        hvca_call_fail(call, CA_NOT_SENT, &error, 0);
+        call_fail(&call->base, CA_NOT_SENT, &error, 0);
     } else {
         struct ca_result result = {
             .outcome = CA_CERTIFICATE, .leaf = leaf, .extra = buf_slice(extra)};
-        hvca_call_finish(call, &result);
+        call_finish(&call->base, &result);
     }
     buf_free(extra);
 }
 
 // The certificate exists, so a failure here is never a refusal: it is fetched again later.
 static void fail_fetch(struct hvca_call *call, const struct error *error, int64_t retry_after_ms) {
-    hvca_call_fail(call, CA_NOT_SENT, error, retry_after_ms);
+    call_fail(&call->base, CA_NOT_SENT, error, retry_after_ms);
 }
 
 static void poll_again_after_failure(struct hvca_call *call, const struct error *error,
@@ -48,7 +48,7 @@ static void poll_again_after_failure(struct hvca_call *call, const struct error 
     call->failures++;
     if (call->unknown_count > FAILURES_MAX) {
         // Not a lag any more: the CA has no such certificate. The lists tell what it has.
-        hvca_call_fail(call, CA_REFUSED, error, 0);
+        call_fail(&call->base, CA_REFUSED, error, 0);
         return;
     }
     if (call->failures > FAILURES_MAX || retry_after_ms > WAIT_MAX_MS) {
@@ -71,10 +71,10 @@ static void handle_issued(struct hvca_call *call, const struct http_response *re
     } else if (!hvca_parse_certificate(response->body, pem, &is_revoked, &error)) {
         poll_again_after_failure(call, &error, 0);
     } else if (is_revoked) {
-        error_set(&error, E_CA_REFUSED, "the certificate %s is revoked", call->handle);
-        hvca_call_fail(call, CA_REFUSED, &error, 0);
+        error_set(&error, E_CA_REFUSED, "the certificate %s is revoked", call->base.handle);
+        call_fail(&call->base, CA_REFUSED, &error, 0);
     } else if (!x509_pem_to_der(buf_slice(pem), der, &error)) {
-        error_set(&error, E_CA_NONSENSE, "the certificate %s cannot be read", call->handle);
+        error_set(&error, E_CA_NONSENSE, "the certificate %s cannot be read", call->base.handle);
         poll_again_after_failure(call, &error, 0);
     } else {
         give_certificate(call, buf_slice(der));
@@ -87,8 +87,8 @@ static void handle_pending(struct hvca_call *call) {
     struct error error;
     call->failures = 0;
     call->unknown_count = 0;
-    if (clock_monotonic_ms() - call->started_ms > POLL_LIMIT_MS) {
-        error_set(&error, E_CA_BUSY, "the certificate %s is still pending", call->handle);
+    if (clock_monotonic_ms() - call->base.started_ms > POLL_LIMIT_MS) {
+        error_set(&error, E_CA_BUSY, "the certificate %s is still pending", call->base.handle);
         fail_fetch(call, &error, 0);
         return;
     }
@@ -121,7 +121,7 @@ static void handle_poll(void *context, const struct http_response *response) {
 
 static void poll_certificate(struct hvca_call *call) {
     char path[HVCA_PATH_SIZE];
-    hvca_certificate_path(path, call->handle);
+    hvca_certificate_path(path, call->base.handle);
     hvca_send(call->ca, "GET", path, NULL, handle_poll, call);
 }
 
@@ -133,9 +133,9 @@ static void start_polling(struct hvca_call *call) {
 void hvca_fetch(struct hvca_call *call) {
     char serial[CA_HANDLE_SIZE];
     struct error error;
-    if (!hvca_read_serial(call->handle, strlen(call->handle), serial)) {
+    if (!hvca_read_serial(call->base.handle, strlen(call->base.handle), serial)) {
         error_set(&error, E_INTERNAL, "fetch without a certificate's serial");
-        hvca_call_finish_later(call, CA_DOUBT, &error);
+        call_finish_later(&call->base, CA_DOUBT, &error);
         return;
     }
     hvca_need_facts(call, start_polling); // the trust chain goes with the certificate

@@ -17,9 +17,11 @@
 
 #include "ca-client/ca.h"
 #include "ca-client/ca_hvca_json.h"
+#include "ca-client/call.h"
 #include "ca-client/http.h"
+#include "ca-client/rate.h"
+#include "ca-client/site.h"
 
-#define HVCA_URL_SIZE 640
 #define HVCA_PATH_SIZE 256
 #define HVCA_SECRET_MAX 4096
 #define HVCA_REQUEST_MAX (64 * 1024)
@@ -74,8 +76,7 @@ struct hvca_queue {
     struct hvca_exchange *last;
     struct hvca_exchange *under_way;
     uint32_t in_flight;
-    double tokens; // of the bucket that holds the rate
-    int64_t filled_ms;
+    struct rate rate;
     struct loop_timer *timer;
 };
 
@@ -84,34 +85,18 @@ struct hvca_queue {
 struct hvca_call;
 typedef void hvca_call_step(struct hvca_call *call);
 
-#define HVCA_SUBJECT_TEXT_SIZE 129
-#define HVCA_HARDWARE_ID_MAX 64
-
-// One call of ca_ops from its start to its result. Holds its own copy of the request.
+// One call of ca_ops, with what this backend keeps beside it.
 struct hvca_call {
+    struct call base;
     struct ca *ca;
-    struct hvca_call *next;
-    struct hvca_call *previous;
     struct hvca_call *next_waiting; // for the facts, or for its turn to scan
-    hvca_call_step *step;           // what comes once the facts are there
-    struct ca_request request;      // its pointers lead into this struct
-    struct profile profile;
-    char serial[HVCA_SUBJECT_TEXT_SIZE];
-    char model[HVCA_SUBJECT_TEXT_SIZE];
-    uint8_t hardware_id[HVCA_HARDWARE_ID_MAX];
-    char handle[CA_HANDLE_SIZE];
-    uint8_t *csr;             // owned
-    struct loop_timer *timer; // owned, may be NULL
-    uint32_t tries;           // polls, or repetitions
-    uint32_t failures;        // in a row
-    uint32_t delay_ms;        // before the next poll
-    int64_t started_ms;       // monotonic
-    int64_t started_wall_ms;
-    uint32_t unknown_count; // answers 404 in a row
-    enum ca_revocation_reason reason;
-    struct hvca_scan *scan;   // owned, reconcile only
-    struct ca_report *report; // owned, check only
-    struct ca_result early;   // a result that is known before anything was sent
+    hvca_call_step *step;           // what comes once the facts are there, or after a delay
+    uint32_t tries;                 // polls, or repetitions
+    uint32_t failures;              // in a row
+    uint32_t delay_ms;              // before the next poll
+    uint32_t unknown_count;         // answers 404 in a row
+    struct hvca_scan *scan;         // owned, reconcile only
+    struct ca_report *report;       // owned, check only
 };
 
 struct hvca_scan_cache_entry {
@@ -132,26 +117,14 @@ enum hvca_facts_state { HVCA_FACTS_UNKNOWN, HVCA_FACTS_LOADING, HVCA_FACTS_KNOWN
 
 struct ca {
     struct loop *loop;
-    struct http *http;
-    struct ca_events events;
-    void *context;
-    char *base_url; // without a slash at its end
-    char *extra_header;
-    char *certificate_file;
-    char *key_file;
-    char *root_file;
-    char *intermediates_file;
-    uint32_t timeout_ms;
+    struct site site;
+    struct call_list calls;
     uint32_t settle_ms;
     struct buf *api_key;    // secret
     struct buf *api_secret; // secret
-    uint32_t in_flight_max;
-    uint32_t requests_per_second; // 0: no limit
 
     struct hvca_session session;
     struct hvca_queue queue;
-    struct hvca_call *calls;
-    uint32_t call_count;
 
     enum hvca_facts_state facts;
     int64_t facts_ms; // monotonic
@@ -206,16 +179,10 @@ void hvca_need_facts(struct hvca_call *call, hvca_call_step *step);
 
 // A call with a copy of what the request points to. Never NULL.
 struct hvca_call *hvca_call_new(struct ca *ca, const struct ca_request *request);
-// Gives the result and frees the call. `result->id` is filled in.
-void hvca_call_finish(struct hvca_call *call, struct ca_result *result);
-void hvca_call_fail(struct hvca_call *call, enum ca_outcome outcome, const struct error *error,
-                    int64_t retry_after_ms);
-// Gives a result that is known already, later from the loop.
-void hvca_call_finish_later(struct hvca_call *call, enum ca_outcome outcome,
-                            const struct error *error);
+// Frees what this backend keeps beside a call: call_list.on_free.
+void hvca_call_end(struct call *call);
 // Runs `step` after a while.
 void hvca_call_delay(struct hvca_call *call, int64_t delay_ms, hvca_call_step *step);
-void hvca_call_free(struct hvca_call *call);
 
 // ---- ca_hvca_judge.c
 

@@ -5,64 +5,11 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "ca-client/ca_hvca_load.h"
 #include "ca-client/http.h"
-
-// The parser recurses, and takes far more levels than any answer has.
-static bool is_shallow(struct slice body) {
-    size_t depth = 0;
-    bool in_text = false;
-    for (size_t i = 0; i < body.length; i++) {
-        uint8_t c = body.data[i];
-        if (in_text) {
-            if (c == '\\') {
-                i++;
-            } else if (c == '"') {
-                in_text = false;
-            }
-        } else if (c == '"') {
-            in_text = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > HVCA_DEPTH_MAX) {
-                return false;
-            }
-        } else if ((c == '}' || c == ']') && depth > 0) {
-            depth--;
-        }
-    }
-    return true;
-}
-
-static json_t *load(struct slice body) {
-    json_error_t error;
-    if (body.length == 0 || body.length > HTTP_BODY_MAX || !is_shallow(body)) {
-        return NULL;
-    }
-    return json_loadb((const char *)body.data, body.length, JSON_REJECT_DUPLICATES, &error);
-}
+#include "ca-client/json_load.h"
 
 static bool fail_member(struct error *error, const char *what) {
     return error_set(error, E_CA_NONSENSE, "the CA's answer: %s is missing or malformed", what);
-}
-
-json_t *hvca_load_object(struct slice body, const char *what, struct error *error) {
-    json_t *root = load(body);
-    if (!json_is_object(root)) {
-        json_decref(root);
-        error_set(error, E_CA_NONSENSE, "the CA's answer to %s is not a JSON object", what);
-        return NULL;
-    }
-    return root;
-}
-
-static json_t *load_array(struct slice body, const char *what, struct error *error) {
-    json_t *root = load(body);
-    if (!json_is_array(root)) {
-        json_decref(root);
-        error_set(error, E_CA_NONSENSE, "the CA's answer to %s is not a JSON array", what);
-        return NULL;
-    }
-    return root;
 }
 
 // ---- login, problems, certificates --------------------------------------------------------------
@@ -77,7 +24,7 @@ static bool is_header_text(const char *text, size_t length) {
 }
 
 bool hvca_parse_login(struct slice body, struct buf *token, struct error *error) {
-    json_t *root = hvca_load_object(body, "the login", error);
+    json_t *root = json_load_object(body, "the login", error);
     if (root == NULL) {
         return false;
     }
@@ -94,22 +41,13 @@ bool hvca_parse_login(struct slice body, struct buf *token, struct error *error)
 }
 
 void hvca_parse_problem(struct slice body, char out[HVCA_PROBLEM_SIZE]) {
-    static const char *const members[] = {"description", "detail", "title"};
-    json_t *root = load(body);
-    out[0] = '\0';
-    for (size_t i = 0; i < ARRAY_LENGTH(members) && out[0] == '\0'; i++) {
-        json_t *value = json_object_get(root, members[i]);
-        if (json_is_string(value)) {
-            text_escape(out, HVCA_PROBLEM_SIZE, json_string_value(value),
-                        json_string_length(value));
-        }
-    }
-    json_decref(root);
+    static const char *const members[] = {"description", "detail", "title", NULL};
+    json_load_text(body, members, out, HVCA_PROBLEM_SIZE);
 }
 
 bool hvca_parse_certificate(struct slice body, struct buf *pem, bool *is_revoked,
                             struct error *error) {
-    json_t *root = hvca_load_object(body, "the certificate", error);
+    json_t *root = json_load_object(body, "the certificate", error);
     if (root == NULL) {
         return false;
     }
@@ -126,7 +64,7 @@ bool hvca_parse_certificate(struct slice body, struct buf *pem, bool *is_revoked
 }
 
 bool hvca_parse_chain(struct slice body, struct buf *pem, struct error *error) {
-    json_t *root = load_array(body, "the trust chain", error);
+    json_t *root = json_load_array(body, "the trust chain", error);
     if (root == NULL) {
         return false;
     }
@@ -143,7 +81,7 @@ bool hvca_parse_chain(struct slice body, struct buf *pem, struct error *error) {
 }
 
 bool hvca_parse_value(struct slice body, int64_t *value, struct error *error) {
-    json_t *root = hvca_load_object(body, "a counter", error);
+    json_t *root = json_load_object(body, "a counter", error);
     if (root == NULL) {
         return false;
     }
@@ -195,7 +133,7 @@ static bool parse_row(json_t *item, struct hvca_row *row) {
 
 bool hvca_parse_rows(struct slice body, struct hvca_row *rows, size_t *count, struct error *error) {
     *count = 0;
-    json_t *root = load_array(body, "the statistics", error);
+    json_t *root = json_load_array(body, "the statistics", error);
     if (root == NULL) {
         return false;
     }

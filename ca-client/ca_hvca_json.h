@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The JSON that the HVCA API answers with, as plain values. Pure functions on hostile bytes: at
-// most HTTP_BODY_MAX bytes, HVCA_DEPTH_MAX levels, no member twice; what is missing, has the wrong
+// most HTTP_BODY_MAX bytes, JSON_DEPTH_MAX levels, no member twice; what is missing, has the wrong
 // type or is too long is E_CA_NONSENSE, with the member's name.
 #ifndef BIRTHCERT_CA_HVCA_JSON_H
 #define BIRTHCERT_CA_HVCA_JSON_H
@@ -14,7 +14,6 @@
 #include "station/base/bytes.h"
 #include "station/base/error.h"
 
-#define HVCA_DEPTH_MAX 16
 #define HVCA_TOKEN_MAX 8192
 #define HVCA_PROBLEM_SIZE 192
 #define HVCA_FORMAT_SIZE 256

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "ca-client/ca_hvca_json.h"
-#include "ca-client/ca_hvca_load.h"
+#include "ca-client/json_load.h"
 
 #define HARDWARE_MODULE_NAME "1.3.6.1.5.5.7.8.4" // RFC 4108, section 5
 
@@ -301,7 +301,7 @@ static bool read_policy(const json_t *root, struct hvca_policy *policy, struct e
 }
 
 bool hvca_parse_policy(struct slice body, struct hvca_policy *policy, struct error *error) {
-    json_t *root = hvca_load_object(body, "the validation policy", error);
+    json_t *root = json_load_object(body, "the validation policy", error);
     if (root == NULL) {
         return false;
     }

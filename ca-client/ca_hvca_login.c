@@ -68,13 +68,13 @@ static void handle_login(void *context, const struct http_response *response) {
 }
 
 void hvca_login_start(struct ca *ca) {
-    char url[HVCA_URL_SIZE];
+    char url[SITE_URL_SIZE];
     struct error error;
     // A renewal: the token before it is no longer needed, exchanges under way hold their own.
     buf_free_secret(ca->session.token);
     ca->session.token = buf_new(HVCA_TOKEN_MAX);
     struct buf *body = write_login(ca);
-    snprintf(url, sizeof url, "%s/login", ca->base_url);
+    snprintf(url, sizeof url, "%s/login", ca->site.base_url);
     if (ca->session.token == NULL || body == NULL) {
         buf_free_secret(body);
         error_set(&error, E_MEMORY, "no memory for the login");
@@ -84,10 +84,10 @@ void hvca_login_start(struct ca *ca) {
     struct http_request request = {
         .method = "POST",
         .url = url,
-        .headers = {"Content-Type: application/json;charset=utf-8", ca->extra_header},
+        .headers = {"Content-Type: application/json;charset=utf-8", ca->site.extra_header},
         .body = buf_slice(body),
     };
-    bool started = http_start(ca->http, &request, handle_login, ca, &error);
+    bool started = http_start(ca->site.http, &request, handle_login, ca, &error);
     buf_free_secret(body);
     if (!started) {
         hvca_login_done(ca, &error, 0);

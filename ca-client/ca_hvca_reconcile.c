@@ -84,7 +84,7 @@ static void cache_put(struct ca *ca, const char *serial, const uint8_t spki_sha2
 static bool is_known_other(struct hvca_call *call, const char *serial) {
     const struct hvca_scan_cache_entry *slot = cache_slot(call->ca, serial);
     return slot != NULL && strcmp(slot->serial, serial) == 0 &&
-           memcmp(slot->spki_sha256, call->request.spki_sha256, SHA256_SIZE) != 0;
+           memcmp(slot->spki_sha256, call->base.request.spki_sha256, SHA256_SIZE) != 0;
 }
 
 // ---- the end ------------------------------------------------------------------------------------
@@ -113,7 +113,7 @@ static void finish_found(struct hvca_call *call) {
     if (extra == NULL || !buf_put(extra, leaf.data + leaf.length, all.length - leaf.length) ||
         !buf_put(extra, chain.data, chain.length)) {
         error_set(&error, E_MEMORY, "no memory for a certificate");
-        hvca_call_fail(call, CA_DOUBT, &error, 0);
+        call_fail(&call->base, CA_DOUBT, &error, 0);
     } else {
         struct ca_result result = {
             .outcome = CA_CERTIFICATE,
@@ -122,7 +122,7 @@ static void finish_found(struct hvca_call *call) {
             .extra = buf_slice(extra),
             .issued_s = scan->issued_s,
         };
-        hvca_call_finish(call, &result);
+        call_finish(&call->base, &result);
     }
     buf_free(extra);
 }
@@ -132,13 +132,13 @@ static void finish_unknown(struct hvca_call *call, const char *why) {
     char key[2 * SHA256_SIZE + 1];
     char sent[CLOCK_TEXT_SIZE];
     struct error error;
-    hex_encode(key, call->request.spki_sha256, SHA256_SIZE);
-    clock_format_utc(sent, call->request.sent_ms);
+    hex_encode(key, call->base.request.spki_sha256, SHA256_SIZE);
+    clock_format_utc(sent, call->base.request.sent_ms);
     error_set(&error, E_UNIT_HELD,
               "%s: ask the CA's administrator for key SHA-256 %s, %s, serial %s", why, key,
-              sent[0] != '\0' ? sent : "time unknown", call->serial);
+              sent[0] != '\0' ? sent : "time unknown", call->base.serial);
     log_error("CA look-up", &error);
-    hvca_call_fail(call, CA_CANNOT_TELL, &error, 0);
+    call_fail(&call->base, CA_CANNOT_TELL, &error, 0);
 }
 
 // True where the scan ended because of one certificate that again could not be read.
@@ -149,7 +149,7 @@ static bool is_blocked(struct hvca_call *call, char why[static WHY_SIZE]) {
     }
     const char *serial = scan->rows[scan->bad_row].serial;
     snprintf(why, WHY_SIZE, "the CA lists %.64s but does not give it", serial);
-    return hvca_obstacle_count(call->ca, call->request.id, serial) >= OBSTACLE_SCANS_MAX;
+    return hvca_obstacle_count(call->ca, call->base.request.id, serial) >= OBSTACLE_SCANS_MAX;
 }
 
 static void finish_scan(struct hvca_call *call) {
@@ -159,12 +159,12 @@ static void finish_scan(struct hvca_call *call) {
     struct ca_result result = {.outcome = CA_NOT_ISSUED};
     end_turn(call);
     if (scan->serial[0] == '\0' && is_blocked(call, why)) {
-        hvca_obstacle_forget(call->ca, call->request.id);
+        hvca_obstacle_forget(call->ca, call->base.request.id);
         finish_unknown(call, why);
         return;
     }
     if (scan->bad_row == SIZE_MAX && !scan->is_broken) {
-        hvca_obstacle_forget(call->ca, call->request.id);
+        hvca_obstacle_forget(call->ca, call->base.request.id);
     }
     if (scan->serial[0] != '\0') {
         finish_found(call);
@@ -172,17 +172,17 @@ static void finish_scan(struct hvca_call *call) {
         finish_unknown(call, "the CA lists too many certificates");
     } else if (scan->error.code != ERROR_NONE) {
         error_set(&error, E_CA_DOUBT, "the look-up is not complete: %s", scan->error.text);
-        hvca_call_fail(call, CA_DOUBT, &error, 0);
+        call_fail(&call->base, CA_DOUBT, &error, 0);
     } else if (scan->revoked_serial[0] != '\0') {
         // Whether this camera is to get another one is for a person to say.
         error_set(&error, E_UNIT_HELD, "the CA issued %s for this key, and it is revoked",
                   scan->revoked_serial);
         log_error("CA look-up", &error);
-        hvca_call_fail(call, CA_CANNOT_TELL, &error, 0);
+        call_fail(&call->base, CA_CANNOT_TELL, &error, 0);
     } else if (scan->unsure != NULL) {
         finish_unknown(call, scan->unsure);
     } else {
-        hvca_call_finish(call, &result);
+        call_finish(&call->base, &result);
     }
 }
 
@@ -218,7 +218,7 @@ static bool read_certificate(struct hvca_call *call, const char *serial, struct 
         cache_put(call->ca, serial, identity.spki_sha256);
     }
     bool is_ours =
-        good && memcmp(identity.spki_sha256, call->request.spki_sha256, SHA256_SIZE) == 0;
+        good && memcmp(identity.spki_sha256, call->base.request.spki_sha256, SHA256_SIZE) == 0;
     if (is_ours && is_revoked) {
         (void)text_copy(scan->revoked_serial, sizeof scan->revoked_serial, serial);
     } else if (is_ours && scan->serial[0] == '\0') {
@@ -277,7 +277,7 @@ static bool next_row(struct hvca_call *call, size_t *row) {
         while (scan->next_row < scan->row_count) {
             size_t number = scan->next_row++;
             const struct hvca_row *candidate = &scan->rows[number];
-            bool is_stamped = candidate->not_before_s == call->request.not_before_s;
+            bool is_stamped = candidate->not_before_s == call->base.request.not_before_s;
             if (is_stamped != scan->second_pass && !is_known_other(call, candidate->serial)) {
                 *row = number;
                 return true;
@@ -384,12 +384,12 @@ static void set_window(struct hvca_call *call) {
     const struct ca *ca = call->ca;
     struct hvca_scan *scan = call->scan;
     int64_t now_s = hvca_ca_now_s(ca);
-    int64_t sent_s = call->request.sent_ms / 1000;
-    int64_t stamp_s = call->request.not_before_s;
+    int64_t sent_s = call->base.request.sent_ms / 1000;
+    int64_t stamp_s = call->base.request.not_before_s;
     // It is not said whether the list goes by the time of issue or by notBefore: both are in.
     int64_t from_s = (stamp_s > 0 && stamp_s < sent_s ? stamp_s : sent_s) - CLOCK_SKEW_S;
     int64_t last_s = sent_s + CLOCK_SKEW_S +
-                     ((int64_t)HVCA_SUBMIT_LIFE_MS + ca->timeout_ms + ca->settle_ms) / 1000;
+                     ((int64_t)HVCA_SUBMIT_LIFE_MS + ca->site.timeout_ms + ca->settle_ms) / 1000;
     scan->to_s = now_s + AHEAD_S;
     if (sent_s > now_s + HVCA_CLOCK_DIFFERENCE_MAX_MS / 1000) {
         scan->unsure = "the attempt's time is later than the CA's clock";
@@ -430,7 +430,7 @@ void hvca_reconcile(struct hvca_call *call) {
     call->scan = calloc(1, sizeof *call->scan);
     if (call->scan == NULL) {
         error_set(&error, E_MEMORY, "no memory for a look-up");
-        hvca_call_finish_later(call, CA_DOUBT, &error);
+        call_finish_later(&call->base, CA_DOUBT, &error);
         return;
     }
     call->scan->bad_row = SIZE_MAX;

@@ -4,6 +4,7 @@
 
 #include "ca-client/ca_hvca_internal.h"
 #include "ca-client/der.h"
+#include "ca-client/json_load.h"
 #include "ca-client/names.h"
 #include "ca-client/x509.h"
 
@@ -194,25 +195,17 @@ static bool put_key(json_t *root, const struct hvca_ask *ask, struct error *erro
 
 // ---- the whole ----------------------------------------------------------------------------------
 
-static int dump_piece(const char *data, size_t length, void *context) {
-    struct buf *body = context;
-    return buf_put(body, data, length) ? 0 : -1;
-}
-
 static bool fill(json_t *root, const struct hvca_ask *ask, const struct names *names,
-                 struct buf *body, struct error *error) {
+                 struct error *error) {
     const struct hvca_policy *policy = ask->policy;
     if (!put_key(root, ask, error)) {
         return false;
     }
-    if (!put_validity(root, ask) || !put_subject(root, policy, names) ||
-        !put_san(root, policy, names) || !put_usages(root, policy, ask->request->profile) ||
-        !put_signature(root, policy) ||
-        json_dump_callback(root, dump_piece, body, JSON_COMPACT) != 0) {
-        return error_set(error, E_CA_CONFIG,
-                         "the profile's names cannot be written as JSON: they must be UTF-8");
-    }
-    return true;
+    return (put_validity(root, ask) && put_subject(root, policy, names) &&
+            put_san(root, policy, names) && put_usages(root, policy, ask->request->profile) &&
+            put_signature(root, policy)) ||
+           error_set(error, E_CA_CONFIG,
+                     "the profile's names cannot be written as JSON: they must be UTF-8");
 }
 
 bool hvca_write_request(const struct hvca_ask *ask, struct buf **out, struct error *error) {
@@ -221,16 +214,10 @@ bool hvca_write_request(const struct hvca_ask *ask, struct buf **out, struct err
         return false;
     }
     json_t *root = json_object();
-    struct buf *body = buf_new(HVCA_REQUEST_MAX);
-    bool good = root != NULL && body != NULL && fill(root, ask, &names, body, error);
-    if (root == NULL || body == NULL) {
-        error_set(error, E_MEMORY, "no memory for a request to the CA");
-    }
-    json_decref(root);
-    if (!good) {
-        buf_free(body);
+    if (root != NULL && !fill(root, ask, &names, error)) {
+        json_decref(root);
         return false;
     }
-    *out = body;
-    return true;
+    *out = json_write(root, HVCA_REQUEST_MAX, error);
+    return *out != NULL;
 }

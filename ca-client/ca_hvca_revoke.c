@@ -19,7 +19,7 @@ static void send_revocation(struct hvca_call *call);
 
 static void finish_revoked(struct hvca_call *call) {
     struct ca_result result = {.outcome = CA_REVOKED};
-    hvca_call_finish(call, &result);
+    call_finish(&call->base, &result);
 }
 
 // After a no: the certificate may be revoked already, by a request whose answer was lost.
@@ -34,14 +34,14 @@ static void handle_look(void *context, const struct http_response *response) {
     if (is_read && is_revoked) {
         finish_revoked(call);
     } else {
-        hvca_call_fail(call, CA_REFUSED, &call->early.error, 0);
+        call_fail(&call->base, CA_REFUSED, &call->base.early.error, 0);
     }
 }
 
 static void handle_refusal(struct hvca_call *call, const struct http_response *response) {
     char path[HVCA_PATH_SIZE];
-    hvca_explain(response, "the revocation", &call->early.error);
-    hvca_certificate_path(path, call->handle);
+    hvca_explain(response, "the revocation", &call->base.early.error);
+    hvca_certificate_path(path, call->base.handle);
     hvca_send(call->ca, "GET", path, NULL, handle_look, call);
 }
 
@@ -58,12 +58,12 @@ static void handle_revocation(void *context, const struct http_response *respons
     bool is_kept_off = response->outcome == HTTP_NOT_SENT || response->status == 401 ||
                        response->status == 403 || response->status == 429;
     if (is_kept_off) {
-        hvca_call_fail(call, CA_NOT_SENT, &error, response->retry_after_ms);
+        call_fail(&call->base, CA_NOT_SENT, &error, response->retry_after_ms);
     } else if (is_lost && call->tries < TRIES_MAX) {
         // To revoke once more does no harm, so a lost answer needs no look-up.
         hvca_call_delay(call, (int64_t)TRY_DELAY_MS << call->tries, send_revocation);
     } else if (is_lost) {
-        hvca_call_fail(call, CA_DOUBT, &error, response->retry_after_ms);
+        call_fail(&call->base, CA_DOUBT, &error, response->retry_after_ms);
     } else {
         handle_refusal(call, response);
     }
@@ -74,23 +74,23 @@ static void send_revocation(struct hvca_call *call) {
     struct error error;
     struct buf *body = buf_new(256);
     if (body == NULL ||
-        !buf_printf(body, "{\"revocation_reason\":\"%s\"}", reason_names[call->reason])) {
+        !buf_printf(body, "{\"revocation_reason\":\"%s\"}", reason_names[call->base.reason])) {
         buf_free(body);
         error_set(&error, E_MEMORY, "no memory for a revocation");
-        hvca_call_finish_later(call, CA_NOT_SENT, &error);
+        call_finish_later(&call->base, CA_NOT_SENT, &error);
         return;
     }
-    hvca_certificate_path(path, call->handle);
+    hvca_certificate_path(path, call->base.handle);
     hvca_send(call->ca, "PATCH", path, body, handle_revocation, call);
 }
 
 void hvca_revoke(struct hvca_call *call) {
     char serial[CA_HANDLE_SIZE];
     struct error error;
-    if ((size_t)call->reason >= ARRAY_LENGTH(reason_names) ||
-        !hvca_read_serial(call->handle, strlen(call->handle), serial)) {
+    if ((size_t)call->base.reason >= ARRAY_LENGTH(reason_names) ||
+        !hvca_read_serial(call->base.handle, strlen(call->base.handle), serial)) {
         error_set(&error, E_INTERNAL, "revoke without a certificate's serial or a known reason");
-        hvca_call_finish_later(call, CA_REFUSED, &error);
+        call_finish_later(&call->base, CA_REFUSED, &error);
         return;
     }
     send_revocation(call);

@@ -237,7 +237,7 @@ static bool may_leave(const struct hvca_exchange *exchange, struct error *error)
         return false;
     }
     // Steps of the wall clock in the meantime count as well.
-    int64_t age_ms = llabs(clock_wall_ms() - call->started_wall_ms);
+    int64_t age_ms = llabs(clock_wall_ms() - call->base.started_wall_ms);
     return age_ms <= HVCA_SUBMIT_LIFE_MS ||
            error_set(error, E_CA_BUSY, "the request waited %lld s to leave",
                      (long long)age_ms / 1000);
@@ -250,9 +250,9 @@ static void start_exchange(struct hvca_exchange *exchange) {
         answer_not_sent(exchange, &error, 0);
         return;
     }
-    char url[HVCA_URL_SIZE + HVCA_PATH_SIZE];
+    char url[SITE_URL_SIZE + HVCA_PATH_SIZE];
     struct buf *bearer = buf_new(HVCA_TOKEN_MAX + 32);
-    snprintf(url, sizeof url, "%s%s", ca->base_url, exchange->path);
+    snprintf(url, sizeof url, "%s%s", ca->site.base_url, exchange->path);
     if (bearer == NULL || !buf_printf(bearer, "Authorization: Bearer ") ||
         !buf_put(bearer, buf_slice(ca->session.token).data, buf_length(ca->session.token))) {
         buf_free_secret(bearer);
@@ -264,12 +264,12 @@ static void start_exchange(struct hvca_exchange *exchange) {
         .method = exchange->method,
         .url = url,
         .headers = {"Content-Type: application/json;charset=utf-8", buf_text(bearer),
-                    ca->extra_header},
+                    ca->site.extra_header},
         .body = exchange->body != NULL ? buf_slice(exchange->body) : (struct slice){NULL, 0},
         .at_most_once = exchange->issuing != NULL,
     };
     exchange->generation = ca->session.generation;
-    bool started = http_start(ca->http, &request, handle_answer, exchange, &error);
+    bool started = http_start(ca->site.http, &request, handle_answer, exchange, &error);
     buf_free_secret(bearer);
     if (started) {
         link_under_way(&ca->queue, exchange);
@@ -278,24 +278,13 @@ static void start_exchange(struct hvca_exchange *exchange) {
     }
 }
 
-// The bucket is small: a CA counts by the second, and must not see two seconds' worth in one.
 static bool take_rate_token(struct ca *ca) {
-    struct hvca_queue *queue = &ca->queue;
-    if (ca->requests_per_second == 0) {
+    int64_t wait_ms;
+    if (rate_take(&ca->queue.rate, clock_monotonic_ms(), &wait_ms)) {
         return true;
     }
-    int64_t now_ms = clock_monotonic_ms();
-    uint32_t size = 1 + ca->requests_per_second / 10;
-    double most = size;
-    queue->tokens += (double)(now_ms - queue->filled_ms) * ca->requests_per_second / 1000;
-    queue->tokens = queue->tokens < most ? queue->tokens : most;
-    queue->filled_ms = now_ms;
-    if (queue->tokens < 1) {
-        wake(ca, (int64_t)((1 - queue->tokens) * 1000 / ca->requests_per_second) + 1);
-        return false;
-    }
-    queue->tokens -= 1;
-    return true;
+    wake(ca, wait_ms);
+    return false;
 }
 
 void hvca_pump(void *context) {
@@ -305,7 +294,7 @@ void hvca_pump(void *context) {
         fail_waiting(ca);
         return;
     }
-    while (queue->first != NULL && queue->in_flight < ca->in_flight_max && session_ready(ca) &&
+    while (queue->first != NULL && queue->in_flight < ca->site.in_flight && session_ready(ca) &&
            take_rate_token(ca)) {
         start_exchange(queue_pop(queue));
     }

@@ -123,6 +123,41 @@ bool secret_read(const char *path, size_t maximum, struct buf **out, struct erro
     return true;
 }
 
+static bool is_printable(const char *text, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < 0x20 || text[i] > 0x7e) {
+            return false;
+        }
+    }
+    return length > 0;
+}
+
+bool secret_read_line(const char *path, size_t maximum, struct buf **out, struct error *error) {
+    struct buf *raw = NULL;
+    *out = NULL;
+    if (!secret_read(path, maximum, &raw, error)) {
+        return false;
+    }
+    const char *text = buf_text(raw);
+    size_t length = buf_length(raw);
+    while (length > 0 && strchr(" \t\r\n", text[length - 1]) != NULL) {
+        length--;
+    }
+    struct buf *line = buf_new(maximum);
+    bool done =
+        is_printable(text, length)
+            ? (line != NULL && buf_put(line, text, length)) ||
+                  error_set(error, E_MEMORY, "no memory for %s", path)
+            : error_set(error, E_SECRET_MISSING, "%s: must hold one line of printable ASCII", path);
+    buf_free_secret(raw);
+    if (!done) {
+        buf_free_secret(line);
+        return false;
+    }
+    *out = line;
+    return true;
+}
+
 bool secret_check(const char *path, struct error *error) {
     int descriptor = open_checked(path, error);
     if (descriptor < 0) {

@@ -21,6 +21,11 @@
 MUST_CHECK bool secret_read(const char *path, size_t maximum, struct buf **out,
                             struct error *error);
 
+// Reads a secret that is one line of printable ASCII, without the blanks and newlines that editors
+// put at its end: a password, a token, an API key. E_SECRET_MISSING also where it is no such line.
+MUST_CHECK bool secret_read_line(const char *path, size_t maximum, struct buf **out,
+                                 struct error *error);
+
 // The same checks without reading: for doctor, and for a library that opens the file by itself
 // (which leaves a gap between check and use, so prefer secret_read).
 MUST_CHECK bool secret_check(const char *path, struct error *error);

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ca-client/json_load.h"
+
+#include <stdint.h>
+
+#include "ca-client/http.h"
+
+// The parser recurses, and takes far more levels than any answer has.
+static bool is_shallow(struct slice body) {
+    size_t depth = 0;
+    bool in_text = false;
+    for (size_t i = 0; i < body.length; i++) {
+        uint8_t c = body.data[i];
+        if (in_text) {
+            if (c == '\\') {
+                i++;
+            } else if (c == '"') {
+                in_text = false;
+            }
+        } else if (c == '"') {
+            in_text = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > JSON_DEPTH_MAX) {
+                return false;
+            }
+        } else if ((c == '}' || c == ']') && depth > 0) {
+            depth--;
+        }
+    }
+    return true;
+}
+
+static json_t *load(struct slice body) {
+    json_error_t error;
+    if (body.length == 0 || body.length > HTTP_BODY_MAX || !is_shallow(body)) {
+        return NULL;
+    }
+    return json_loadb((const char *)body.data, body.length, JSON_REJECT_DUPLICATES, &error);
+}
+
+json_t *json_load_object(struct slice body, const char *what, struct error *error) {
+    json_t *root = load(body);
+    if (!json_is_object(root)) {
+        json_decref(root);
+        error_set(error, E_CA_NONSENSE, "the CA's answer to %s is not a JSON object", what);
+        return NULL;
+    }
+    return root;
+}
+
+json_t *json_load_array(struct slice body, const char *what, struct error *error) {
+    json_t *root = load(body);
+    if (!json_is_array(root)) {
+        json_decref(root);
+        error_set(error, E_CA_NONSENSE, "the CA's answer to %s is not a JSON array", what);
+        return NULL;
+    }
+    return root;
+}
+
+void json_load_text(struct slice body, const char *const *members, char *out, size_t capacity) {
+    json_t *root = load(body);
+    out[0] = '\0';
+    for (size_t i = 0; members[i] != NULL && out[0] == '\0'; i++) {
+        json_t *value = json_object_get(root, members[i]);
+        if (json_is_string(value)) {
+            text_escape(out, capacity, json_string_value(value), json_string_length(value));
+        }
+    }
+    json_decref(root);
+}
+
+static int put_piece(const char *piece, size_t size, void *context) {
+    struct buf *out = context;
+    return buf_put(out, piece, size) ? 0 : -1;
+}
+
+struct buf *json_write(json_t *root, size_t maximum, struct error *error) {
+    struct buf *out = root != NULL ? buf_new(maximum) : NULL;
+    if (out == NULL || json_dump_callback(root, put_piece, out, JSON_COMPACT) != 0) {
+        buf_free(out);
+        out = NULL;
+        error_set(error, E_MEMORY, "no memory for a request to the CA");
+    }
+    json_decref(root);
+    return out;
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// JSON from outside, under caps: at most HTTP_BODY_MAX bytes, JSON_DEPTH_MAX levels, no member
+// twice. For backends only: jansson's values stay inside them.
+#ifndef BIRTHCERT_CA_JSON_LOAD_H
+#define BIRTHCERT_CA_JSON_LOAD_H
+
+#include <jansson.h>
+
+#include "station/base/buf.h"
+#include "station/base/bytes.h"
+#include "station/base/error.h"
+
+#define JSON_DEPTH_MAX 16
+
+// The object, or the array, in `body`; `what` it is the answer to is for the message. NULL and
+// E_CA_NONSENSE where there is none. The caller gives it back with json_decref.
+json_t *json_load_object(struct slice body, const char *what, struct error *error);
+json_t *json_load_array(struct slice body, const char *what, struct error *error);
+
+// What a CA says for a person: the first of the members (NULL ends the list) that is a text,
+// escaped and cut at `capacity` - 1. "" where there is none, or no object.
+void json_load_text(struct slice body, const char *const *members, char *out, size_t capacity);
+
+// Compact text of `root`, which is given back also after a failure, as the body of a request. The
+// caller frees it. NULL and E_MEMORY where it is NULL or does not fit into `maximum` bytes.
+struct buf *json_write(json_t *root, size_t maximum, struct error *error);
+
+#endif
