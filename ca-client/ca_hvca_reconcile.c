@@ -127,20 +127,6 @@ static void finish_found(struct hvca_call *call) {
     buf_free(extra);
 }
 
-// Only a person can settle it: the text says what to ask the CA's administrator.
-static void finish_unknown(struct hvca_call *call, const char *why) {
-    char key[2 * SHA256_SIZE + 1];
-    char sent[CLOCK_TEXT_SIZE];
-    struct error error;
-    hex_encode(key, call->base.request.spki_sha256, SHA256_SIZE);
-    clock_format_utc(sent, call->base.request.sent_ms);
-    error_set(&error, E_UNIT_HELD,
-              "%s: ask the CA's administrator for key SHA-256 %s, %s, serial %s", why, key,
-              sent[0] != '\0' ? sent : "time unknown", call->base.serial);
-    log_error("CA look-up", &error);
-    call_fail(&call->base, CA_CANNOT_TELL, &error, 0);
-}
-
 // True where the scan ended because of one certificate that again could not be read.
 static bool is_blocked(struct hvca_call *call, char why[static WHY_SIZE]) {
     const struct hvca_scan *scan = call->scan;
@@ -160,7 +146,7 @@ static void finish_scan(struct hvca_call *call) {
     end_turn(call);
     if (scan->serial[0] == '\0' && is_blocked(call, why)) {
         hvca_obstacle_forget(call->ca, call->base.request.id);
-        finish_unknown(call, why);
+        call_hold(&call->base, why);
         return;
     }
     if (scan->bad_row == SIZE_MAX && !scan->is_broken) {
@@ -169,7 +155,7 @@ static void finish_scan(struct hvca_call *call) {
     if (scan->serial[0] != '\0') {
         finish_found(call);
     } else if (scan->is_overfull) {
-        finish_unknown(call, "the CA lists too many certificates");
+        call_hold(&call->base, "the CA lists too many certificates");
     } else if (scan->error.code != ERROR_NONE) {
         error_set(&error, E_CA_DOUBT, "the look-up is not complete: %s", scan->error.text);
         call_fail(&call->base, CA_DOUBT, &error, 0);
@@ -180,7 +166,7 @@ static void finish_scan(struct hvca_call *call) {
         log_error("CA look-up", &error);
         call_fail(&call->base, CA_CANNOT_TELL, &error, 0);
     } else if (scan->unsure != NULL) {
-        finish_unknown(call, scan->unsure);
+        call_hold(&call->base, scan->unsure);
     } else {
         call_finish(&call->base, &result);
     }

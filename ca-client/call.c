@@ -175,20 +175,28 @@ bool call_ends_early(struct call *call) {
     return true;
 }
 
-void call_cannot_look(struct call *call, const char *ca_name, bool resends_lost) {
+void call_hold(struct call *call, const char *why) {
     const struct ca_request *request = &call->request;
     char key[2 * SHA256_SIZE + 1];
     char sent[CLOCK_TEXT_SIZE];
     struct error error;
-    if (resends_lost) {
-        call_finish_later(call, CA_NOT_ISSUED, NULL);
-        return;
-    }
     hex_encode(key, request->spki_sha256, SHA256_SIZE);
     clock_format_utc(sent, request->sent_ms);
     error_set(&error, E_UNIT_HELD,
-              "CA %s cannot be asked: ask its administrator whether it issued a certificate for "
-              "%s, public key SHA-256 %s, at %s or soon after",
-              ca_name, call->serial, key, sent);
-    call_finish_later(call, CA_CANNOT_TELL, &error);
+              "%s: ask the CA's administrator for key SHA-256 %s, %s, serial %s", why, key,
+              request->sent_ms > 0 ? sent : "time unknown", call->serial);
+    log_error("CA look-up", &error);
+    call_fail(call, CA_CANNOT_TELL, &error, 0);
+}
+
+static void hold(struct call *call) {
+    call_hold(call, "this CA cannot be asked what it issued");
+}
+
+void call_cannot_look(struct call *call, bool resends_lost) {
+    if (resends_lost) {
+        call_finish_later(call, CA_NOT_ISSUED, NULL);
+    } else {
+        call_delay(call, 0, hold);
+    }
 }

@@ -73,9 +73,10 @@ void call_free(struct call *call);
 // Frees what is in progress, without results.
 void call_list_end(struct call_list *list);
 
-// Ends a reconcile at a CA that has no way to look: CA_NOT_ISSUED where lost requests are sent
-// again, else CA_CANNOT_TELL and E_UNIT_HELD with what to ask the CA's administrator. `ca_name` is
-// that of the configuration.
-void call_cannot_look(struct call *call, const char *ca_name, bool resends_lost);
+// Ends a reconcile that only a person can settle: CA_CANNOT_TELL and E_UNIT_HELD, with why, and what
+// to ask the CA's administrator. Later from the loop with call_cannot_look, at once with call_hold.
+void call_hold(struct call *call, const char *why);
+// At a CA that has no way to look: CA_NOT_ISSUED where lost requests are sent again.
+void call_cannot_look(struct call *call, bool resends_lost);
 
 #endif

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "station/base/clock.h"
-#include "tests/support_hvca_client.h"
+#include "tests/support_ca_client.h"
 #include "tests/support_hvca_sim.h"
 
 static struct hvca_sim sim;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/support_hvca_client.h"
+#include "tests/support_ca_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,13 +99,14 @@ void client_start(struct client *client, const struct ca_settings *settings, siz
     for (size_t i = 0; i < units; i++) {
         make_unit(client, &client->units[i], key_kind);
     }
-    if (!ca_hvca.open(client->loop, settings, &events, client, &client->ca, &error)) {
+    client->ops = ca_find(settings->backend);
+    if (!client->ops->open(client->loop, settings, &events, client, &client->ca, &error)) {
         give_up(error.text);
     }
 }
 
 void client_stop(struct client *client) {
-    ca_hvca.close(client->ca);
+    client->ops->close(client->ca);
     loop_timer_free(client->guard);
     loop_free(client->loop);
     for (size_t i = 0; i < client->unit_count; i++) {
@@ -124,7 +125,7 @@ void client_submit(struct client *client, struct client_unit *unit) {
     request.profile = &profile;
     client->expected++;
     client->in_call = true;
-    ca_hvca.submit(client->ca, &request);
+    client->ops->submit(client->ca, &request);
     client->in_call = false;
     memset(&profile, 0xee, sizeof profile);
     memset(&request, 0xee, sizeof request);
@@ -133,14 +134,14 @@ void client_submit(struct client *client, struct client_unit *unit) {
 void client_fetch(struct client *client, struct client_unit *unit) {
     client->expected++;
     client->in_call = true;
-    ca_hvca.fetch(client->ca, &unit->request);
+    client->ops->fetch(client->ca, &unit->request);
     client->in_call = false;
 }
 
 void client_reconcile(struct client *client, struct client_unit *unit) {
     client->expected++;
     client->in_call = true;
-    ca_hvca.reconcile(client->ca, &unit->request);
+    client->ops->reconcile(client->ca, &unit->request);
     client->in_call = false;
 }
 
@@ -148,7 +149,7 @@ void client_revoke(struct client *client, struct client_unit *unit,
                    enum ca_revocation_reason reason) {
     client->expected++;
     client->in_call = true;
-    ca_hvca.revoke(client->ca, &unit->request, reason);
+    client->ops->revoke(client->ca, &unit->request, reason);
     client->in_call = false;
 }
 
@@ -156,7 +157,7 @@ void client_check(struct client *client) {
     client->expected++;
     client->has_report = false;
     client->in_call = true;
-    ca_hvca.check(client->ca, &client->profile);
+    client->ops->check(client->ca, &client->profile);
     client->in_call = false;
 }
 

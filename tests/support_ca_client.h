@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A station's half for tests of the HVCA backend: cameras' keys and CSRs, calls, and a loop that
+// A station's half for tests of CA backends: cameras' keys and CSRs, calls, and a loop that
 // runs until all results have come.
-#ifndef BIRTHCERT_TESTS_SUPPORT_HVCA_CLIENT_H
-#define BIRTHCERT_TESTS_SUPPORT_HVCA_CLIENT_H
+#ifndef BIRTHCERT_TESTS_SUPPORT_CA_CLIENT_H
+#define BIRTHCERT_TESTS_SUPPORT_CA_CLIENT_H
 
 #include <openssl/evp.h>
 #include <stdbool.h>
@@ -34,6 +34,7 @@ struct client_unit {
 struct client {
     struct loop *loop;
     struct loop_timer *guard; // a test that hangs ends with a message
+    const struct ca_ops *ops;
     struct ca *ca;
     struct profile profile;
     struct client_unit units[CLIENT_UNITS_MAX];
@@ -44,7 +45,7 @@ struct client {
     bool in_call; // results must not come from inside a call
 };
 
-// Opens the backend, which must succeed. `key_kind` as pki_key takes it.
+// Opens the backend that the settings name, which must succeed. `key_kind` as pki_key takes it.
 void client_start(struct client *client, const struct ca_settings *settings, size_t units,
                   const char *key_kind);
 void client_stop(struct client *client);
