@@ -9,7 +9,7 @@ PROGRAM=$BUILD/birthcert
 WORK=$(mktemp -d)
 BENCH=$WORK/bench
 CONF=$BENCH/birthcert.conf
-VERBS='init doctor run tray list show export reconcile ports diagram'
+VERBS='init doctor run tray list show export reconcile ca ports diagram'
 PASSED=0
 FAILED=0
 SIM_PID=
@@ -231,6 +231,8 @@ control() { # JSON
     curl -sf -d "$1" "http://127.0.0.1:$CONTROL/control" >/dev/null
 }
 
+is_unsold() { [ ! -s "$BENCH/hvca/issued.jsonl" ]; }
+
 if [ -x "$BUILD/hvca-sim" ]; then
     start 0
     cat >"$CONF" <<END
@@ -262,6 +264,26 @@ END
     ok 'doctor, HVCA: each profile' test "$(grep -c '^ok *profile .*: fits' "$WORK/out")" = 2
     ok "doctor, HVCA: the station's certificate" out_has "the station's own certificate ends at"
     ok "doctor, HVCA: the CA's clock" grep -q '^ok *clock: .* from it' "$WORK/out"
+    control '{"quota": 8241}'
+    ok 'doctor, HVCA: a forecast' gives 0 doctor --config "$CONF"
+    ok 'doctor, HVCA: for two profiles' out_has 'quota: 8241 certificates left, enough for 4120 cameras'
+    ok 'ca test, HVCA: status 0' gives 0 ca test factory --serial VX2251L-000001 --config "$CONF"
+    ok 'ca test, HVCA: says how it issues' out_has 'hvca-sim Issuing CA'
+    ok 'ca test, HVCA: what it would ask for' \
+        out_has 'profile https: asks for: commonName VX2251L-000001, serialNumber VX2251L-000001, DNS'
+    ok 'ca test, HVCA: bought nothing' is_unsold
+    cp "$CONF" "$WORK/good.conf"
+    sed -i 's/^ca = factory/ca = trial/' "$CONF"
+    cat >>"$CONF" <<END
+[ca trial]
+backend = local
+ca_certificate_file = ca/root.pem
+ca_key_file = ca/root.key
+END
+    ok 'ca test: a CA that no profile names yet' gives 0 ca test factory --json --config "$CONF"
+    ok 'ca test: with every profile' \
+        test "$(jq -r 'select(.text | startswith("fits")) | .subject' "$WORK/out" | wc -l)" = 2
+    cp "$WORK/good.conf" "$CONF"
     control '{"quota": 99}'
     ok 'doctor, HVCA: a small quota: status 0' gives 0 doctor --config "$CONF"
     ok 'doctor, HVCA: is a warning' grep -q '^warning *CA factory: quota: only 99' "$WORK/out"

@@ -127,11 +127,13 @@ static void handle_tick(void *context) {
 static void handle_ca_report(void *context, const struct config_ca *ca,
                              const struct ca_report *report) {
     struct tray *tray = context;
-    size_t wanted = tray->manifest.count * tray->config->profile_count;
+    size_t per_camera = config_count_profiles(tray->config, ca->name);
+    size_t wanted = tray->manifest.count * per_camera;
     if (report->quota > 0 && (uint64_t)report->quota < wanted) {
         output_note(tray->output,
-                    "warning: CA %s has a quota of %lld left, the tray may need %zu certificates",
-                    ca->name, (long long)report->quota, wanted);
+                    "warning: CA %s has %" PRId64 " certificates left, enough for %" PRIu64
+                    " cameras; the tray may need %zu",
+                    ca->name, report->quota, (uint64_t)report->quota / per_camera, wanted);
     }
 }
 

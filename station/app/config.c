@@ -101,3 +101,11 @@ const struct profile *config_find_profile(const struct config *config, const cha
     }
     return NULL;
 }
+
+size_t config_count_profiles(const struct config *config, const char *ca) {
+    size_t count = 0;
+    for (size_t i = 0; i < config->profile_count; i++) {
+        count += strcmp(config->profiles[i].ca, ca) == 0 ? 1 : 0;
+    }
+    return count;
+}

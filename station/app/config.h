@@ -70,6 +70,8 @@ void config_free(struct config *config); // takes NULL
 const struct config_slot *config_find_slot(const struct config *config, const char *name);
 const struct config_ca *config_find_ca(const struct config *config, const char *name);
 const struct profile *config_find_profile(const struct config *config, const char *name);
+// How many certificates of that CA a camera gets.
+size_t config_count_profiles(const struct config *config, const char *ca);
 
 // Writes a new folder for a bench: birthcert.conf with every key explained, conf.d, the database's
 // place, and an embedded CA for trying out (ca/root.pem, ca/root.key). Never overwrites a file.

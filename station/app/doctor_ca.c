@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CAs that profiles name. Each is asked on its own, profile after profile, so that every report
 // is known to be about this CA and this profile, and one bad CA hides no other.
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,13 +61,17 @@ static void say_quota(struct ca_check *check, int64_t quota) {
     if (quota < 0) {
         return;
     }
+    int64_t cameras = quota / (int64_t)check->view->profile_count;
     switch (doctor_judge_quota(quota)) {
     case OUTPUT_OK:
-        doctor_ok(check->doctor, check->subject, "quota: %lld certificates left", (long long)quota);
+        doctor_ok(check->doctor, check->subject,
+                  "quota: %" PRId64 " certificates left, enough for %" PRId64 " cameras", quota,
+                  cameras);
         break;
     case OUTPUT_WARNING:
         doctor_warn(check->doctor, check->subject, error_code_remedy(E_CA_QUOTA),
-                    "quota: only %lld certificates left", (long long)quota);
+                    "quota: only %" PRId64 " certificates left, enough for %" PRId64 " cameras",
+                    quota, cameras);
         break;
     default:
         error_set(&error, E_CA_QUOTA, "quota: no certificates left");
@@ -174,16 +179,21 @@ static void handle_limit(void *context) {
     loop_stop(check->loop);
 }
 
+// A CA that no profile names is tried with all of them: somebody wants to know before he changes to
+// it.
 static struct config *make_view(const struct config *config, const char *ca) {
     struct config *view = malloc(sizeof *view);
+    bool is_used = config_count_profiles(config, ca) > 0;
     if (view == NULL) {
         return NULL;
     }
     memcpy(view, config, sizeof *view);
     view->profile_count = 0;
     for (size_t i = 0; i < config->profile_count; i++) {
-        if (strcmp(config->profiles[i].ca, ca) == 0) {
-            view->profiles[view->profile_count++] = config->profiles[i];
+        if (!is_used || strcmp(config->profiles[i].ca, ca) == 0) {
+            struct profile *profile = &view->profiles[view->profile_count++];
+            *profile = config->profiles[i];
+            (void)text_copy(profile->ca, sizeof profile->ca, ca); // the same size
         }
     }
     return view;
@@ -211,6 +221,9 @@ static bool check_secrets(struct ca_check *check) {
         const char *path;
     } secrets[] = {
         {"client_key_file", settings->client_key_file},
+        {"password_file", settings->password_file},
+        {"token_file", settings->token_file},
+        {"signing_key_file", settings->signing_key_file},
         {"api_key_file", settings->api_key_file},
         {"api_secret_file", settings->api_secret_file},
         {"ca_key_file", settings->ca_key_file},
@@ -233,7 +246,7 @@ static bool check_secrets(struct ca_check *check) {
     return all_good;
 }
 
-static void check_ca(struct doctor *doctor, const struct config_ca *ca) {
+void doctor_check_ca(struct doctor *doctor, const struct config_ca *ca) {
     struct ca_check check = {.doctor = doctor, .ca = ca};
     struct error error;
     snprintf(check.subject, sizeof check.subject, "CA %s", ca->name);
@@ -253,19 +266,11 @@ static void check_ca(struct doctor *doctor, const struct config_ca *ca) {
     free(check.view);
 }
 
-static bool is_used(const struct config *config, const char *ca) {
-    for (size_t i = 0; i < config->profile_count; i++) {
-        if (strcmp(config->profiles[i].ca, ca) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void doctor_check_cas(struct doctor *doctor) {
-    for (size_t i = 0; i < doctor->config->ca_count; i++) {
-        if (is_used(doctor->config, doctor->config->cas[i].name)) {
-            check_ca(doctor, &doctor->config->cas[i]);
+    const struct config *config = doctor->config;
+    for (size_t i = 0; i < config->ca_count; i++) {
+        if (config_count_profiles(config, config->cas[i].name) > 0) {
+            doctor_check_ca(doctor, &config->cas[i]);
         }
     }
 }

@@ -113,13 +113,15 @@ static bool take_option(int code, struct options *options, struct error *error) 
 static bool take_argument(const struct verb *verb, int argc, char **argv, struct options *options,
                           struct error *error) {
     int given = argc - optind;
-    int allowed = verb->argument == ARGUMENT_NONE ? 0 : 1;
+    int allowed = verb->argument == ARGUMENT_NONE ? 0 : verb->argument == ARGUMENT_PAIR ? 2 : 1;
+    int needed = verb->argument == ARGUMENT_OPTIONAL ? 0 : allowed;
     if (given > allowed) {
         return error_set(error, E_USAGE, "%s: \"%s\" is too much; usage: birthcert %s", verb->name,
                          argv[optind + allowed], verb->usage);
     }
-    options->argument = given == 1 ? argv[optind] : NULL;
-    if (verb->argument == ARGUMENT_REQUIRED && given == 0 && !options->help) {
+    options->argument = given > 0 ? argv[optind] : NULL;
+    options->object = given > 1 ? argv[optind + 1] : NULL;
+    if (given < needed && !options->help) {
         return error_set(error, E_USAGE, "%s: something is missing; usage: birthcert %s",
                          verb->name, verb->usage);
     }

@@ -44,9 +44,15 @@ struct options {
     bool watch;
     bool scan;
     const char *argument;
+    const char *object; // of ARGUMENT_PAIR the second
 };
 
-enum verb_argument { ARGUMENT_NONE, ARGUMENT_OPTIONAL, ARGUMENT_REQUIRED };
+enum verb_argument {
+    ARGUMENT_NONE,
+    ARGUMENT_OPTIONAL,
+    ARGUMENT_REQUIRED,
+    ARGUMENT_PAIR, // what to do, and with what: "ca test NAME"
+};
 
 // One verb: a row of the table in verbs.c.
 struct verb {
@@ -79,6 +85,7 @@ int cmd_show(const struct options *options, struct output *output);
 int cmd_export(const struct options *options, struct output *output);
 int cmd_reconcile(const struct options *options, struct output *output);
 int cmd_ports(const struct options *options, struct output *output);
+int cmd_ca(const struct options *options, struct output *output);
 int cmd_diagram(const struct options *options, struct output *output);
 
 #endif

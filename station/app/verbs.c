@@ -54,6 +54,14 @@ const struct verb verb_table[] = {
      "Asks the CA about every request whose answer was lost or that is held, settles what it can,\n"
      "and lists certificates that were issued and are not installed.\n\n"
      "Example: birthcert reconcile"},
+    {"ca", cmd_ca, ARGUMENT_PAIR, OPTION_SERIAL, "ca test NAME [--serial S]",
+     "tries out one CA of the configuration",
+     "Connects to the CA of section [ca NAME], logs in, reads its policy and quota, prints the "
+     "chain\n"
+     "that it issues with, and what each profile would ask it for, for a camera of serial S. "
+     "Where\n"
+     "no profile names that CA yet, all profiles are tried. It buys nothing.\n\n"
+     "Example: birthcert ca test hvca"},
     {"ports", cmd_ports, ARGUMENT_NONE, OPTION_WATCH, "ports [--watch]",
      "what is plugged in where, and for which slot",
      "Lists USB devices and serial ports with the slot that each belongs to, and for a camera or "
