@@ -5,6 +5,7 @@
 
 const struct ca_ops *const ca_table[] = {
     &ca_hvca,
+    &ca_exec,
     &ca_local,
     NULL,
 };

@@ -154,6 +154,7 @@ struct ca_ops {
                    enum ca_revocation_reason reason);
 };
 
+extern const struct ca_ops ca_exec;
 extern const struct ca_ops ca_hvca;
 extern const struct ca_ops ca_local;
 
