@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "station/base/bytes.h"
+
 const struct ca_ops *const ca_table[] = {
     &ca_hvca,
     &ca_exec,
@@ -31,6 +33,19 @@ const struct ca_ops *ca_find(const char *name) {
         }
     }
     return NULL;
+}
+
+static const char *const reason_names[] = {
+    [CA_REVOKE_UNSPECIFIED] = "unspecified",
+    [CA_REVOKE_KEY_COMPROMISE] = "keyCompromise",
+    [CA_REVOKE_AFFILIATION_CHANGED] = "affiliationChanged",
+    [CA_REVOKE_SUPERSEDED] = "superseded",
+    [CA_REVOKE_CESSATION_OF_OPERATION] = "cessationOfOperation",
+    [CA_REVOKE_PRIVILEGE_WITHDRAWN] = "privilegeWithdrawn",
+};
+
+const char *ca_revocation_reason_name(enum ca_revocation_reason reason) {
+    return (size_t)reason < ARRAY_LENGTH(reason_names) ? reason_names[reason] : NULL;
 }
 
 bool ca_takes_key(const struct ca_ops *ops, const char *key) {

@@ -119,6 +119,9 @@ enum ca_revocation_reason {
     CA_REVOKE_PRIVILEGE_WITHDRAWN,
 };
 
+// As RFC 5280, section 5.3.1, writes it; NULL for a number that is none.
+const char *ca_revocation_reason_name(enum ca_revocation_reason reason);
+
 struct ca_ops {
     const char *name;   // "hvca", "local"
     bool is_public;     // false: every output says that it is not a public CA

@@ -5,7 +5,7 @@
 
 #include "ca-client/http.h"
 #include "ca-client/json_load.h"
-#include "ca-client/names.h"
+#include "ca-client/json_request.h"
 #include "ca-client/x509.h"
 
 #define QUESTION_MAX (256 * 1024)
@@ -17,116 +17,35 @@ static const char *const operation_names[EXEC_OPERATION_COUNT] = {
     [EXEC_RECONCILE] = "reconcile", [EXEC_REVOKE] = "revoke",
 };
 
-static const char *const reason_names[] = {
-    [CA_REVOKE_UNSPECIFIED] = "unspecified",
-    [CA_REVOKE_KEY_COMPROMISE] = "keyCompromise",
-    [CA_REVOKE_AFFILIATION_CHANGED] = "affiliationChanged",
-    [CA_REVOKE_SUPERSEDED] = "superseded",
-    [CA_REVOKE_CESSATION_OF_OPERATION] = "cessationOfOperation",
-    [CA_REVOKE_PRIVILEGE_WITHDRAWN] = "privilegeWithdrawn",
-};
-
 const char *exec_operation_name(enum exec_operation operation) {
     return operation_names[operation];
 }
 
 // ---- the question -------------------------------------------------------------------------------
 
-static bool put(json_t *object, const char *name, json_t *value) {
-    return json_object_set_new(object, name, value) == 0; // refuses NULL
-}
-
-// A name that the profile leaves out is left out here as well.
-static bool put_text(json_t *object, const char *name, const char *value) {
-    return value[0] == '\0' || put(object, name, json_string(value));
-}
-
-static bool put_pem(json_t *object, const char *name, struct slice der, const char *label,
-                    struct error *error) {
-    struct buf *pem = buf_new(QUESTION_MAX);
-    bool done = pem != NULL && x509_der_to_pem(der, label, pem, error) &&
-                put_text(object, name, buf_text(pem));
-    buf_free(pem);
-    return done;
-}
-
-static bool put_subject(json_t *root, const struct names *names) {
-    json_t *subject = json_object();
-    bool done = put_text(subject, "common_name", names->common_name) &&
-                put_text(subject, "serial_number", names->serial_number) &&
-                put_text(subject, "organization", names->organization) &&
-                put_text(subject, "organizational_unit", names->organizational_unit) &&
-                put_text(subject, "country", names->country);
-    return put(root, "subject", subject) && done;
-}
-
-static bool put_alternative_names(json_t *root, const struct names *names) {
-    json_t *dns_names = json_array();
-    bool done = true;
-    for (size_t i = 0; i < names->dns_count; i++) {
-        done = done && json_array_append_new(dns_names, json_string(names->dns_names[i])) == 0;
-    }
-    if (!put(root, "dns_names", dns_names) || names->hardware_type[0] == '\0') {
-        return done;
-    }
-    json_t *module = json_object();
-    done = done && put_text(module, "type", names->hardware_type) &&
-           put_text(module, "serial_number", names->hardware_serial);
-    return put(root, "hardware_module_name", module) && done;
-}
-
-// What is the same for every camera of the profile.
-static bool put_terms(json_t *root, const struct profile *profile) {
-    json_t *usages = json_array();
-    bool done =
-        !profile->server_auth || json_array_append_new(usages, json_string("serverAuth")) == 0;
-    done = done &&
-           (!profile->client_auth || json_array_append_new(usages, json_string("clientAuth")) == 0);
-    return put(root, "extended_key_usages", usages) &&
-           put(root, "validity_days", json_integer(profile->validity_days)) && done;
-}
-
-// Everything of the request that the certificate will be held against.
-static bool put_request(json_t *root, const struct call *call, struct error *error) {
-    const struct ca_request *request = &call->request;
-    char key[2 * SHA256_SIZE + 1];
-    struct names names;
-    hex_encode(key, request->spki_sha256, SHA256_SIZE);
-    if (!names_fill(&call->profile, &request->subject, &names, error)) {
-        return false;
-    }
-    return put_text(root, "serial", call->serial) && put_text(root, "model", call->model) &&
-           put_text(root, "public_key_sha256", key) && put_subject(root, &names) &&
-           put_alternative_names(root, &names) && put_terms(root, &call->profile) &&
-           put(root, "sent_at", json_integer(request->sent_ms / 1000)) &&
-           put_text(root, "handle", call->handle) &&
-           (request->csr.length == 0 ||
-            put_pem(root, "csr", request->csr, "CERTIFICATE REQUEST", error));
-}
-
 static bool put_revocation(json_t *root, const struct call *call, struct error *error) {
-    if (call->request.certificate.length == 0 ||
-        (size_t)call->reason >= ARRAY_LENGTH(reason_names)) {
+    if (call->request.certificate.length == 0 || ca_revocation_reason_name(call->reason) == NULL) {
         return error_set(error, E_INTERNAL, "revoke without a certificate or a known reason");
     }
-    return put_text(root, "serial", call->serial) && put_text(root, "handle", call->handle) &&
-           put_text(root, "reason", reason_names[call->reason]) &&
-           put_pem(root, "certificate", call->request.certificate, "CERTIFICATE", error);
+    return json_put_text(root, "serial", call->serial) &&
+           json_put_text(root, "handle", call->handle) &&
+           json_put_text(root, "reason", ca_revocation_reason_name(call->reason)) &&
+           json_put_pem(root, "certificate", call->request.certificate, "CERTIFICATE", error);
 }
 
 struct buf *exec_write_question(enum exec_operation operation, const struct call *call,
                                 struct error *error) {
     json_t *root = json_object();
     error_set(error, E_MEMORY, "no memory for a question to the CA's program");
-    bool done = put(root, "version", json_integer(1)) &&
-                put_text(root, "operation", operation_names[operation]) &&
-                put_text(root, "profile", call->profile.name);
+    bool done = json_put(root, "version", json_integer(1)) &&
+                json_put_text(root, "operation", operation_names[operation]) &&
+                json_put_text(root, "profile", call->profile.name);
     if (operation == EXEC_REVOKE) {
         done = done && put_revocation(root, call, error);
     } else if (operation == EXEC_CHECK) {
-        done = done && put_terms(root, &call->profile);
+        done = done && json_put_terms(root, &call->profile);
     } else {
-        done = done && put_request(root, call, error);
+        done = done && json_put_request(root, &call->request, error);
     }
     if (!done) {
         json_decref(root);
