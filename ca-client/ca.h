@@ -125,6 +125,7 @@ const char *ca_revocation_reason_name(enum ca_revocation_reason reason);
 struct ca_ops {
     const char *name;   // "hvca", "local"
     bool is_public;     // false: every output says that it is not a public CA
+    bool is_offline;    // persons carry requests there and certificates back
     bool can_reconcile; // false: a lost answer is held for a person, or sent again
     bool can_revoke;
     uint32_t not_before_window_s; // stamps may lie this far back, one per second; 0: no stamps
@@ -158,6 +159,7 @@ struct ca_ops {
 };
 
 extern const struct ca_ops ca_exec;
+extern const struct ca_ops ca_file;
 extern const struct ca_ops ca_hvca;
 extern const struct ca_ops ca_local;
 

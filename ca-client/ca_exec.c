@@ -162,6 +162,8 @@ static void handle_failure(struct exec_call *call, const struct process_result *
     explain_end(ca, result, &error);
     if (is_unknown && call->operation == EXEC_RECONCILE) {
         call_cannot_look(&call->base, ca->resends_lost);
+    } else if (is_unknown && call->operation == EXEC_CHECK) {
+        finish_check(call, &(struct exec_answer){.is_good = true, .quota = -1});
     } else {
         finish_without_answer(call, &error,
                               is_unknown || (has_exited && result->status == STATUS_LATER));

@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <time.h>
 
 #include "ca-client/x509_internal.h"
@@ -108,6 +109,7 @@ bool x509_identify(struct slice der, struct certificate_identity *identity, stru
     bool good = length > 0 && read_time(X509_get0_notBefore(certificate), &identity->not_before_s);
     if (good) {
         x509_sha256((struct slice){spki, (size_t)length}, identity->spki_sha256);
+        identity->is_ca = X509_check_ca(certificate) != 0;
     }
     OPENSSL_free(spki);
     X509_free(certificate);

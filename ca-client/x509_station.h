@@ -21,6 +21,7 @@ MUST_CHECK bool x509_station_check(const char *certificate_file, const char *key
 struct certificate_identity {
     uint8_t spki_sha256[SHA256_SIZE];
     int64_t not_before_s;
+    bool is_ca; // as it says of itself
 };
 
 // Of one DER certificate; says nothing on whether it is good. E_CERT_MALFORMED.

@@ -89,7 +89,8 @@ struct store_ops {
     // Makes the batch durable in one transaction and fills its answers. False: nothing of it is.
     bool (*commit)(struct store *store, struct batch *batch, struct error *error);
 
-    // Requests that are in progress (QUEUED, SENT, ACCEPTED, DOUBT), oldest first; csr is empty.
+    // Requests that are in progress (QUEUED, SENT, ACCEPTED, DOUBT), oldest first. Their CSR is
+    // valid during the visit.
     bool (*select_requests)(struct store *store, store_visit_request *visit, void *context,
                             struct error *error);
     bool (*select_rows)(struct store *store, const struct store_filter *filter,

@@ -78,8 +78,8 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
     [SQL_REQUEST_BY_ID] = "SELECT " REQUEST_COLUMNS ", r.der FROM credential c"
                           " JOIN unit u ON u.id = c.unit LEFT JOIN csr r ON r.credential = c.id"
                           " WHERE c.id = ?",
-    [SQL_REQUESTS_PENDING] = "SELECT " REQUEST_COLUMNS " FROM credential c"
-                             " JOIN unit u ON u.id = c.unit"
+    [SQL_REQUESTS_PENDING] = "SELECT " REQUEST_COLUMNS ", r.der FROM credential c"
+                             " JOIN unit u ON u.id = c.unit LEFT JOIN csr r ON r.credential = c.id"
                              " WHERE c.request BETWEEN 1 AND 5 AND c.request <> 5 ORDER BY c.id",
 
     [SQL_ISSUER_FIND] = "SELECT id FROM issuer WHERE name = ?",

@@ -19,6 +19,7 @@ bool store_sqlite_select_requests(struct store *store, store_visit_request *visi
         }
         struct request_record request;
         request_read(&query, 0, &request);
+        request.csr = query_slice(&query, REQUEST_COLUMN_COUNT);
         if (!visit(context, &request)) {
             query_end(&query);
             return true;

@@ -155,6 +155,10 @@ START_TEST(test_certificate_later) {
     ck_assert_int_eq(answer(&bench, OUTCOME_ACCEPTED, ERROR_NONE, 0), STEP_DUE);
     ck_assert_int_eq(bench.request.due_ms, bench.now_ms + usual.backoff_ms);
     ck_assert_int_eq(come_due(&bench), STEP_FETCHING);
+    // The CA's own word on when to come back counts here too.
+    ck_assert_int_eq(answer(&bench, OUTCOME_ACCEPTED, ERROR_NONE, 90000), STEP_DUE);
+    ck_assert_int_eq(bench.request.due_ms, bench.now_ms + 90000);
+    ck_assert_int_eq(come_due(&bench), STEP_FETCHING);
     ck_assert_int_eq(answer(&bench, OUTCOME_NOT_SENT, E_CA_UNREACHABLE, 0), STEP_DUE);
     ck_assert(bench.output.ca_failed);
     ck_assert_uint_eq(bench.output.record_count, 0);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ca-client/x509.h"
+#include "station/app/carry.h"
 #include "station/app/input_file.h"
 #include "station/base/clock.h"
 #include "station/base/log.h"
@@ -28,6 +29,7 @@ struct issuer_ca {
 // A call in progress, with what its certificate will be held against.
 struct issuer_call {
     bool used;
+    bool is_brought; // its certificate was brought by a person, and is about to be told
     struct request_record request; // without the CSR
     const struct profile *profile;
 };
@@ -41,6 +43,7 @@ struct issuer {
     enum error_code quarantine_code;
     void *context;
     struct pool *pool;
+    struct loop_timer *brought; // what persons brought is told later, like any result
     struct buf *chain;
     size_t ca_count;
     struct issuer_ca cas[CONFIG_CAS_MAX];
@@ -53,6 +56,15 @@ static struct issuer_call *find_call(struct issuer *issuer, int64_t credential_i
         struct issuer_call *call = &issuer->calls[i];
         if (call->used == used && (!used || call->request.credential_id == credential_id)) {
             return call;
+        }
+    }
+    return NULL;
+}
+
+static struct issuer_ca *find_ca(const struct issuer *issuer, const char *name) {
+    for (size_t i = 0; i < issuer->ca_count; i++) {
+        if (strcmp(issuer->cas[i].config->name, name) == 0) {
+            return (struct issuer_ca *)&issuer->cas[i];
         }
     }
     return NULL;
@@ -158,26 +170,52 @@ static void handle_report(void *context, const struct ca_report *report) {
     }
 }
 
+// A person brought the certificate: it is the CA's answer, and checked like any other. What cannot
+// be read is no answer.
+static void tell_brought(struct issuer *issuer, const struct issuer_call *call) {
+    struct ca_result result = {
+        .id = call->request.credential_id, .outcome = CA_DOUBT, .handle = ""};
+    struct buf *pem = NULL;
+    struct buf *der = buf_new(OBJECT_MAX);
+    if (der == NULL) {
+        error_set(&result.error, E_MEMORY, "no memory for a certificate");
+    } else if (carry_take_in(issuer->config, call->request.spki_sha256, &pem, &result.error) &&
+               x509_pem_to_der(buf_slice(pem), der, &result.error)) {
+        struct slice all = buf_slice(der);
+        result.outcome = CA_CERTIFICATE;
+        result.leaf = x509_first_der(all);
+        result.extra =
+            (struct slice){all.data + result.leaf.length, all.length - result.leaf.length};
+    } else {
+        error_prefix(&result.error, "%s: the certificate that was brought", call->request.serial);
+        log_error("inbox", &result.error);
+    }
+    handle_result(find_ca(issuer, call->profile->ca), &result);
+    buf_free(pem);
+    buf_free(der);
+}
+
+static void handle_brought(void *context) {
+    struct issuer *issuer = context;
+    for (size_t i = 0; i < POOL_REQUESTS_MAX; i++) {
+        if (issuer->calls[i].used && issuer->calls[i].is_brought) {
+            tell_brought(issuer, &issuer->calls[i]);
+        }
+    }
+}
+
 static const struct ca_events ca_events = {
     .on_result = handle_result,
     .on_report = handle_report,
 };
-
-static struct issuer_ca *find_ca(const struct issuer *issuer, const char *name) {
-    for (size_t i = 0; i < issuer->ca_count; i++) {
-        if (strcmp(issuer->cas[i].config->name, name) == 0) {
-            return (struct issuer_ca *)&issuer->cas[i];
-        }
-    }
-    return NULL;
-}
 
 void issuer_policy(const struct issuer *issuer, const struct profile *profile,
                    struct ca_policy *policy) {
     const struct issuer_ca *ca = find_ca(issuer, profile->ca);
     const struct ca_settings *settings = &ca->config->settings;
     *policy = (struct ca_policy){
-        .can_reconcile = ca->ops->can_reconcile,
+        // Also where the CA cannot be asked: a person may have brought the certificate.
+        .can_reconcile = true,
         .not_before_window_s = ca->ops->not_before_window_s,
         .settle_ms = settings->settle_ms > 0 ? settings->settle_ms : ca->ops->settle_ms,
         .in_flight = settings->in_flight > 0 ? settings->in_flight : 1,
@@ -211,6 +249,11 @@ void issuer_ask(struct issuer *issuer, enum request_action action,
     *call = (struct issuer_call){.used = true, .request = *request, .profile = profile};
     call->request.csr = (struct slice){0};
     issuer->call_count++;
+    if (action != REQUEST_ACT_SUBMIT && carry_is_in(issuer->config, request->spki_sha256)) {
+        call->is_brought = true;
+        loop_timer_start(issuer->brought, 0);
+        return;
+    }
     struct ca_request to_ca = {
         .id = request->credential_id,
         .profile = profile,
@@ -237,6 +280,15 @@ void issuer_check(struct issuer *issuer, const struct profile *profile) {
 
 size_t issuer_in_progress(const struct issuer *issuer) {
     return issuer->call_count;
+}
+
+bool issuer_is_offline(const struct issuer *issuer) {
+    for (size_t i = 0; i < issuer->ca_count; i++) {
+        if (issuer->cas[i].ops->is_offline) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool issuer_is_public(const struct issuer *issuer) {
@@ -308,8 +360,10 @@ static bool open_ca(struct issuer *issuer, const struct config_ca *config, struc
 bool issuer_new(struct loop *loop, const struct config *config, issuer_report *on_report,
                 void *context, struct issuer **out, struct error *error) {
     struct issuer *issuer = calloc(1, sizeof *issuer);
-    if (issuer == NULL || (issuer->chain = buf_new(OBJECT_MAX)) == NULL) {
-        free(issuer);
+    bool done = issuer != NULL && (issuer->chain = buf_new(OBJECT_MAX)) != NULL &&
+                (issuer->brought = loop_timer_new(loop, handle_brought, issuer)) != NULL;
+    if (!done) {
+        issuer_free(issuer);
         return error_set(error, E_MEMORY, "no memory for the CA side");
     }
     issuer->loop = loop;
@@ -336,6 +390,7 @@ void issuer_free(struct issuer *issuer) {
         issuer->cas[i].ops->close(issuer->cas[i].ca);
         x509_trust_free(issuer->cas[i].trust);
     }
+    loop_timer_free(issuer->brought);
     buf_free(issuer->chain);
     free(issuer);
 }

@@ -43,6 +43,9 @@ void issuer_check(struct issuer *issuer, const struct profile *profile);
 // Calls whose result has not come yet.
 size_t issuer_in_progress(const struct issuer *issuer);
 
+// True where persons carry requests to a CA in use: cameras need not wait for it.
+bool issuer_is_offline(const struct issuer *issuer);
+
 // False where a CA in use is not a public one: every output says so.
 bool issuer_is_public(const struct issuer *issuer);
 

@@ -34,6 +34,7 @@ static const struct option option_table[] = {
     {"wait", required_argument, NULL, OPTION_WAIT},
     {"watch", no_argument, NULL, OPTION_WATCH},
     {"scan", no_argument, NULL, OPTION_SCAN},
+    {"again", no_argument, NULL, OPTION_AGAIN},
     {NULL, 0, NULL, 0},
 };
 
@@ -101,6 +102,9 @@ static bool take_option(int code, struct options *options, struct error *error) 
         return true;
     case OPTION_SCAN:
         options->scan = true;
+        return true;
+    case OPTION_AGAIN:
+        options->again = true;
         return true;
     case OPTION_WATCH:
         options->watch = true;

@@ -22,6 +22,7 @@ enum option_set {
     OPTION_WAIT = 1 << 8,
     OPTION_WATCH = 1 << 9,
     OPTION_SCAN = 1 << 10,
+    OPTION_AGAIN = 1 << 15,
 };
 
 // NULL, 0 or false where not given. Strings point into argv.
@@ -43,6 +44,7 @@ struct options {
     bool has_wait;
     bool watch;
     bool scan;
+    bool again;
     const char *argument;
     const char *object; // of ARGUMENT_PAIR the second
 };
@@ -85,6 +87,8 @@ int cmd_show(const struct options *options, struct output *output);
 int cmd_export(const struct options *options, struct output *output);
 int cmd_reconcile(const struct options *options, struct output *output);
 int cmd_ports(const struct options *options, struct output *output);
+int cmd_outbox(const struct options *options, struct output *output);
+int cmd_inbox(const struct options *options, struct output *output);
 int cmd_ca(const struct options *options, struct output *output);
 int cmd_diagram(const struct options *options, struct output *output);
 

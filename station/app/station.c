@@ -439,6 +439,10 @@ size_t station_requests_in_progress(const struct station *station) {
     return pool_requests_in_progress(station->pool);
 }
 
+bool station_ca_is_offline(const struct station *station) {
+    return issuer_is_offline(station->issuer);
+}
+
 bool station_ca_is_public(const struct station *station) {
     return issuer_is_public(station->issuer);
 }

@@ -54,6 +54,21 @@ const struct verb verb_table[] = {
      "Asks the CA about every request whose answer was lost or that is held, settles what it can,\n"
      "and lists certificates that were issued and are not installed.\n\n"
      "Example: birthcert reconcile"},
+    {"outbox", cmd_outbox, ARGUMENT_PAIR, OPTION_AGAIN, "outbox export FILE [--again]",
+     "requests for a CA that no network leads to",
+     "Writes what waits for a CA with backend = file into FILE, signed: what was asked for, with "
+     "its\n"
+     "CSR. Each request is written once; --again takes those too that were written before, where "
+     "a\n"
+     "file was lost. It works beside a running station.\n\n"
+     "Example: birthcert outbox export /media/stick/requests.pem"},
+    {"inbox", cmd_inbox, ARGUMENT_PAIR, 0, "inbox import FILE",
+     "certificates that somebody brought from a CA",
+     "Takes certificates from FILE, PEM or signed as `outbox export` signs, and keeps those whose "
+     "key\n"
+     "is one that is waited for, at any CA: the station checks and installs them, and `reconcile`\n"
+     "settles requests that are held. It works beside a running station.\n\n"
+     "Example: birthcert inbox import /media/stick/certificates.pem"},
     {"ca", cmd_ca, ARGUMENT_PAIR, OPTION_SERIAL, "ca test NAME [--serial S]",
      "tries out one CA of the configuration",
      "Connects to the CA of section [ca NAME], logs in, reads its policy and quota, prints the "

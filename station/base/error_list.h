@@ -84,6 +84,7 @@
     X(E_CA_NONSENSE, "E-CA-NONSENSE", RETRY, "the CA's answer cannot be understood", "check the URL; a proxy may have answered") \
     X(E_CA_DOUBT, "E-CA-DOUBT", RETRY, "the CA's answer was lost: it may have issued", "nothing: the station asks the CA what it issued") \
     X(E_CA_UNSUPPORTED, "E-CA-UNSUPPORTED", USAGE, "this CA cannot do that", "") \
+    X(E_BUNDLE, "E-BUNDLE", INTEGRITY, "what was brought from the CA cannot be trusted", "get it again, in a safe way") \
     X(E_CA_EXPIRED, "E-CA-EXPIRED", STATION, "the station's own certificate has ended", "ask the CA's administrator for a new one") \
     /* the program itself */ \
     X(E_SYSTEM, "E-SYSTEM", STATION, "the operating system refused", "see the message") \

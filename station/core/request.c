@@ -235,7 +235,10 @@ static enum request_step on_fetch_result(struct request *request, const struct r
         return doubt(request, event, output);
     case OUTCOME_ACCEPTED:
         output->ca_worked = true;
-        return wait_for(request, event, PURPOSE_FETCH, request->policy->backoff_ms);
+        return wait_for(request, event, PURPOSE_FETCH,
+                        result->retry_after_ms > request->policy->backoff_ms
+                            ? result->retry_after_ms
+                            : request->policy->backoff_ms);
     default:
         output->ca_failed = true;
         return back_off(request, event, PURPOSE_FETCH);
