@@ -33,7 +33,8 @@ MUST_CHECK bool x509_make_subject(const struct profile *profile,
                                   const struct profile_subject *subject, uint8_t *out,
                                   size_t capacity, size_t *length, struct error *error);
 
-// The pinned roots and the intermediates that certificates are checked with.
+// The pinned roots and the intermediates that certificates are checked with. It remembers what a CA
+// gave along last: one thread at a time.
 struct x509_trust;
 
 // Reads PEM certificates. `intermediates_pem` may be empty. At least one self-signed root is
@@ -70,7 +71,7 @@ struct certificate_expected {
 // X509_verify_cert; no SHA-1 signature. `extra_der` are further certificates from the CA, DER one
 // after the other, may be empty. On success `chain` gets what is to be installed: leaf first, then
 // intermediates, without the root. E_CERT_*.
-MUST_CHECK bool x509_check_certificate(const struct x509_trust *trust, struct slice leaf_der,
+MUST_CHECK bool x509_check_certificate(struct x509_trust *trust, struct slice leaf_der,
                                        struct slice extra_der,
                                        const struct certificate_expected *expected,
                                        struct certificate_facts *facts, struct buf *chain,

@@ -130,7 +130,7 @@ static bool read_public_file(const char *file, struct buf **out, struct error *e
     return good || error_set(error, E_CA_CONFIG, "%s cannot be read", file);
 }
 
-static bool check_leads_to(const struct x509_trust *trust, struct slice chain_der, int64_t time_ms,
+static bool check_leads_to(struct x509_trust *trust, struct slice chain_der, int64_t time_ms,
                            struct error *error) {
     char subject[128];
     STACK_OF(X509) *verified = NULL;
