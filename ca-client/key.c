@@ -146,6 +146,7 @@ bool key_take_error(struct key *key, struct error *error) {
 
 bool key_use_in_tls(const struct key *key, const char *certificate_file, void *ssl_context) {
     SSL_CTX *context = ssl_context;
+    SSL_CTX_set_default_passwd_cb(context, refuse_password);
     return SSL_CTX_use_certificate_chain_file(context, certificate_file) == 1 &&
            SSL_CTX_use_PrivateKey(context, key_evp(key)) == 1;
 }

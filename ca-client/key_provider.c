@@ -397,7 +397,8 @@ static int start_provider(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *i
 static bool make_key(struct key_provider *provider) {
     const char *kind = EVP_PKEY_is_a(provider->public_key, "RSA") ? "RSA" : "EC";
     const OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_octet_string(SIGNER_PARAMETER, (void *)&provider, sizeof provider),
+        OSSL_PARAM_construct_octet_string(SIGNER_PARAMETER, (void *)&provider,
+                                          sizeof(struct key_provider *)),
         OSSL_PARAM_construct_end()};
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(provider->library, kind, PROPERTIES);
     bool good =

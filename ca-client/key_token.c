@@ -186,7 +186,7 @@ static bool may_try_pin(const struct key_token *token, struct error *error) {
     if ((token->info.flags & CKF_USER_PIN_FINAL_TRY) != 0) {
         return error_set(error, E_KEY_PIN,
                          "token %s: one try of the PIN is left, and it is not used: correct the "
-                         "file, then log in once by hand (pkcs11-tool --login)",
+                         "file, then log in once by hand (p11tool --login --list-all URI)",
                          token->label);
     }
     return !token->pin_refused ||
