@@ -10,7 +10,7 @@ VARIANT ?= release
 B := build/$(VARIANT)
 
 VERSION := 0.1.0
-LIBS := libuv libcurl sqlite3 jansson openssl inih libmicrohttpd gnutls libusb-1.0 libudev
+LIBS := libuv libcurl sqlite3 jansson openssl inih libmicrohttpd gnutls libusb-1.0 libudev p11-kit-1
 LIBS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 LIBS_LDLIBS := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
 CHECK_CFLAGS := $(shell $(PKG_CONFIG) --cflags check libcbor 2>/dev/null)

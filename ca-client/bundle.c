@@ -8,10 +8,9 @@
 #include <openssl/x509_vfy.h>
 #include <string.h>
 
+#include "ca-client/key_openssl.h"
 #include "ca-client/x509_station.h"
-#include "station/base/secret.h"
 
-#define KEY_MAX (64 * 1024)
 static const char opening[] = "-----BEGIN CMS-----";
 
 static BIO *read_bio(struct slice text) {
@@ -39,23 +38,6 @@ static X509 *read_certificate(const char *file) {
     return certificate;
 }
 
-static EVP_PKEY *read_key(const char *file, struct error *error) {
-    struct buf *text = NULL;
-    if (!secret_read(file, KEY_MAX, &text, error)) {
-        return NULL;
-    }
-    BIO *input = read_bio(buf_slice(text));
-    // With an empty password an encrypted key is an error; with none OpenSSL asks the terminal.
-    EVP_PKEY *key =
-        input != NULL ? PEM_read_bio_PrivateKey(input, NULL, NULL, (void *)(uintptr_t) "") : NULL;
-    BIO_free(input);
-    buf_free_secret(text);
-    if (key == NULL) {
-        error_set(error, E_CA_CONFIG, "%s: no private key that can be read", file);
-    }
-    return key;
-}
-
 static bool sign(X509 *certificate, EVP_PKEY *key, struct slice content, struct buf **pem,
                  struct error *error) {
     BIO *input = read_bio(content);
@@ -80,10 +62,11 @@ bool bundle_sign(const char *certificate_file, const char *key_file, struct slic
         return false;
     }
     X509 *certificate = read_certificate(certificate_file);
-    EVP_PKEY *key = read_key(key_file, error);
-    bool done = certificate != NULL && key != NULL && sign(certificate, key, content, pem, error);
-    EVP_PKEY_free(key);
+    struct key *key = NULL;
+    bool done = certificate != NULL && key_load(key_file, &key, error) &&
+                sign(certificate, key_evp(key), content, pem, error);
     X509_free(certificate);
+    key_free(key);
     return done;
 }
 

@@ -21,7 +21,7 @@ struct http;
 struct http_settings {
     const char *server_root_file;        // PEM; required
     const char *client_certificate_file; // PEM, NULL: none
-    const char *client_key_file;         // PEM, as secret_read takes it; read by http_new
+    const char *client_key_file;         // as key_load takes it; loaded by http_new
     uint32_t connections;                // at most, at least 1
     uint32_t timeout_ms;                 // of a whole exchange
 };
@@ -60,7 +60,7 @@ struct http_response {
 
 typedef void http_callback(void *context, const struct http_response *response);
 
-// E_CA_CONFIG, E_SECRET_MISSING, E_SECRET_EXPOSED.
+// E_CA_CONFIG, and what key_load fails with.
 MUST_CHECK bool http_new(struct loop *loop, const struct http_settings *settings,
                          struct http **http, struct error *error);
 // Ends what is in progress without callbacks. Takes NULL. Not from inside a callback.

@@ -16,6 +16,7 @@ struct doctor {
     struct output *output;
     const struct config *config;
     bool station_runs; // it holds the database and the ports
+    bool pin_refused;  // by a token: nothing tries one again, for a few wrong ones lock it
     bool knows_ca_clock;
     int64_t ca_clock_offset_ms; // the worst of all CAs
     size_t warning_count;

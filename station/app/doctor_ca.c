@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ca-client/key.h"
 #include "station/app/doctor.h"
 #include "station/app/issuer.h"
 #include "station/base/clock.h"
-#include "station/base/secret.h"
 #include "station/io/loop.h"
 
 #define LIMIT_MS 15000
@@ -214,12 +214,53 @@ static bool open_ca(struct ca_check *check, struct error *error) {
     return issuer_new(check->loop, check->view, handle_report, check, &check->issuer, error);
 }
 
+struct secret {
+    const char *key;
+    const char *path;
+};
+
+static bool fault_secret(struct ca_check *check, const struct secret *secret, struct error *error) {
+    error_prefix(error, "%s", secret->key);
+    doctor_fault(check->doctor, check->subject, error);
+    return false;
+}
+
+// Finding out that the token takes the PIN is to log in; it is not asked again after a no.
+static bool check_token(struct ca_check *check, const struct secret *secret) {
+    struct error error;
+    struct key *key = NULL;
+    if (check->doctor->pin_refused) {
+        doctor_warn(check->doctor, check->subject, "correct that PIN first",
+                    "%s: its token was not asked, for a token refused a PIN", secret->key);
+        return false;
+    }
+    if (!key_load(secret->path, &key, &error)) {
+        check->doctor->pin_refused = error.code == E_KEY_PIN;
+        return fault_secret(check, secret, &error);
+    }
+    doctor_ok(check->doctor, check->subject, "%s: %s: found, and logged in", secret->key,
+              key_text(key));
+    key_free(key);
+    return true;
+}
+
+static bool check_secret(struct ca_check *check, const struct secret *secret) {
+    struct error error;
+    char file[KEY_NAME_MAX];
+    bool is_uri = key_is_uri(secret->path);
+    if (!key_check_file(secret->path, file, sizeof file, &error)) {
+        return fault_secret(check, secret, &error);
+    }
+    if (file[0] != '\0') {
+        doctor_ok(check->doctor, check->subject, "%s: %s%s: private", secret->key,
+                  is_uri ? "the PIN in " : "", file);
+    }
+    return !is_uri || check_token(check, secret);
+}
+
 static bool check_secrets(struct ca_check *check) {
     const struct ca_settings *settings = &check->ca->settings;
-    const struct {
-        const char *key;
-        const char *path;
-    } secrets[] = {
+    const struct secret secrets[] = {
         {"client_key_file", settings->client_key_file},
         {"password_file", settings->password_file},
         {"token_file", settings->token_file},
@@ -230,17 +271,8 @@ static bool check_secrets(struct ca_check *check) {
     };
     bool all_good = true;
     for (size_t i = 0; i < ARRAY_LENGTH(secrets); i++) {
-        struct error error;
-        if (secrets[i].path == NULL || secrets[i].path[0] == '\0') {
-            continue;
-        }
-        if (secret_check(secrets[i].path, &error)) {
-            doctor_ok(check->doctor, check->subject, "%s: %s: private", secrets[i].key,
-                      secrets[i].path);
-        } else {
-            error_prefix(&error, "%s", secrets[i].key);
-            doctor_fault(check->doctor, check->subject, &error);
-            all_good = false;
+        if (secrets[i].path != NULL && secrets[i].path[0] != '\0') {
+            all_good = check_secret(check, &secrets[i]) && all_good;
         }
     }
     return all_good;
@@ -251,7 +283,7 @@ void doctor_check_ca(struct doctor *doctor, const struct config_ca *ca) {
     struct error error;
     snprintf(check.subject, sizeof check.subject, "CA %s", ca->name);
     if (!check_secrets(&check)) {
-        doctor_warn(doctor, check.subject, "correct its private files first", "not asked");
+        doctor_warn(doctor, check.subject, "correct its private files and keys first", "not asked");
         return;
     }
     if (open_ca(&check, &error)) {

@@ -86,6 +86,10 @@
     X(E_CA_UNSUPPORTED, "E-CA-UNSUPPORTED", USAGE, "this CA cannot do that", "") \
     X(E_BUNDLE, "E-BUNDLE", INTEGRITY, "what was brought from the CA cannot be trusted", "get it again, in a safe way") \
     X(E_CA_EXPIRED, "E-CA-EXPIRED", STATION, "the station's own certificate has ended", "ask the CA's administrator for a new one") \
+    /* the station's own key in a token */ \
+    X(E_KEY_TOKEN, "E-KEY-TOKEN", STATION, "the token that holds a key cannot be used", "plug it in; p11tool --list-tokens shows what is there") \
+    X(E_KEY_OBJECT, "E-KEY-OBJECT", STATION, "the token does not hold the key that is wanted", "correct the pkcs11: URI; p11tool --login --list-all URI shows what is there") \
+    X(E_KEY_PIN, "E-KEY-PIN", STATION, "the token does not take the PIN", "correct the PIN in the file that pin-source names, before anything tries again: a token locks after a few wrong ones") \
     /* the program itself */ \
     X(E_SYSTEM, "E-SYSTEM", STATION, "the operating system refused", "see the message") \
     X(E_MEMORY, "E-MEMORY", STATION, "out of memory", "add memory or use fewer slots") \
