@@ -397,7 +397,7 @@ const char *request_state_name(enum request_state state) {
         [REQUEST_SENT] = "sent",       [REQUEST_ACCEPTED] = "accepted",
         [REQUEST_DOUBT] = "in doubt",  [REQUEST_HELD] = "held",
         [REQUEST_REFUSED] = "refused", [REQUEST_QUARANTINED] = "quarantined",
-        [REQUEST_ISSUED] = "issued",
+        [REQUEST_ISSUED] = "issued",   [REQUEST_WITHDRAWN] = "withdrawn",
     };
-    return (unsigned)state <= REQUEST_ISSUED ? names[state] : "?";
+    return (unsigned)state < ARRAY_LENGTH(names) ? names[state] : "?";
 }
