@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ca-client/ca.h"
 #include "station/app/output.h"
 #include "station/base/error.h"
 
@@ -22,6 +23,9 @@ enum option_set {
     OPTION_WAIT = 1 << 8,
     OPTION_WATCH = 1 << 9,
     OPTION_SCAN = 1 << 10,
+    OPTION_REASON = 1 << 11,
+    OPTION_CERTIFICATE = 1 << 12,
+    OPTION_APPROVE = 1 << 13,
 };
 
 // NULL, 0 or false where not given. Strings point into argv.
@@ -43,6 +47,9 @@ struct options {
     bool has_wait;
     bool watch;
     bool scan;
+    const char *reason;
+    const char *certificate;
+    const char *approve;
     const char *argument;
 };
 
@@ -66,6 +73,10 @@ const struct verb *verb_find(const char *name);
 MUST_CHECK bool options_parse(const struct verb *verb, int argc, char **argv,
                               struct options *options, struct error *error);
 
+// Reads --reason, which was given: a name of RFC 5280, section 5.3.1. E_USAGE.
+MUST_CHECK bool options_read_reason(const struct options *options,
+                                    enum ca_revocation_reason *reason, struct error *error);
+
 // Prints all verbs, or one.
 void options_print_help(const struct verb *verb);
 
@@ -78,6 +89,10 @@ int cmd_list(const struct options *options, struct output *output);
 int cmd_show(const struct options *options, struct output *output);
 int cmd_export(const struct options *options, struct output *output);
 int cmd_reconcile(const struct options *options, struct output *output);
+int cmd_revoke(const struct options *options, struct output *output);
+int cmd_scrap(const struct options *options, struct output *output);
+int cmd_rework(const struct options *options, struct output *output);
+int cmd_orphans(const struct options *options, struct output *output);
 int cmd_ports(const struct options *options, struct output *output);
 int cmd_diagram(const struct options *options, struct output *output);
 
