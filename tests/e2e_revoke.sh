@@ -396,7 +396,7 @@ case_embedded() {
     ok "embedded CA, revoke: nothing was done" is "$(state_of VX-000001)" 1
     birthcert scrap VX-000001
     expect "embedded CA, scrap" 0 'not revoked: its CA revokes nothing' \
-        'ask the administrator of CA trial to revoke the serial number' 'VX-000001 +SCRAPPED'
+        'ask the administrator of the CA trial to revoke the serial number' 'VX-000001 +SCRAPPED'
     birthcert rework VX-000002 --approve bob
     expect "embedded CA, rework" 0 'not revoked: its CA revokes nothing' 'is open again'
     ok "embedded CA: both are withdrawn" is "$(state_of VX-000001)$(state_of VX-000002)" 55

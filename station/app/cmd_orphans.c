@@ -51,11 +51,11 @@ static bool put_certificate(void *context, const struct store_certificate *store
     }
     hex_encode(serial, stored->certificate.serial, stored->certificate.serial_length);
     if (is_live) {
-        snprintf(remedy, sizeof remedy, "put the camera into any slot, or birthcert revoke %s",
-                 stored->serial);
+        snprintf(remedy, sizeof remedy,
+                 "put the camera into any slot, or birthcert revoke %s --reason R", stored->serial);
     } else if (serial[0] != '\0') {
-        snprintf(remedy, sizeof remedy, "birthcert revoke %s --certificate %s", stored->serial,
-                 serial);
+        snprintf(remedy, sizeof remedy, "birthcert revoke %s --certificate %s --reason R",
+                 stored->serial, serial);
     } else {
         snprintf(remedy, sizeof remedy, "it cannot be read: ask the CA's administrator");
     }

@@ -10,14 +10,18 @@
 
 // Text in the store and from cameras is escaped ASCII or was checked; what is not UTF-8 after all
 // is written escaped rather than left out.
-static void set_text(json_t *object, const char *key, const char *text) {
+static json_t *text_value(const char *text) {
     json_t *value = json_string(text);
     if (value == NULL) {
         char escaped[1024];
         text_escape(escaped, sizeof escaped, text, strlen(text));
         value = json_string(escaped);
     }
-    json_object_set_new(object, key, value);
+    return value;
+}
+
+static void set_text(json_t *object, const char *key, const char *text) {
+    json_object_set_new(object, key, text_value(text));
 }
 
 static void set_optional(json_t *object, const char *key, const char *text) {
@@ -220,7 +224,7 @@ static void put_orphans(struct output *output, const struct output_orphans *orph
     set_number(object, "count", (int64_t)orphans->count);
     set_number(object, "at_work", (int64_t)orphans->at_work);
     for (size_t i = 0; i < orphans->currency_count; i++) {
-        json_array_append_new(costs, json_string(orphans->costs[i]));
+        json_array_append_new(costs, text_value(orphans->costs[i]));
     }
     json_object_set_new(object, "costs", costs);
     end(output->results, object);

@@ -116,8 +116,9 @@ static void put_certificate(struct output *output, const struct output_certifica
         put_age(out, shown->age_ms);
         fprintf(out, "  %s", shown->price[0] != '\0' ? SAFE(shown->price) : "-");
     }
-    fprintf(out, "  %s%s%s%s%s%s%s%s%s%s\n", shown->finding, stored->reason[0] != '\0' ? " (" : "",
-            SAFE(stored->reason), stored->reason[0] != '\0' ? ")" : "", failed ? ": " : "",
+    fprintf(out, "  %s%s%s%s%s%s%s%s%s%s\n", SAFE(shown->finding),
+            stored->reason[0] != '\0' ? " (" : "", SAFE(stored->reason),
+            stored->reason[0] != '\0' ? ")" : "", failed ? ": " : "",
             failed ? error_code_text(error->code) : "", failed ? " " : "",
             failed ? SAFE(error->text) : "", shown->remedy[0] != '\0' ? "; " : "",
             SAFE(shown->remedy));

@@ -165,6 +165,10 @@ static void write_handle(const struct store_certificate *stored, char handle[HAN
     }
 }
 
+static const char *name_of_ca(const struct store_certificate *stored) {
+    return stored->ca[0] != '\0' ? stored->ca : "that issued it";
+}
+
 static bool can_revoke(const struct config_ca *ca, const struct store_certificate *stored) {
     char handle[HANDLE_SIZE];
     const struct ca_ops *ops = ca != NULL ? ca_find(ca->settings.backend) : NULL;
@@ -190,7 +194,7 @@ bool revoker_choose(struct revoker *revoker, size_t index, enum ca_revocation_re
         return error_set(error, E_CA_UNSUPPORTED,
                          "%s: the CA %s revokes nothing by itself; ask its administrator to revoke "
                          "the serial number %s of the issuer \"%s\"",
-                         stored->serial, stored->ca, handle, stored->certificate.issuer);
+                         stored->serial, name_of_ca(stored), handle, stored->certificate.issuer);
     }
     revocation->is_chosen = true;
     if (stored->state != CERTIFICATE_REVOKING) {
@@ -289,10 +293,10 @@ static void show(struct revoker *revoker, const struct revocation *revocation) {
     } else if (stored->state == CERTIFICATE_WITHDRAWN) {
         write_handle(stored, handle);
         shown.finding = "out of use here, and not revoked: its CA revokes nothing by itself";
-        snprintf(
-            remedy, sizeof remedy,
-            "ask the administrator of CA %s to revoke the serial number %s of the issuer \"%s\"",
-            stored->ca, handle, stored->certificate.issuer);
+        snprintf(remedy, sizeof remedy,
+                 "ask the administrator of the CA %s to revoke the serial number %s of the issuer "
+                 "\"%s\"",
+                 name_of_ca(stored), handle, stored->certificate.issuer);
     } else {
         shown.finding = "revocation requested, and not confirmed";
         shown.error = &revocation->error;

@@ -52,8 +52,8 @@ MUST_CHECK bool revoker_choose(struct revoker *revoker, size_t index,
                                struct error *error);
 size_t revoker_chosen_count(const struct revoker *revoker);
 
-// Makes the intent to end the chosen ones durable, together with `last`, which may be NULL and is
-// about the unit as a whole. Nothing was done where it fails.
+// Makes the intent to end the chosen ones durable, in one transaction with `last`, which may be NULL
+// and is about the unit as a whole. Where it fails, no CA hears of anything.
 MUST_CHECK bool revoker_record(struct revoker *revoker, const struct record *last,
                                struct error *error);
 
