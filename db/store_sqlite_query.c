@@ -61,7 +61,7 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
     [SQL_UNIT_IN_USE] =
         "SELECT (SELECT count(*) FROM credential WHERE unit = ?1 AND request BETWEEN 2 AND 5),"
         " (SELECT count(*) FROM certificate x JOIN credential c ON c.id = x.credential"
-        " WHERE c.unit = ?1 AND x.state < 3), board, hardware_id,"
+        " WHERE c.unit = ?1 AND (x.state = 1 OR x.state = 2)), board, hardware_id,"
         " EXISTS (SELECT 1 FROM credential c WHERE c.unit = ?1 AND c.board = unit.board"
         " AND c.spki_sha256 IS NOT NULL) FROM unit WHERE id = ?1",
     [SQL_UNIT_WITHDRAW_QUEUED] = "UPDATE credential SET request = 9 WHERE unit = ? AND request = 1",
