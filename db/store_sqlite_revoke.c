@@ -64,7 +64,7 @@ static bool end_credential(struct change *change, const struct ending *ending,
 bool change_end_certificate(struct change *change, struct error *error) {
     enum certificate_state wanted =
         change->record->kind == RECORD_REVOKING ? CERTIFICATE_REVOKING : CERTIFICATE_WITHDRAWN;
-    struct ending ending;
+    struct ending ending = {0};
     if (!find_certificate(change, &ending, error)) {
         return false;
     }
@@ -88,7 +88,7 @@ bool change_end_certificate(struct change *change, struct error *error) {
 }
 
 bool change_revoked(struct change *change, struct error *error) {
-    struct ending ending;
+    struct ending ending = {0};
     if (!find_certificate(change, &ending, error)) {
         return false;
     }
@@ -151,7 +151,7 @@ static bool run_on_unit(struct change *change, enum statement statement, struct 
 }
 
 bool change_scrap(struct change *change, struct error *error) {
-    struct unit_in_use unit;
+    struct unit_in_use unit = {0};
     if (!check_out_of_use(change, &unit, error)) {
         return false;
     }
@@ -169,7 +169,7 @@ bool change_scrap(struct change *change, struct error *error) {
 // The credentials of the old board stay as they are, out of reach: its keys must never be taken for
 // new ones. Those of the new board are made at its admission, with job ids of their own.
 bool change_rework(struct change *change, struct error *error) {
-    struct unit_in_use unit;
+    struct unit_in_use unit = {0};
     if (!check_out_of_use(change, &unit, error)) {
         return false;
     }

@@ -19,6 +19,10 @@ struct rework {
 };
 
 static bool check_approval(const struct config *config, const char *approve, struct error *error) {
+    if (approve == NULL) {
+        return error_set(error, E_USAGE,
+                         "rework: --approve is missing: the name of a second person");
+    }
     if (config->operator_name[0] == '\0') {
         return error_set(error, E_CONFIG,
                          "%s: rework needs to know who asks for it: set operator in [station]",
@@ -86,11 +90,8 @@ int cmd_rework(const struct options *options, struct output *output) {
     struct config *config = NULL;
     struct error error;
     size_t unconfirmed = 0;
-    bool done =
-        options->approve != NULL ||
-        error_set(&error, E_USAGE, "rework: --approve is missing: the name of a second person");
-    done = done && config_load(options->config, &config, &error) &&
-           rework_unit(&rework, config, &unconfirmed, &error);
+    bool done = config_load(options->config, &config, &error) &&
+                rework_unit(&rework, config, &unconfirmed, &error);
     revoker_close(rework.revoker);
     config_free(config);
     if (!done) {
