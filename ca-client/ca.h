@@ -55,6 +55,7 @@ struct ca_settings {
     uint32_t requests_per_second;   // 0: no limit
     uint32_t timeout_ms;            // of one HTTP exchange
     uint32_t settle_ms;             // how long its lists may lag behind; 0: the backend\'s own
+    const char *price;              // of one certificate, for people
 };
 
 // One certificate to ask for. Everything is copied by submit.
@@ -76,7 +77,8 @@ enum ca_outcome {
     CA_NOT_SENT,    // the CA did not act: may be sent again after retry_after_ms
     CA_REFUSED,     // the CA said no to this request, for good
     CA_DOUBT,       // the CA may have acted
-    CA_NOT_ISSUED,  // reconcile: nothing for this key was found in this scan
+    CA_NOT_ISSUED, // reconcile: nothing for this key was found in this scan; with an error: it could
+                   // not be looked for, and is to be sent again all the same
     CA_CANNOT_TELL, // reconcile: this CA has no way to look
     CA_REVOKED,     // revoke succeeded
 };
@@ -117,10 +119,13 @@ enum ca_revocation_reason {
     CA_REVOKE_SUPERSEDED,
     CA_REVOKE_CESSATION_OF_OPERATION,
     CA_REVOKE_PRIVILEGE_WITHDRAWN,
+    CA_REVOKE_COUNT,
 };
 
-// As RFC 5280, section 5.3.1, writes it; NULL for a number that is none.
+// The reason's name in RFC 5280, section 5.3.1: "keyCompromise"; NULL where there is none.
 const char *ca_revocation_reason_name(enum ca_revocation_reason reason);
+// False where no reason has that name; letters' case does not count.
+MUST_CHECK bool ca_revocation_reason_find(const char *name, enum ca_revocation_reason *reason);
 
 struct ca_ops {
     const char *name;   // "hvca", "local"
@@ -154,6 +159,8 @@ struct ca_ops {
     // with E_UNIT_HELD, also where the request's certificate was found and is revoked, and where
     // looking again would tell no more: the text says what to ask the CA's administrator.
     void (*reconcile)(struct ca *ca, const struct ca_request *request);
+    // Of the request only id, the subject's serial, handle and certificate are there. To ask once more
+    // for what is revoked already ends in CA_REVOKED as well.
     void (*revoke)(struct ca *ca, const struct ca_request *request,
                    enum ca_revocation_reason reason);
 };

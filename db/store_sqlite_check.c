@@ -52,12 +52,21 @@ static const struct {
      " WHERE c.request BETWEEN 2 AND 5 AND c.attempt = 0",
      "a request in progress that never left"},
     {"SELECT u.serial FROM credential c JOIN unit u ON u.id = c.unit"
-     " WHERE c.install > 0 AND c.request <> 8",
-     "an install without a live certificate"},
+     " WHERE c.install > 0 AND c.request NOT IN (8, 9)",
+     "an install without a certificate"},
     {"SELECT u.serial FROM unit u WHERE u.result = 2 AND (NOT EXISTS (SELECT 1 FROM credential"
      " WHERE unit = u.id AND wanted = 1) OR EXISTS (SELECT 1 FROM credential WHERE unit = u.id"
      " AND wanted = 1 AND install <> 3))",
      "passed with a credential that is not proved"},
+    {"SELECT u.serial FROM credential c JOIN unit u ON u.id = c.unit WHERE u.result = 3"
+     " AND (c.request BETWEEN 1 AND 5 OR c.request = 8)",
+     "scrapped with a certificate in use, or a request in progress"},
+    {"SELECT u.serial FROM credential c JOIN unit u ON u.id = c.unit WHERE c.board <> u.board"
+     " AND (c.board > u.board OR c.wanted = 1 OR c.request BETWEEN 1 AND 5 OR c.request = 8)",
+     "a credential in use of a board that it has no more"},
+    {"SELECT u.serial FROM certificate x JOIN credential c ON c.id = x.credential"
+     " JOIN unit u ON u.id = c.unit WHERE (x.state > 2) <> (x.reason <> '' AND x.ended_ms <> 0)",
+     "a certificate that is out of use without a reason or a time, or the reverse"},
     {"SELECT u.serial FROM unit u WHERE (SELECT count(*) FROM event WHERE unit = u.id) <>"
      " coalesce((SELECT max(seq) FROM event WHERE unit = u.id), -1)",
      "its history has a gap"},

@@ -29,11 +29,12 @@ static const unsigned request_moves[] = {
     [REQUEST_QUARANTINED] = FROM(REQUEST_QUEUED) | FROM(REQUEST_SENT) | FROM(REQUEST_ACCEPTED) |
                             FROM(REQUEST_DOUBT) | FROM(REQUEST_HELD) | FROM(REQUEST_QUARANTINED),
     [REQUEST_ISSUED] = 0,
+    [REQUEST_WITHDRAWN] = 0,
 };
 
 static const char *request_state_name(enum request_state state) {
     static const char *const names[] = {"none", "queued",  "sent",        "accepted", "in doubt",
-                                        "held", "refused", "quarantined", "issued"};
+                                        "held", "refused", "quarantined", "issued",   "withdrawn"};
     return (unsigned)state < ARRAY_LENGTH(names) ? names[state] : "?";
 }
 
@@ -41,7 +42,7 @@ void request_read(const struct query *query, int column, struct request_record *
     *request = (struct request_record){
         .unit_id = query_integer(query, column),
         .credential_id = query_integer(query, column + 1),
-        .state = query_choice(query, column + 2, REQUEST_ISSUED, REQUEST_HELD),
+        .state = query_choice(query, column + 2, REQUEST_WITHDRAWN, REQUEST_HELD),
         .attempt = (uint32_t)query_integer(query, column + 3),
         .sent_ms = query_integer(query, column + 4),
         .not_before_s = query_integer(query, column + 5),
@@ -72,7 +73,14 @@ static bool check_key_is_new(struct change *change, struct error *error) {
     long long number = query_integer(&query, 1);
     char serial[SERIAL_SIZE];
     query_text(&query, 2, serial, sizeof serial);
+    bool is_own_unit = query_integer(&query, 3) == change->unit_id;
     query_end(&query);
+    if (owner != change->credential.credential_id && is_own_unit &&
+        number == change->credential.number) {
+        return change_refuse(change, E_UNIT_KEY_CHANGED,
+                             "%s, credential %lld: this is the key of the board that was swapped",
+                             serial, number);
+    }
     if (owner != change->credential.credential_id) {
         return change_refuse(change, E_CSR_KEY_REUSED,
                              "%s, credential %d, has the same key as %s, credential %lld",

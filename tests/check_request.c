@@ -296,6 +296,21 @@ START_TEST(test_doubt_needs_both) {
 }
 END_TEST
 
+// Sent again without knowing: the record says so, for whoever looks for a certificate too many.
+START_TEST(test_sent_again_blindly) {
+    struct bench bench;
+    submit(&bench);
+    answer(&bench, OUTCOME_DOUBT, E_CA_DOUBT, 0);
+    bench.now_ms += usual.settle_ms;
+    for (uint32_t i = 0; i < usual.empty_scans; i++) {
+        come_due(&bench);
+        answer(&bench, OUTCOME_NOT_ISSUED, E_CA_DOUBT, 0);
+    }
+    expect_record(&bench, 0, RECORD_REQUEST, REQUEST_QUEUED, E_CA_DOUBT);
+    ck_assert_int_eq(bench.request.purpose, PURPOSE_SUBMIT);
+}
+END_TEST
+
 // A scan that could not be made says nothing; a second doubt begins anew.
 START_TEST(test_scans_that_fail) {
     struct bench bench;
@@ -539,6 +554,7 @@ int main(void) {
     tcase_set_timeout(doubt, 120);
     tcase_add_test(doubt, test_doubt_takes_scans_and_time);
     tcase_add_test(doubt, test_doubt_needs_both);
+    tcase_add_test(doubt, test_sent_again_blindly);
     tcase_add_test(doubt, test_scans_that_fail);
     tcase_add_test(doubt, test_found_after_all);
     tcase_add_test(doubt, test_ca_that_cannot_reconcile);

@@ -146,6 +146,8 @@ case_resend() {
     start_cameras 1
     tray
     expect 'lost_answer = resend' 0 '1 passed'
+    birthcert orphans
+    expect 'lost_answer = resend: a possible surplus is known' 0 'VX-000001.*possible surplus'
     expect_site 'lost_answer = resend' 1
 }
 

@@ -9,7 +9,7 @@ PROGRAM=$BUILD/birthcert
 WORK=$(mktemp -d)
 BENCH=$WORK/bench
 CONF=$BENCH/birthcert.conf
-VERBS='init doctor run tray list show export reconcile outbox inbox ca ports diagram'
+VERBS='init doctor run tray list show export reconcile revoke scrap rework orphans outbox inbox ca ports diagram'
 PASSED=0
 FAILED=0
 SIM_PID=
@@ -91,7 +91,7 @@ ok 'show takes one argument' refuses show A B
 ok 'list takes no --once' refuses list --once
 ok 'diagram takes no --lot' refuses diagram --lot L
 ok 'list --state: what is allowed is told' refuses list --state lost
-ok 'list --state: all of it' err_has 'open, failed, passed, pending, doubt, quarantined and orphan'
+ok 'list --state: all of it' err_has 'open, failed, passed, scrapped, pending, doubt, quarantined and orphan'
 ok 'list --lot: not empty' refuses list --lot ''
 ok 'list --lot: printable' refuses list --lot $'a\tb'
 ok 'export --format' refuses export --format xml
@@ -170,7 +170,7 @@ ok 'list: nothing on stdout' out_is_empty
 ok 'list: a note on stderr' err_has 'no unit matches'
 ok 'list --json: status 3' gives 3 list --json --config "$CONF"
 ok 'list --json: nothing at all' out_is_empty
-for state in open failed passed pending doubt quarantined orphan; do
+for state in open failed passed scrapped pending doubt quarantined orphan; do
     ok "list --state $state: status 3" gives 3 list --state "$state" --config "$CONF"
 done
 ok 'show: an unknown serial: status 2' gives 2 show NOBODY --config "$CONF"

@@ -120,6 +120,8 @@ const struct config_key config_keys[] = {
      .initial = "0s",
      .comment = "After a lost answer: how long the CA's lists may lag behind what it issued. A\n"
                 "request is never sent again before that. 0: what the kind of CA is known for."},
+    {CONFIG_CA, "price", CONFIG_HELD_TEXT, AT_CA(price),
+     .initial = "", .comment = "What one certificate costs, as 0.45 EUR: `birthcert orphans` adds it up."},
     {CONFIG_CA, "api_key", CONFIG_REFUSED, .comment = "api_key_file"},
     {CONFIG_CA, "api_secret", CONFIG_REFUSED, .comment = "api_secret_file"},
     {CONFIG_CA, "client_key", CONFIG_REFUSED, .comment = "client_key_file"},

@@ -39,6 +39,7 @@ struct issuer {
     const struct config *config;
     issuer_report *on_report;
     issuer_fault *on_fault;
+    issuer_revoked *on_revoked;
     unsigned quarantines; // in a row, with the same code
     enum error_code quarantine_code;
     void *context;
@@ -151,6 +152,9 @@ static void handle_result(void *context, const struct ca_result *from_ca) {
         .handle = from_ca->handle,
     };
     struct pool_time now = {clock_wall_ms(), loop_now_ms(issuer->loop)};
+    if (from_ca->id < 0 && issuer->on_revoked != NULL) {
+        issuer->on_revoked(issuer->context, -from_ca->id, from_ca);
+    }
     if (call == NULL) {
         return;
     }
@@ -379,6 +383,44 @@ bool issuer_new(struct loop *loop, const struct config *config, issuer_report *o
         }
     }
     *out = issuer;
+    return true;
+}
+
+// ---- revoking -----------------------------------------------------------------------------------
+
+void issuer_on_revoked(struct issuer *issuer, issuer_revoked *on_revoked) {
+    issuer->on_revoked = on_revoked;
+}
+
+static struct issuer_ca *need_ca(struct issuer *issuer, const char *name, struct error *error) {
+    struct issuer_ca *ca = find_ca(issuer, name);
+    const struct config_ca *config = config_find_ca(issuer->config, name);
+    if (ca != NULL) {
+        return ca;
+    }
+    if (config == NULL) {
+        error_set(error, E_CA_CONFIG, "there is no [ca %s] in %s", name, issuer->config->file);
+        return NULL;
+    }
+    return open_ca(issuer, config, error) ? find_ca(issuer, name) : NULL;
+}
+
+bool issuer_revoke(struct issuer *issuer, const struct issuer_revocation *revocation,
+                   struct error *error) {
+    struct issuer_ca *ca = need_ca(issuer, revocation->ca, error);
+    if (ca == NULL) {
+        return false;
+    }
+    if (!ca->ops->can_revoke) {
+        return error_set(error, E_CA_UNSUPPORTED, "the CA %s revokes nothing", revocation->ca);
+    }
+    const struct ca_request request = {
+        .id = -revocation->certificate_id, // of certificates, where those of requests are positive
+        .subject = {.serial = revocation->serial},
+        .handle = revocation->handle,
+        .certificate = revocation->leaf,
+    };
+    ca->ops->revoke(ca->ca, &request, revocation->reason);
     return true;
 }
 

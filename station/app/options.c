@@ -35,6 +35,9 @@ static const struct option option_table[] = {
     {"watch", no_argument, NULL, OPTION_WATCH},
     {"scan", no_argument, NULL, OPTION_SCAN},
     {"again", no_argument, NULL, OPTION_AGAIN},
+    {"reason", required_argument, NULL, OPTION_REASON},
+    {"certificate", required_argument, NULL, OPTION_CERTIFICATE},
+    {"approve", required_argument, NULL, OPTION_APPROVE},
     {NULL, 0, NULL, 0},
 };
 
@@ -106,12 +109,29 @@ static bool take_option(int code, struct options *options, struct error *error) 
     case OPTION_AGAIN:
         options->again = true;
         return true;
+    case OPTION_REASON:
+        options->reason = optarg;
+        return true;
+    case OPTION_CERTIFICATE:
+        options->certificate = optarg;
+        return true;
+    case OPTION_APPROVE:
+        return read_name("approve", NAME_SIZE, &options->approve, error);
     case OPTION_WATCH:
         options->watch = true;
         return true;
     default:
         return read_wait(options, error);
     }
+}
+
+bool options_read_reason(const struct options *options, enum ca_revocation_reason *reason,
+                         struct error *error) {
+    return ca_revocation_reason_find(options->reason, reason) ||
+           error_set(error, E_USAGE,
+                     "--reason %s: unspecified, keyCompromise, affiliationChanged, superseded, "
+                     "cessationOfOperation and privilegeWithdrawn are allowed",
+                     options->reason);
 }
 
 static bool take_argument(const struct verb *verb, int argc, char **argv, struct options *options,

@@ -54,6 +54,8 @@
     X(E_UNIT_KEY_CHANGED, "E-UNIT-KEY-CHANGED", INTEGRITY, "the camera's key is not the one on record", "set it aside: its board was changed or wiped, or another camera has this serial (birthcert show SERIAL)") \
     X(E_UNIT_QUARANTINED, "E-UNIT-QUARANTINED", INTEGRITY, "the CA issued a certificate that must not be installed", "tell the PKI officer; birthcert reconcile lists it") \
     X(E_UNIT_HELD, "E-UNIT-HELD", INTEGRITY, "it is not known whether the CA issued a certificate", "birthcert reconcile; the CA's administrator can tell") \
+    X(E_UNIT_REVOKED, "E-UNIT-REVOKED", UNIT, "the camera's certificate is revoked or withdrawn", "set it aside: the PKI officer decides (birthcert rework or scrap)") \
+    X(E_UNIT_SCRAPPED, "E-UNIT-SCRAPPED", UNIT, "the camera was scrapped: it is closed for good", "set it aside; birthcert show SERIAL says when and why") \
     X(E_UNIT_PARKED, "E-UNIT-PARKED", RETRY, "the unit waits for the CA", "leave the camera in; it goes on when the CA answers") \
     /* CSR and certificate */ \
     X(E_CSR_MALFORMED, "E-CSR-MALFORMED", UNIT, "the CSR cannot be parsed", "check the camera's firmware") \

@@ -256,7 +256,9 @@ static enum request_step on_nothing_found(struct request *request,
     if (request->empty_scans < request->policy->empty_scans || !settled) {
         return wait_for(request, event, PURPOSE_RECONCILE, request->policy->rescan_ms);
     }
-    put_state(request, event, output, REQUEST_QUEUED, NULL);
+    // With an error: the CA was not asked, there may be a certificate too many.
+    const struct error *error = &event->result->error;
+    put_state(request, event, output, REQUEST_QUEUED, error->code != ERROR_NONE ? error : NULL);
     request->failures = 0;
     return wait_for(request, event, PURPOSE_SUBMIT, 0);
 }
@@ -400,7 +402,7 @@ const char *request_state_name(enum request_state state) {
         [REQUEST_SENT] = "sent",       [REQUEST_ACCEPTED] = "accepted",
         [REQUEST_DOUBT] = "in doubt",  [REQUEST_HELD] = "held",
         [REQUEST_REFUSED] = "refused", [REQUEST_QUARANTINED] = "quarantined",
-        [REQUEST_ISSUED] = "issued",
+        [REQUEST_ISSUED] = "issued",   [REQUEST_WITHDRAWN] = "withdrawn",
     };
-    return (unsigned)state <= REQUEST_ISSUED ? names[state] : "?";
+    return (unsigned)state < ARRAY_LENGTH(names) ? names[state] : "?";
 }
