@@ -6,6 +6,7 @@
 const struct ca_ops *const ca_table[] = {
     &ca_hvca,
     &ca_local,
+    &ca_outbox,
     NULL,
 };
 

@@ -128,6 +128,7 @@ static void handle_ca_report(void *context, const struct config_ca *ca,
                              const struct ca_report *report) {
     struct tray *tray = context;
     size_t wanted = tray->manifest.count * tray->config->profile_count;
+    progress_ca_report(&tray->status, tray->output, report);
     if (report->quota > 0 && (uint64_t)report->quota < wanted) {
         output_note(tray->output,
                     "warning: CA %s has a quota of %lld left, the tray may need %zu certificates",

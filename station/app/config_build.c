@@ -77,6 +77,7 @@ static bool build_ca(const struct building *building, size_t block) {
     struct config_ca *ca = &building->config->cas[building->config->ca_count++];
     (void)text_copy(ca->name, sizeof ca->name, from->name); // the same size
     ca->settings.name = ca->name;
+    ca->settings.station = building->config->station;
     if (!set_defaults(building, CONFIG_CA, ca) || !set_all(building, block, ca)) {
         return false;
     }
