@@ -203,6 +203,8 @@ install: all
 	install -D -m 644 protocol/PROTOCOL.md $(DESTDIR)$(prefix)/share/doc/birthcert/PROTOCOL.md
 	install -D -m 644 protocol/bench.cddl $(DESTDIR)$(prefix)/share/doc/birthcert/bench.cddl
 	install -D -m 644 ca-client/OUTBOX.md $(DESTDIR)$(prefix)/share/doc/birthcert/OUTBOX.md
+	install -D -m 644 scripts/systemd/birthcert-forward.service \
+		$(DESTDIR)$(prefix)/share/doc/birthcert/birthcert-forward.service
 	install -D -m 644 station/app/OUTPUT.md $(DESTDIR)$(prefix)/share/doc/birthcert/OUTPUT.md
 	install -D -m 644 README.md $(DESTDIR)$(prefix)/share/doc/birthcert/README.md
 	install -D -m 644 scripts/udev/70-birthcert.rules $(DESTDIR)$(prefix)/lib/udev/rules.d/70-birthcert.rules

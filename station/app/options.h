@@ -78,6 +78,7 @@ int cmd_list(const struct options *options, struct output *output);
 int cmd_show(const struct options *options, struct output *output);
 int cmd_export(const struct options *options, struct output *output);
 int cmd_reconcile(const struct options *options, struct output *output);
+int cmd_forward(const struct options *options, struct output *output);
 int cmd_ports(const struct options *options, struct output *output);
 int cmd_diagram(const struct options *options, struct output *output);
 

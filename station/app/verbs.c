@@ -54,6 +54,15 @@ const struct verb verb_table[] = {
      "Asks the CA about every request whose answer was lost or that is held, settles what it can,\n"
      "and lists certificates that were issued and are not installed.\n\n"
      "Example: birthcert reconcile"},
+    {"forward", cmd_forward, ARGUMENT_NONE, 0, "forward",
+     "only the CA side, for benches without it",
+     "Passes the requests of benches, whose CA has backend = outbox, to the CA that its own "
+     "profile\n"
+     "of the same name and content has, and the answers back. It holds the CA's credentials, and "
+     "no\n"
+     "database. One line for each certificate on stderr. SIGTERM ends it when what is in progress\n"
+     "is done.\n\n"
+     "Example: birthcert forward --config /etc/birthcert/forward.conf"},
     {"ports", cmd_ports, ARGUMENT_NONE, OPTION_WATCH, "ports [--watch]",
      "what is plugged in where, and for which slot",
      "Lists USB devices and serial ports with the slot that each belongs to, and for a camera or "
