@@ -256,11 +256,11 @@ void forward_free(struct forward *forward) {
         struct forward_ca *ca = &forward->cas[i];
         ca->ops->close(ca->ca);
         while (ca->checks != NULL) {
-            forward_free_call(ca->checks);
+            forward_free_call(&ca->checks);
         }
     }
     while (forward->calls != NULL) {
-        forward_free_call(forward->calls);
+        forward_free_call(&forward->calls);
     }
     loop_watch_free(forward->watch);
     loop_timer_free(forward->tick);

@@ -83,22 +83,19 @@ static uint32_t retry_look_ms(int64_t early_ms) {
     return early_ms <= 0 ? 0 : early_ms < RETRY_LOOK_MS ? (uint32_t)early_ms : RETRY_LOOK_MS;
 }
 
-static struct forward_call *find_call(struct forward *forward, int64_t id) {
-    struct forward_call *call = forward->calls;
-    while (call != NULL && call->id != id) {
-        call = call->next;
-    }
-    return call;
-}
-
-void forward_free_call(struct forward_call *call) {
-    struct forward *forward = call->ca->forward;
-    struct forward_call **link = call->type == OUTBOX_CHECK ? &call->ca->checks : &forward->calls;
-    while (*link != call) {
+// Where the call hangs in the list; the list's end where there is none.
+static struct forward_call **find_call(struct forward *forward, int64_t id) {
+    struct forward_call **link = &forward->calls;
+    while (*link != NULL && (*link)->id != id) {
         link = &(*link)->next;
     }
+    return link;
+}
+
+void forward_free_call(struct forward_call **link) {
+    struct forward_call *call = *link;
     *link = call->next;
-    forward->call_count--;
+    call->ca->forward->call_count--;
     free(call);
 }
 
@@ -127,7 +124,8 @@ static void log_result(const struct forward_call *call, const struct ca_result *
 static void handle_result(void *context, const struct ca_result *from_ca) {
     struct forward_ca *ca = context;
     struct forward *forward = ca->forward;
-    struct forward_call *call = find_call(forward, from_ca->id);
+    struct forward_call **link = find_call(forward, from_ca->id);
+    const struct forward_call *call = *link;
     struct ca_result result = *from_ca;
     if (call == NULL) {
         return;
@@ -142,7 +140,7 @@ static void handle_result(void *context, const struct ca_result *from_ca) {
     }
     log_result(call, &result);
     answer(forward, call->bench, call->call, &result);
-    forward_free_call(call);
+    forward_free_call(link);
 }
 
 static void start_check(struct forward_ca *ca) {
@@ -154,7 +152,7 @@ static void start_check(struct forward_ca *ca) {
 static void handle_report(void *context, const struct ca_report *from_ca) {
     struct forward_ca *ca = context;
     struct forward *forward = ca->forward;
-    struct forward_call *call = ca->checks;
+    const struct forward_call *call = ca->checks;
     struct ca_report report = *from_ca;
     if (call == NULL) {
         return;
@@ -166,7 +164,7 @@ static void handle_report(void *context, const struct ca_report *from_ca) {
         buf_clear(forward->out);
         forward_send_out(bench, outbox_put_report(forward->out, call->call, &report));
     }
-    forward_free_call(call);
+    forward_free_call(&ca->checks);
     start_check(ca);
 }
 
@@ -243,7 +241,7 @@ static bool begin_call(struct forward_bench *bench, const struct outbox_message 
                        int64_t id, int64_t *early_ms) {
     struct forward *forward = bench->forward;
     const struct ca_request *request = &message->request;
-    struct forward_call *busy = find_call(forward, id);
+    struct forward_call *busy = *find_call(forward, id);
     int64_t now_ms = loop_now_ms(forward->loop);
     uint64_t oldest = oldest_of(bench);
     struct error error = {0};

@@ -95,6 +95,7 @@ void forward_take_call(struct forward_bench *bench, const struct outbox_message 
 // Sends what is in forward->out; ends the connection where that is not possible. `was_put` is what
 // outbox_put_* returned.
 void forward_send_out(struct forward_bench *bench, bool was_put);
-void forward_free_call(struct forward_call *call);
+// Takes the call that hangs there out of its list.
+void forward_free_call(struct forward_call **link);
 
 #endif
