@@ -121,6 +121,9 @@ $(B)/hvca-sim: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/hvca_sim*.c)) $(LIBRA
 SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/support_*.c))
 $(B)/tests/check_ports $(B)/tests/check_ports_watch: $(B)/tests/mock_bed.o
 $(B)/tests/check_ports $(B)/tests/check_ports_watch: CHECK_LDLIBS += $(MOCK_LDLIBS)
+$(B)/tests/check_outbox $(B)/tests/check_outbox_broken: $(B)/tests/outbox_peer.o
+$(B)/tests/check_outbox $(B)/tests/check_outbox_broken: \
+	CHECK_LDLIBS += -Wl,--wrap=send,--wrap=clock_monotonic_ms
 $(B)/tests/check_usb_rig: $(patsubst %,$(B)/fixtures/camera_%.o,sim_noise usb_descriptor usb_fault \
 	usb_wire usb_mock_call usb_mock_node usb_mock_usbfs)
 $(B)/tests/check_%: $(B)/tests/check_%.o $(SUPPORT) $(LIBRARY)
@@ -199,6 +202,8 @@ install: all
 	install -D -m 755 $(BINARY) $(DESTDIR)$(prefix)/bin/birthcert
 	install -D -m 644 protocol/PROTOCOL.md $(DESTDIR)$(prefix)/share/doc/birthcert/PROTOCOL.md
 	install -D -m 644 protocol/bench.cddl $(DESTDIR)$(prefix)/share/doc/birthcert/bench.cddl
+	install -D -m 644 scripts/systemd/birthcert-forward.service \
+		$(DESTDIR)$(prefix)/share/doc/birthcert/birthcert-forward.service
 	install -D -m 644 station/app/OUTPUT.md $(DESTDIR)$(prefix)/share/doc/birthcert/OUTPUT.md
 	install -d $(DESTDIR)$(prefix)/share/doc/birthcert/ca
 	install -m 644 ca-client/docs/*.md fixtures/exec-ca.sh $(DESTDIR)$(prefix)/share/doc/birthcert/ca

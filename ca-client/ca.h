@@ -29,6 +29,7 @@ struct ca;
 struct ca_settings {
     const char *name;
     const char *backend;
+    const char *station; // what the records call this bench
     const char *url;
     const char *client_certificate_file;
     const char *client_key_file;
@@ -87,12 +88,13 @@ enum ca_outcome {
 struct ca_result {
     int64_t id;
     enum ca_outcome outcome;
-    struct error error;      // for all but ACCEPTED, CERTIFICATE, NOT_ISSUED, REVOKED
-    uint32_t retry_after_ms; // 0: the station's own backoff
-    const char *handle;      // never NULL
-    struct slice leaf;       // DER
-    struct slice extra;      // DER of further certificates that the CA gave, one after the other
-    int64_t issued_s;        // reconcile: notBefore of what was found
+    struct error error; // for all but ACCEPTED, CERTIFICATE, NOT_ISSUED, REVOKED
+    // 0: the station's own backoff. With NOT_ISSUED: it is too early to count this scan, look again.
+    uint32_t retry_after_ms;
+    const char *handle; // never NULL
+    struct slice leaf;  // DER
+    struct slice extra; // DER of further certificates that the CA gave, one after the other
+    int64_t issued_s;   // reconcile: notBefore of what was found
 };
 
 // What ca_ops.check found, for doctor and before a tray.
@@ -105,6 +107,8 @@ struct ca_report {
     int64_t station_certificate_not_after_ms; // of the mutual TLS certificate; 0: none
     int64_t clock_offset_ms;                  // CA's clock minus ours; 0 where not known
     char chain[4][256]; // subjects of the trust chain, issuing CA first; "" ends it
+    char behind[128];   // what answers behind a forwarder: "CA factory (hvca)"; "" else
+    bool is_private;    // and it is not a public CA, whatever ca_ops.is_public says
 };
 
 struct ca_events {
@@ -169,6 +173,7 @@ extern const struct ca_ops ca_exec;
 extern const struct ca_ops ca_file;
 extern const struct ca_ops ca_hvca;
 extern const struct ca_ops ca_local;
+extern const struct ca_ops ca_outbox;
 
 // The row with that name, or NULL. The table ends with NULL.
 const struct ca_ops *ca_find(const char *name);

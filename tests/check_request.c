@@ -311,6 +311,30 @@ START_TEST(test_sent_again_blindly) {
 }
 END_TEST
 
+// Who looks for us knows when it sent last: before that is settled no scan counts, and none is the
+// CA's failure.
+START_TEST(test_scans_that_come_too_early) {
+    struct bench bench;
+    submit(&bench);
+    answer(&bench, OUTCOME_DOUBT, E_CA_DOUBT, 0);
+    bench.now_ms += 10 * (int64_t)usual.settle_ms;
+    for (int i = 0; i < 20; i++) {
+        come_due(&bench);
+        ck_assert_int_eq(answer(&bench, OUTCOME_NOT_ISSUED, ERROR_NONE, 1234), STEP_DUE);
+        ck_assert_int_eq(bench.request.purpose, PURPOSE_RECONCILE);
+        ck_assert_int_eq(bench.request.due_ms, bench.now_ms + 1234);
+        ck_assert(bench.output.ca_worked && !bench.output.ca_failed);
+        ck_assert_uint_eq(bench.output.record_count, 0);
+    }
+    for (uint32_t i = 0; i < usual.empty_scans; i++) {
+        ck_assert_int_eq(bench.request.purpose, PURPOSE_RECONCILE);
+        come_due(&bench);
+        answer(&bench, OUTCOME_NOT_ISSUED, ERROR_NONE, 0);
+    }
+    ck_assert_int_eq(bench.request.purpose, PURPOSE_SUBMIT);
+}
+END_TEST
+
 // A scan that could not be made says nothing; a second doubt begins anew.
 START_TEST(test_scans_that_fail) {
     struct bench bench;
@@ -555,6 +579,7 @@ int main(void) {
     tcase_add_test(doubt, test_doubt_takes_scans_and_time);
     tcase_add_test(doubt, test_doubt_needs_both);
     tcase_add_test(doubt, test_sent_again_blindly);
+    tcase_add_test(doubt, test_scans_that_come_too_early);
     tcase_add_test(doubt, test_scans_that_fail);
     tcase_add_test(doubt, test_found_after_all);
     tcase_add_test(doubt, test_ca_that_cannot_reconcile);

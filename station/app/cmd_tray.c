@@ -151,6 +151,7 @@ static void handle_ca_report(void *context, const struct config_ca *ca,
     struct tray *tray = context;
     size_t per_camera = config_count_profiles(tray->config, ca->name);
     size_t wanted = tray->manifest.count * per_camera;
+    progress_ca_report(&tray->status, tray->output, report);
     if (report->quota > 0 && (uint64_t)report->quota < wanted) {
         output_note(tray->output,
                     "warning: CA %s has %" PRId64 " certificates left, enough for %" PRIu64

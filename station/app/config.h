@@ -51,11 +51,13 @@ struct config {
 
     char store_path[512]; // [store] path; a relative one is relative to the file's folder
 
+    char forward_socket[108]; // [forward] socket; "": this is no forwarder's configuration
+
     size_t ca_count;
     struct config_ca cas[CONFIG_CAS_MAX];
     size_t profile_count; // at least 1; each fills another credential
     struct profile profiles[CONFIG_PROFILES_MAX];
-    size_t slot_count;
+    size_t slot_count; // at least 1, but for a forwarder's
     struct config_slot slots[CONFIG_SLOTS_MAX];
 };
 

@@ -32,6 +32,7 @@ const struct config_section_row config_sections[CONFIG_SECTION_COUNT] = {
          "credentials that is to be filled."},
     [CONFIG_SLOT] = {"slot", true, CONFIG_SLOTS_MAX, "1",
                      "A place on the bench that a camera is plugged into. One section for each."},
+    [CONFIG_FORWARD] = {"forward", false, 1, NULL, "Only for `birthcert forward`."},
 };
 
 // clang-format off
@@ -180,6 +181,9 @@ const struct config_key config_keys[] = {
      .maximum = 4000000, .initial = "115200", .comment = "serial: bits per second."},
     {CONFIG_SLOT, "wake_line", CONFIG_TEXT, AT(struct config_slot, wake_line),
      .initial = "", .comment = "serial: where the port is a login console, the line that starts the camera's agent."},
+
+    {CONFIG_FORWARD, "socket", CONFIG_FILE, AT(struct config, forward_socket),
+     .initial = "", .comment = "Where it listens. The folder must be there; who is in the socket's group may connect."},
 };
 // clang-format on
 const size_t config_key_count = ARRAY_LENGTH(config_keys);

@@ -14,6 +14,7 @@ enum config_section {
     CONFIG_CA,
     CONFIG_PROFILE,
     CONFIG_SLOT,
+    CONFIG_FORWARD,
     CONFIG_SECTION_COUNT
 };
 

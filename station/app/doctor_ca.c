@@ -100,8 +100,8 @@ static void note_clock(struct doctor *doctor, int64_t offset_ms) {
     }
 }
 
-static void say_public(struct ca_check *check) {
-    if (!issuer_is_public(check->issuer)) {
+static void say_public(struct ca_check *check, const struct ca_report *report) {
+    if (report->is_private || !issuer_is_public(check->issuer)) {
         doctor_warn(check->doctor, check->subject, "use it for trials and pilots only",
                     "this is not a public CA: nobody trusts its certificates");
     }
@@ -117,11 +117,14 @@ static bool say_ca(struct ca_check *check, const struct ca_report *report) {
         say_error(check, report, report->reachable ? "no login" : "no answer");
         return false;
     }
-    doctor_ok(check->doctor, check->subject, "%s: %s", settings->backend,
-              has_server ? "reached, and logged in" : "opens");
+    doctor_ok(check->doctor, check->subject, "%s: %s%s", settings->backend,
+              report->behind[0] != '\0' ? "answers, and passes requests on to "
+              : has_server              ? "reached, and logged in"
+                                        : "opens",
+              report->behind);
     say_quota(check, report->quota);
     say_chain(check, report);
-    say_public(check);
+    say_public(check, report);
     return true;
 }
 

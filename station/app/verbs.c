@@ -105,6 +105,15 @@ const struct verb verb_table[] = {
      "Lists certificates that were issued and are not installed, with age and price (price in the\n"
      "CA's section), and what to do with each: install or revoke.\n\n"
      "Example: birthcert orphans"},
+    {"forward", cmd_forward, ARGUMENT_NONE, 0, "forward",
+     "only the CA side, for benches without it",
+     "Passes the requests of benches, whose CA has backend = outbox, to the CA that its own "
+     "profile\n"
+     "of the same name and content has, and the answers back. It holds the CA's credentials, and "
+     "no\n"
+     "database. One line for each certificate on stderr. SIGTERM ends it when what is in progress\n"
+     "is done.\n\n"
+     "Example: birthcert forward --config /etc/birthcert/forward.conf"},
     {"ports", cmd_ports, ARGUMENT_NONE, OPTION_WATCH, "ports [--watch]",
      "what is plugged in where, and for which slot",
      "Lists USB devices and serial ports with the slot that each belongs to, and for a camera or "

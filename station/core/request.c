@@ -246,12 +246,16 @@ static enum request_step on_fetch_result(struct request *request, const struct r
 }
 
 // One empty scan says little: the CA's lists lag behind. Several of them, past the settle time, say
-// that nothing was issued; then, and only then, the request goes back to the outbox.
+// that nothing was issued; then, and only then, the request goes back to the outbox. Who knows better
+// than the settle time that a scan came too early says when to look again.
 static enum request_step on_nothing_found(struct request *request,
                                           const struct request_event *event,
                                           struct request_output *output) {
-    request->empty_scans++;
     output->ca_worked = true;
+    if (event->result->retry_after_ms > 0) {
+        return wait_for(request, event, PURPOSE_RECONCILE, event->result->retry_after_ms);
+    }
+    request->empty_scans++;
     bool settled = event->monotonic_ms - request->doubt_ms >= request->policy->settle_ms;
     if (request->empty_scans < request->policy->empty_scans || !settled) {
         return wait_for(request, event, PURPOSE_RECONCILE, request->policy->rescan_ms);

@@ -51,7 +51,7 @@ enum request_outcome {
 struct request_result {
     enum request_outcome outcome;
     struct error error;
-    uint32_t retry_after_ms;
+    uint32_t retry_after_ms; // NOT_ISSUED: not 0 where the scan came too early to count
     const char *handle;
     struct certificate_record certificate;
 };
