@@ -113,7 +113,8 @@ $(B)/camera-gadget: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/camera_gadget*.c
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
 
-$(B)/hvca-sim: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/hvca_sim*.c)) $(LIBRARY)
+# What the simulated CAs share is fixtures/sim_*.c.
+$(B)/hvca-sim: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/hvca_sim*.c fixtures/sim_*.c)) $(LIBRARY)
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
 
