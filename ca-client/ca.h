@@ -86,7 +86,7 @@ struct ca_result {
     int64_t id;
     enum ca_outcome outcome;
     struct error error;      // for all but ACCEPTED, CERTIFICATE, NOT_ISSUED, REVOKED
-    uint32_t retry_after_ms; // 0: the station's own backoff
+    uint32_t retry_after_ms; // 0: the station's own backoff, or at once
     const char *handle;      // never NULL
     struct slice leaf;       // DER
     struct slice extra;      // DER of further certificates that the CA gave, one after the other
@@ -128,6 +128,9 @@ struct ca_ops {
     bool is_offline;    // persons carry requests there and certificates back
     bool can_reconcile; // false: a lost answer is held for a person, or sent again
     bool can_revoke;
+    // Fetching what was accepted is the whole request once more, and may issue: submit and fetch are
+    // the same call then, each journaled before it, and a lost answer to either leaves a doubt.
+    bool fetch_repeats;
     uint32_t not_before_window_s; // stamps may lie this far back, one per second; 0: no stamps
     uint32_t settle_ms;           // how long after a request the CA's lists may lag behind
     // The keys of [ca NAME] that it takes beside those that every CA has; NULL ends the list.
@@ -148,7 +151,8 @@ struct ca_ops {
     // CA_NOT_SENT with E_CLOCK where the CA's clock is not ours: a lost answer could not be found.
     void (*submit)(struct ca *ca, const struct ca_request *request);
     // By handle. CA_NOT_SENT says that it could not be fetched now: the certificate stays as it is,
-    // fetch again. CA_REFUSED: it is revoked, or the CA does not know it.
+    // fetch again. CA_REFUSED: it is revoked, or the CA does not know it. With fetch_repeats all
+    // outcomes mean what they mean to submit, but for CA_NOT_SENT.
     void (*fetch)(struct ca *ca, const struct ca_request *request);
     // One scan. CA_DOUBT: it could not read everything, so it rules nothing out. CA_CANNOT_TELL,
     // with E_UNIT_HELD, also where the request's certificate was found and is revoked, and where
