@@ -51,6 +51,7 @@ struct ca_settings {
     const char *command;            // exec: a program, by its absolute path
     const char *socket;             // outbox: of `birthcert forward`
     bool resends_lost;              // a lost answer that cannot be looked up: send again, or hold
+    bool closes_connections;        // a connection for each request
     uint32_t in_flight;             // requests at once
     uint32_t requests_per_second;   // 0: no limit
     uint32_t timeout_ms;            // of one HTTP exchange
@@ -102,6 +103,7 @@ struct ca_report {
     int64_t quota;                            // certificates left; -1: not known
     int64_t station_certificate_not_after_ms; // of the mutual TLS certificate; 0: none
     int64_t clock_offset_ms;                  // CA's clock minus ours; 0 where not known
+    char remark[256];   // what to know beforehand although it is no fault; "" for nothing
     char chain[4][256]; // subjects of the trust chain, issuing CA first; "" ends it
 };
 
@@ -166,6 +168,7 @@ extern const struct ca_ops ca_exec;
 extern const struct ca_ops ca_file;
 extern const struct ca_ops ca_hvca;
 extern const struct ca_ops ca_local;
+extern const struct ca_ops ca_est;
 
 // The row with that name, or NULL. The table ends with NULL.
 const struct ca_ops *ca_find(const char *name);
