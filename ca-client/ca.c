@@ -6,7 +6,7 @@
 #include "station/base/bytes.h"
 
 const struct ca_ops *const ca_table[] = {
-    &ca_hvca, &ca_exec, &ca_file, &ca_local, NULL,
+    &ca_hvca, &ca_est, &ca_exec, &ca_file, &ca_local, NULL,
 };
 
 static const char *const common_keys[] = {
