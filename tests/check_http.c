@@ -188,6 +188,27 @@ START_TEST(test_kept_alive) {
 }
 END_TEST
 
+// For a server that waits on idle connections, even where HTTP/2 is offered.
+START_TEST(test_connection_for_each) {
+    struct error error = {0};
+    start_steps(_i == 1, 1, (const enum server_step[]){SERVER_ANSWER});
+    const struct http_settings settings = {
+        .server_root_file = bench.server.root_file,
+        .connections = 8,
+        .timeout_ms = 5000,
+        .closes_connections = true,
+    };
+    http_free(bench.http);
+    ck_assert(http_new(bench.loop, &settings, &bench.http, &error));
+    for (int i = 0; i < 3; i++) {
+        assert_created(send_one("POST", true));
+    }
+    ck_assert_uint_eq(bench.server.connections, 3);
+    ck_assert_ptr_nonnull(strcasestr(bench.server.last_request, "\r\nConnection: close\r\n"));
+    stop();
+}
+END_TEST
+
 // With HTTP/2 they share one connection, with HTTP/1.1 they spread over those that are allowed.
 START_TEST(test_many_at_once) {
     start_steps(_i == 1, 1, (const enum server_step[]){SERVER_ANSWER});
@@ -537,6 +558,7 @@ static Suite *http_suite(void) {
     TCase *good = tcase_create("good");
     tcase_set_timeout(good, 60);
     tcase_add_loop_test(good, test_kept_alive, 0, 2);
+    tcase_add_loop_test(good, test_connection_for_each, 0, 2);
     tcase_add_loop_test(good, test_many_at_once, 0, 2);
     tcase_add_test(good, test_request_as_written);
     tcase_add_test(good, test_answer_in_full);
