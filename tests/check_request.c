@@ -334,6 +334,24 @@ START_TEST(test_start_from_each_state) {
 }
 END_TEST
 
+// Looked at again, what is in quarantine is good now or stays there; nothing makes it unissued.
+START_TEST(test_second_look_at_quarantine) {
+    static const enum request_outcome outcomes[] = {OUTCOME_NOT_ISSUED, OUTCOME_CANNOT_TELL};
+    struct bench bench;
+    for (size_t i = 0; i < ARRAY_LENGTH(outcomes); i++) {
+        start(&bench, REQUEST_QUARANTINED);
+        come_due(&bench);
+        answer(&bench, outcomes[i], E_UNIT_HELD, 0);
+        expect_record(&bench, 0, RECORD_REQUEST, REQUEST_QUARANTINED, E_UNIT_QUARANTINED);
+        expect_settled(&bench, REQUEST_QUARANTINED, E_UNIT_QUARANTINED);
+    }
+    start(&bench, REQUEST_QUARANTINED);
+    come_due(&bench);
+    answer(&bench, OUTCOME_CERTIFICATE, ERROR_NONE, 0);
+    expect_settled(&bench, REQUEST_ISSUED, ERROR_NONE);
+}
+END_TEST
+
 // A CA that cannot be asked leaves them as they are.
 START_TEST(test_no_second_look) {
     static const enum request_state states[] = {REQUEST_HELD, REQUEST_QUARANTINED};
@@ -445,6 +463,7 @@ int main(void) {
     tcase_set_timeout(store, 120);
     tcase_add_test(store, test_start_from_each_state);
     tcase_add_test(store, test_no_second_look);
+    tcase_add_test(store, test_second_look_at_quarantine);
     tcase_add_test(store, test_another_ca);
     tcase_add_test(store, test_doubt_after_a_restart);
     tcase_add_test(store, test_claims_that_are_lost);

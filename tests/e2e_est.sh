@@ -15,6 +15,7 @@ LOST=hold
 start_est() { # OPTION...
     local key
     [ -d "$FOLDER/est" ] || "$BUILD/est-sim" --state "$FOLDER/est" --init >"$FOLDER/est.log"
+    : >"$FOLDER/est.log" # what the last one said is not this one's
     ASAN_OPTIONS=$FIXTURE_ASAN "$BUILD/est-sim" --state "$FOLDER/est" --port "${CA_PORT:-0}" \
         --control-port 0 --latency 20 "$@" >"$FOLDER/est.log" 2>&1 &
     CA_PID=$!
@@ -129,7 +130,8 @@ case_pending_killed() {
     await_requests accepted 8
     kill -KILL "$STATION_PID"
     wait "$STATION_PID" 2>/dev/null || true
-    ok "202, station killed: nothing is in doubt" is "$(ask list --state doubt 2>&1 | wc -l)" 0
+    ok "202, station killed: nothing is in doubt" is "$(sqlite3 "$FOLDER/birthcert.db" \
+        'SELECT count(*) FROM credential WHERE request = 3')" 8
     kill_est
     start_est
     tray
@@ -153,7 +155,7 @@ case_pending_lost() {
     start_cameras 8
     start_est --pending 1 --retry-after 1 --fault drop-after=10
     tray
-    expect "202, then a lost answer" 1 '7 passed' 'E-UNIT-HELD .*ask the CA.s administrator'
+    expect "202, then a lost answer" 5 '7 passed' 'E-UNIT-HELD .*ask the CA.s administrator'
     expect_certificates "202, then a lost answer" 7 8
 }
 
@@ -173,10 +175,10 @@ case_lost_held() {
     start_cameras 8
     start_est --fault drop-after=2 --fault drop-before=5 --fault http-500=6 --fault empty=6
     tray
-    expect "lost answers, held" 1 '4 passed.* 4 failed' 'E-UNIT-HELD .*cannot be asked what it issued'
+    expect "lost answers, held" 5 '4 passed.* 4 failed' 'E-UNIT-HELD .*cannot be asked what it issued'
     expect_certificates "lost answers, held" 4 6
     tray
-    expect "lost answers, held: the tray again" 1 '4 already provisioned'
+    expect "lost answers, held: the tray again" 5 '4 already provisioned'
     birthcert reconcile
     expect_text "lost answers, held: reconcile" 'E-UNIT-HELD'
     ok "lost answers, held: nothing is asked for again" is "$(issued)" 6
@@ -211,7 +213,7 @@ case_killed_midway() {
     wait "$STATION_PID" 2>/dev/null || true
     clear_faults
     tray
-    expect "killed midway" 1 '8 x E-UNIT-HELD'
+    expect "killed midway" 5 '8 x E-UNIT-HELD'
     ok "killed midway: nothing is asked for again" is "$(issued)" 8
 }
 
@@ -263,7 +265,7 @@ case_refused_beforehand() {
     before_anything "another key" 4 'E-CA-POLICY .*secp384r1.*p256'
     stop_est
     # extensionRequest with subjectAltName
-    printf '3014301206092a864886f70d01090e310506 03551d11' | tr -d ' ' | xxd -r -p >"$FOLDER/san.der"
+    printf '3014301206092a864886f70d01090e31050603551d11' | xxd -r -p >"$FOLDER/san.der"
     start_est --csrattrs "$FOLDER/san.der"
     tray
     expect "an extension that the CSR lacks" 4 'E-CA-POLICY .*Subject Alternative Name' '8 unfinished'
@@ -296,8 +298,8 @@ case_rewritten_subject() {
     start_cameras 8
     start_est --fault wrong-names=4
     tray
-    expect "a rewritten subject" 1 '7 passed.* 1 failed' \
-        'E-CERT-NAMES .*somebody-else|E-UNIT-QUARANTINED|E-CERT-NAMES'
+    expect "a rewritten subject" 5 '7 passed.* 1 failed' \
+        'FAIL .* E-CERT-NAMES the subject.s CN is "somebody-else".* may rewrite subjects'
     expect_certificates "a rewritten subject" 7 8
     birthcert reconcile
     expect_text "a rewritten subject: it is on record" 'quarantined'
@@ -308,7 +310,7 @@ case_other_certificate() {
     start_cameras 8
     start_est --fault other-certificate=5 --company ca-first
     tray
-    expect "another camera's certificate" 1 '7 passed.* 1 failed' 'E-CERT-KEY'
+    expect "another camera's certificate" 5 '7 passed.* 1 failed' 'E-CERT-KEY|E-CERT-DUPLICATE'
     expect_certificates "another camera's certificate" 7 8
 }
 

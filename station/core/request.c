@@ -93,6 +93,7 @@ static enum request_step on_start(struct request *request, const struct request_
         if (!request->policy->can_reconcile) {
             return STEP_FREE;
         }
+        request->was_quarantined = record->state == REQUEST_QUARANTINED;
         put_state(request, event, output, REQUEST_DOUBT, NULL);
         return wait_for(request, event, PURPOSE_RECONCILE, 0);
     case REQUEST_SENT:
@@ -296,9 +297,26 @@ static enum request_step on_nothing_found(struct request *request,
     return wait_for(request, event, PURPOSE_SUBMIT, 0);
 }
 
+// A certificate is there, and in quarantine: that the CA cannot tell of it does not make it less
+// issued, and another one would be one too many.
+static enum request_step quarantine_again(struct request *request,
+                                          const struct request_event *event,
+                                          struct request_output *output) {
+    struct error error;
+    error_set(&error, E_UNIT_QUARANTINED,
+              "the CA %s does not tell more of the certificate than it did: it stays in quarantine",
+              request->ca);
+    return settle(request, event, output, REQUEST_QUARANTINED, &error);
+}
+
 static enum request_step on_scan_result(struct request *request, const struct request_event *event,
                                         struct request_output *output) {
-    switch (event->result->outcome) {
+    enum request_outcome outcome = event->result->outcome;
+    if (request->was_quarantined &&
+        (outcome == OUTCOME_NOT_ISSUED || outcome == OUTCOME_CANNOT_TELL)) {
+        return quarantine_again(request, event, output);
+    }
+    switch (outcome) {
     case OUTCOME_CERTIFICATE:
         return keep_certificate(request, event, output);
     case OUTCOME_NOT_ISSUED:
