@@ -259,13 +259,13 @@ case_refused_beforehand() {
     before_anything "another label" 2 'E-CA-CONFIG .*cacerts.*ca_profile'
     stop_est
     # ecPublicKey with secp384r1
-    printf '3014301206072a8648ce3d0201310706052b81040022' | xxd -r -p >"$FOLDER/p384.der"
+    printf '\x30\x14\x30\x12\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x31\x07\x06\x05\x2b\x81\x04\x00\x22' >"$FOLDER/p384.der"
     start_est --csrattrs "$FOLDER/p384.der"
     rm "$FOLDER/conf.d/35-ca.conf"
     before_anything "another key" 4 'E-CA-POLICY .*secp384r1.*p256'
     stop_est
     # extensionRequest with subjectAltName
-    printf '3014301206092a864886f70d01090e31050603551d11' | xxd -r -p >"$FOLDER/san.der"
+    printf '\x30\x14\x30\x12\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e\x31\x05\x06\x03\x55\x1d\x11' >"$FOLDER/san.der"
     start_est --csrattrs "$FOLDER/san.der"
     tray
     expect "an extension that the CSR lacks" 4 'E-CA-POLICY .*Subject Alternative Name' '8 unfinished'
