@@ -276,6 +276,34 @@ START_TEST(test_wishes) {
 }
 END_TEST
 
+// RFC 7030, section 4.5.2; and the same as an EST server in Go writes it.
+START_TEST(test_wishes_of_the_example) {
+    static const char *const examples[] = {
+        "MEEGCSqGSIb3DQEJBzASBgcqhkjOPQIBMQcGBSuBBAAiMBYGCSqGSIb3DQEJDjEJ\r\n"
+        "BgcrBgEBAQEWBggqhkjOPQQDAw==\r\n",
+        "MEEGCSqGSIb3DQEJBwYIKoZIzj0EAwMwFgYJKoZIhvcNAQkOMQkGBysGAQEBARYwEgYHKoZIzj0C\n"
+        "ATEHBgUrgQQAIg==\n",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(examples); i++) {
+        struct est_wishes wishes;
+        struct profile profile;
+        struct buf *der = buf_new(200);
+        const struct slice body = {(const uint8_t *)examples[i], strlen(examples[i])};
+        ck_assert(est_read_body(body, der, &error));
+        ck_assert_msg(est_parse_wishes(buf_slice(der), &wishes, &error), "%s", error.text);
+        ck_assert(profile_built_in("https", &profile));
+        expect(est_profile_fits(&wishes, &profile, &error), "secp384r1");
+        profile.key_type = KEY_P384;
+        expect(est_profile_fits(&wishes, &profile, &error), "challengePassword");
+        wishes.wants_channel = false;
+        expect(est_profile_fits(&wishes, &profile, &error), NULL);
+        ck_assert_uint_eq(wishes.count, 0); // macAddress is nothing that anybody knows
+        ck_assert_uint_eq(wishes.signature_count, 1);
+        buf_free(der);
+    }
+}
+END_TEST
+
 START_TEST(test_wishes_that_are_none) {
     static const struct {
         uint8_t bytes[8];
@@ -344,6 +372,7 @@ int main(void) {
     tcase_add_test(tests, test_pick_leaf);
     tcase_add_test(tests, test_bodies);
     tcase_add_loop_test(tests, test_wishes, 0, (int)ARRAY_LENGTH(wishes_cases));
+    tcase_add_test(tests, test_wishes_of_the_example);
     tcase_add_test(tests, test_wishes_that_are_none);
     tcase_add_test(tests, test_too_many_wishes);
     tcase_add_test(tests, test_text);

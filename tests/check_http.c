@@ -188,7 +188,6 @@ START_TEST(test_kept_alive) {
 }
 END_TEST
 
-// For a server that waits on idle connections, even where HTTP/2 is offered.
 START_TEST(test_connection_for_each) {
     struct error error = {0};
     start_steps(_i == 1, 1, (const enum server_step[]){SERVER_ANSWER});
