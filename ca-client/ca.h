@@ -52,6 +52,7 @@ struct ca_settings {
     const char *command;            // exec: a program, by its absolute path
     const char *socket;             // outbox: of `birthcert forward`
     bool resends_lost;              // a lost answer that cannot be looked up: send again, or hold
+    bool closes_connections;        // a connection for each request
     uint32_t in_flight;             // requests at once
     uint32_t requests_per_second;   // 0: no limit
     uint32_t timeout_ms;            // of one HTTP exchange
@@ -89,7 +90,7 @@ struct ca_result {
     int64_t id;
     enum ca_outcome outcome;
     struct error error; // for all but ACCEPTED, CERTIFICATE, NOT_ISSUED, REVOKED
-    // 0: the station's own backoff. With NOT_ISSUED: it is too early to count this scan, look again.
+    // 0: the station's own backoff, or at once. With NOT_ISSUED: it is too early to count this scan, look again.
     uint32_t retry_after_ms;
     const char *handle; // never NULL
     struct slice leaf;  // DER
@@ -106,6 +107,7 @@ struct ca_report {
     int64_t quota;                            // certificates left; -1: not known
     int64_t station_certificate_not_after_ms; // of the mutual TLS certificate; 0: none
     int64_t clock_offset_ms;                  // CA's clock minus ours; 0 where not known
+    char remark[256];   // what to know beforehand although it is no fault; "" for nothing
     char chain[4][256]; // subjects of the trust chain, issuing CA first; "" ends it
     char behind[128];   // what answers behind a forwarder: "CA factory (hvca)"; "" else
     bool is_private;    // and it is not a public CA, whatever ca_ops.is_public says
@@ -137,6 +139,9 @@ struct ca_ops {
     bool is_offline;    // persons carry requests there and certificates back
     bool can_reconcile; // false: a lost answer is held for a person, or sent again
     bool can_revoke;
+    // Fetching what was accepted is the whole request once more, and may issue: submit and fetch are
+    // the same call then, each journaled before it, and a lost answer to either leaves a doubt.
+    bool fetch_repeats;
     uint32_t not_before_window_s; // stamps may lie this far back, one per second; 0: no stamps
     uint32_t settle_ms;           // how long after a request the CA's lists may lag behind
     // The keys of [ca NAME] that it takes beside those that every CA has; NULL ends the list.
@@ -157,7 +162,8 @@ struct ca_ops {
     // CA_NOT_SENT with E_CLOCK where the CA's clock is not ours: a lost answer could not be found.
     void (*submit)(struct ca *ca, const struct ca_request *request);
     // By handle. CA_NOT_SENT says that it could not be fetched now: the certificate stays as it is,
-    // fetch again. CA_REFUSED: it is revoked, or the CA does not know it.
+    // fetch again. CA_REFUSED: it is revoked, or the CA does not know it. With fetch_repeats all
+    // outcomes mean what they mean to submit, but for CA_NOT_SENT.
     void (*fetch)(struct ca *ca, const struct ca_request *request);
     // One scan. CA_DOUBT: it could not read everything, so it rules nothing out. CA_CANNOT_TELL,
     // with E_UNIT_HELD, also where the request's certificate was found and is revoked, and where
@@ -173,6 +179,7 @@ extern const struct ca_ops ca_exec;
 extern const struct ca_ops ca_file;
 extern const struct ca_ops ca_hvca;
 extern const struct ca_ops ca_local;
+extern const struct ca_ops ca_est;
 extern const struct ca_ops ca_outbox;
 
 // The row with that name, or NULL. The table ends with NULL.

@@ -55,6 +55,7 @@ struct http {
     struct key *client_key; // NULL: no client certificate
     uint32_t connections;
     uint32_t timeout_ms;
+    bool closes_connections;
     uint64_t connections_opened;
 };
 
@@ -152,7 +153,10 @@ static void set_habits(struct http_exchange *exchange) {
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, http->closes_connections ? 1L : 0L);
+    curl_easy_setopt(
+        easy, CURLOPT_HTTP_VERSION,
+        (long)(http->closes_connections ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
     curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
     // Waits for the first connection to say whether it speaks HTTP/2 before opening more.
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
@@ -232,8 +236,9 @@ static bool add_header(struct http_exchange *exchange, const char *line) {
 
 // "Expect:" takes that header away: a 417 to it would make curl send the request again.
 static bool set_headers(struct http_exchange *exchange, const struct http_request *request) {
-    bool done =
-        add_header(exchange, "Expect:") && add_header(exchange, "Accept-Encoding: identity");
+    bool done = add_header(exchange, "Expect:") &&
+                add_header(exchange, "Accept-Encoding: identity") &&
+                (!exchange->http->closes_connections || add_header(exchange, "Connection: close"));
     for (size_t i = 0; done && i < HTTP_HEADERS_MAX && request->headers[i] != NULL; i++) {
         done = add_header(exchange, request->headers[i]);
     }
@@ -520,6 +525,7 @@ bool http_new(struct loop *loop, const struct http_settings *settings, struct ht
     http->loop = loop;
     http->connections = settings->connections > 0 ? settings->connections : 1;
     http->timeout_ms = settings->timeout_ms;
+    http->closes_connections = settings->closes_connections;
     if (!set_up(http, settings)) {
         http_free(http);
         return error_set(error, E_MEMORY, "no memory for the HTTP engine");

@@ -24,6 +24,9 @@ struct http_settings {
     const char *client_key_file;         // as key_load takes it; loaded by http_new
     uint32_t connections;                // at most, at least 1
     uint32_t timeout_ms;                 // of a whole exchange
+    // A connection for each exchange, and HTTP/1.1: for a server that waits on an idle connection
+    // before it serves another one.
+    bool closes_connections;
 };
 
 struct http_request {
@@ -56,6 +59,7 @@ struct http_response {
     int64_t date_ms;        // of Date; 0: none
     int64_t total_count;    // of Total-Count; -1: none
     char links[1024];       // of Links or Link
+    char authenticate[1024]; // of WWW-Authenticate: all challenges, separated by commas
 };
 
 typedef void http_callback(void *context, const struct http_response *response);

@@ -94,6 +94,7 @@ bool site_open(struct site *site, struct loop *loop, const struct ca_settings *s
         .client_key_file = site->key_file,
         .connections = site->in_flight,
         .timeout_ms = site->timeout_ms,
+        .closes_connections = settings->closes_connections,
     };
     return (site->certificate_file == NULL ||
             x509_station_check(site->certificate_file, site->key_file, &not_after_ms, error)) &&

@@ -27,6 +27,11 @@ struct csr_facts {
 // key, and tells its facts. E_CSR_MALFORMED, E_CSR_SIGNATURE, E_CSR_KEY_TYPE (weak or unknown key).
 MUST_CHECK bool x509_check_csr(struct slice der, struct csr_facts *facts, struct error *error);
 
+// Holds the CSR's subject against the names of the profile: for a CA that takes them from there.
+// E_CSR_SUBJECT, E_CSR_MALFORMED; E_CONFIG, E_CAM_MALFORMED as x509_make_subject.
+MUST_CHECK bool x509_check_csr_subject(struct slice csr_der, const struct profile *profile,
+                                       const struct profile_subject *subject, struct error *error);
+
 // Writes the DER Name that the camera is asked to put into its CSR. `capacity` of 1024 is enough.
 // Returns false where a template does not fill.
 MUST_CHECK bool x509_make_subject(const struct profile *profile,
@@ -90,6 +95,12 @@ struct slice x509_first_der(struct slice der);
 MUST_CHECK bool x509_pem_to_der(struct slice pem, struct buf *der, struct error *error);
 MUST_CHECK bool x509_der_to_pem(struct slice der, const char *label, struct buf *pem,
                                 struct error *error);
+
+// The certificates in a PKCS #7 of type signedData (RFC 5652, section 5; "certs-only"), in its order,
+// as DER one after the other; there may be none. Whether it is signed is not looked at. `der` is
+// spoilt where it fails. E_CERT_MALFORMED.
+#define X509_PKCS7_MAX (256 * 1024)
+MUST_CHECK bool x509_pkcs7_to_der(struct slice pkcs7, struct buf *der, struct error *error);
 
 // The subjectPublicKeyInfo of a CSR or of a certificate as PEM ("PUBLIC KEY"), for CAs that take a
 // key instead of a CSR.

@@ -168,9 +168,11 @@ static bool request_answer(struct change *change, struct error *error) {
                              change->store->name);
 }
 
+// From the outbox; or once more, to a CA that accepted it and wants to be asked again.
 bool change_sent(struct change *change, struct error *error) {
     const struct record *record = change->record;
-    if (change->credential.request != REQUEST_QUEUED) {
+    if (change->credential.request != REQUEST_QUEUED &&
+        change->credential.request != REQUEST_ACCEPTED) {
         return change_refuse(change, E_STORE_CONFLICT,
                              "%s, credential %d: its request is %s, not queued", change->serial,
                              change->credential.number,

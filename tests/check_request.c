@@ -4,112 +4,7 @@
 #include <string.h>
 
 #include "station/core/request.h"
-
-static const struct ca_policy usual = {
-    .can_reconcile = true,
-    .settle_ms = 5000,
-    .in_flight = 4,
-    .backoff_ms = 200,
-    .backoff_max_ms = 5000,
-    .rescan_ms = 700,
-    .empty_scans = 3,
-    .breaker_failures = 5,
-};
-
-// ---- a request on a bench -----------------------------------------------------------------------
-
-struct bench {
-    struct ca_policy policy;
-    struct request request;
-    struct request_output output;
-    struct request_record record;
-    int64_t now_ms; // monotonic
-    uint64_t random;
-};
-
-static enum request_step step(struct bench *bench, struct request_event *event) {
-    event->monotonic_ms = bench->now_ms;
-    event->now_ms = 1000000 + bench->now_ms;
-    event->random = policy_random(&bench->random);
-    request_step(&bench->request, event, &bench->output);
-    ck_assert_uint_le(bench->output.record_count, REQUEST_RECORDS_MAX);
-    for (size_t i = 0; i < bench->output.record_count; i++) {
-        ck_assert_int_eq(bench->output.records[i].credential_id, 71);
-        ck_assert_int_eq(bench->output.records[i].unit_id, 7);
-        ck_assert_int_eq(bench->output.records[i].time_ms, event->now_ms);
-    }
-    return bench->request.step;
-}
-
-static enum request_step start(struct bench *bench, enum request_state state) {
-    memset(bench, 0, sizeof *bench);
-    bench->policy = usual;
-    bench->random = 1;
-    bench->now_ms = 50000;
-    bench->record = (struct request_record){.unit_id = 7, .credential_id = 71, .state = state};
-    request_init(&bench->request, &bench->policy, "toy");
-    struct request_event event = {.kind = REQUEST_ON_START, .request = &bench->record};
-    return step(bench, &event);
-}
-
-static enum request_step post(struct bench *bench, enum request_event_kind kind) {
-    struct request_event event = {.kind = kind, .request = &bench->record};
-    return step(bench, &event);
-}
-
-static enum request_step post_conflict(struct bench *bench, enum error_code code) {
-    struct request_event event = {.kind = REQUEST_ON_CONFLICT};
-    error_set(&event.error, code, "of the store");
-    return step(bench, &event);
-}
-
-static enum request_step answer(struct bench *bench, enum request_outcome outcome,
-                                enum error_code code, uint32_t retry_after_ms) {
-    struct request_result result = {
-        .outcome = outcome, .handle = "0a1b", .retry_after_ms = retry_after_ms};
-    struct request_event event = {.kind = REQUEST_ON_RESULT, .result = &result};
-    if (code != ERROR_NONE) {
-        error_set(&result.error, code, "of the CA");
-    }
-    memset(result.certificate.sha256, 0x55, SHA256_SIZE);
-    return step(bench, &event);
-}
-
-// Its pause is over; what it looks up is there.
-static enum request_step come_due(struct bench *bench) {
-    ck_assert_int_eq(bench->request.step, STEP_DUE);
-    bench->now_ms = bench->request.due_ms > bench->now_ms ? bench->request.due_ms : bench->now_ms;
-    post(bench, REQUEST_ON_DUE);
-    return post(bench, REQUEST_ON_RECORD);
-}
-
-static void expect_record(const struct bench *bench, size_t index, enum record_kind kind,
-                          enum request_state state, enum error_code code) {
-    ck_assert_uint_gt(bench->output.record_count, index);
-    const struct record *record = &bench->output.records[index];
-    ck_assert_int_eq(record->kind, kind);
-    ck_assert_int_eq(record->request, state);
-    ck_assert_int_eq(record->error, code);
-}
-
-// The outcome is on record before anybody is told.
-static void expect_settled(struct bench *bench, enum request_state state, enum error_code code) {
-    ck_assert_int_eq(bench->request.step, STEP_SETTLING);
-    ck_assert(!bench->output.settled);
-    ck_assert_int_eq(bench->output.action, REQUEST_ACT_NONE);
-    ck_assert_int_eq(post(bench, REQUEST_ON_STORED), STEP_FREE);
-    ck_assert(bench->output.settled);
-    ck_assert_uint_eq(bench->output.record_count, 0);
-    ck_assert_int_eq(bench->request.outcome, state);
-    ck_assert_int_eq(bench->request.error.code, code);
-}
-
-static void submit(struct bench *bench) {
-    ck_assert_int_eq(start(bench, REQUEST_QUEUED), STEP_DUE);
-    ck_assert_int_eq(bench->request.due_ms, bench->now_ms);
-    ck_assert_int_eq(come_due(bench), STEP_SUBMITTED);
-    ck_assert_int_eq(bench->output.action, REQUEST_ACT_SUBMIT);
-}
+#include "tests/support_request.h"
 
 // ---- the way there ------------------------------------------------------------------------------
 
@@ -478,6 +373,24 @@ START_TEST(test_start_from_each_state) {
 }
 END_TEST
 
+// Looked at again, what is in quarantine is good now or stays there; nothing makes it unissued.
+START_TEST(test_second_look_at_quarantine) {
+    static const enum request_outcome outcomes[] = {OUTCOME_NOT_ISSUED, OUTCOME_CANNOT_TELL};
+    struct bench bench;
+    for (size_t i = 0; i < ARRAY_LENGTH(outcomes); i++) {
+        start(&bench, REQUEST_QUARANTINED);
+        come_due(&bench);
+        answer(&bench, outcomes[i], E_UNIT_HELD, 0);
+        expect_record(&bench, 0, RECORD_REQUEST, REQUEST_QUARANTINED, E_UNIT_QUARANTINED);
+        expect_settled(&bench, REQUEST_QUARANTINED, E_UNIT_QUARANTINED);
+    }
+    start(&bench, REQUEST_QUARANTINED);
+    come_due(&bench);
+    answer(&bench, OUTCOME_CERTIFICATE, ERROR_NONE, 0);
+    expect_settled(&bench, REQUEST_ISSUED, ERROR_NONE);
+}
+END_TEST
+
 // A CA that cannot be asked leaves them as they are.
 START_TEST(test_no_second_look) {
     static const enum request_state states[] = {REQUEST_HELD, REQUEST_QUARANTINED};
@@ -591,6 +504,7 @@ int main(void) {
     tcase_set_timeout(store, 120);
     tcase_add_test(store, test_start_from_each_state);
     tcase_add_test(store, test_no_second_look);
+    tcase_add_test(store, test_second_look_at_quarantine);
     tcase_add_test(store, test_another_ca);
     tcase_add_test(store, test_doubt_after_a_restart);
     tcase_add_test(store, test_claims_that_are_lost);

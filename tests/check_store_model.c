@@ -23,6 +23,7 @@ struct model_credential {
     int key;           // -1: none
     int live;          // certificate, -1: none
     bool is_claimed;   // sent, and not yet back in the outbox or at its end
+    bool is_accepted;  // and the CA said that it has it
     bool was_sent;     // at least once, for whatever key
     bool is_requested; // a CSR is on record
     bool is_proved;
@@ -142,6 +143,7 @@ static void apply_key(const struct step *step, struct model_credential *credenti
 
 static void apply_request(const struct record *record, struct model_credential *credential) {
     ck_assert_int_eq(credential->live, -1);
+    credential->is_accepted = record->request == REQUEST_ACCEPTED;
     if (record->request == REQUEST_QUEUED || record->request == REQUEST_REFUSED ||
         record->request == REQUEST_QUARANTINED) {
         credential->is_claimed = false;
@@ -177,7 +179,7 @@ static void apply_certificate(const struct record *record, const struct answer *
         ck_assert(!model.scrapped[step->unit] && !model.reworked[step->unit]);
         credential->live = step->certificate;
     }
-    credential->is_claimed = false;
+    credential->is_claimed = credential->is_accepted = false;
 }
 
 static void apply_result(const struct record *record, int unit) {
@@ -256,8 +258,11 @@ static void apply(const struct record *record, const struct answer *answer,
         credential->is_requested = true;
         break;
     case RECORD_SENT:
-        ck_assert(credential->is_requested && !credential->is_claimed && credential->live == -1);
+        // Twice only to a CA that accepted it and wants to be asked again.
+        ck_assert(credential->is_requested && credential->live == -1);
+        ck_assert(!credential->is_claimed || credential->is_accepted);
         credential->is_claimed = credential->was_sent = true;
+        credential->is_accepted = false;
         break;
     case RECORD_REQUEST:
         apply_request(record, credential);

@@ -18,6 +18,7 @@
 
 static const char *const no_yes[] = {"no", "yes"};
 static const char *const refuse_replace[] = {"refuse", "replace"};
+static const char *const yes_no[] = {"yes", "no"};
 static const char *const hold_resend[] = {"hold", "resend"};
 
 const struct config_section_row config_sections[CONFIG_SECTION_COUNT] = {
@@ -110,6 +111,10 @@ const struct config_key config_keys[] = {
      .comment = "What becomes of a request whose answer was lost, where the CA cannot be asked what it\n"
                 "issued: hold it until a person has asked the CA's administrator, or send it again and\n"
                 "know that there may be a certificate too many."},
+    {CONFIG_CA, "keep_alive", CONFIG_SWITCH, AT_CA(closes_connections), .words = yes_no,
+     .initial = "yes",
+     .comment = "Whether connections are kept for further requests. no: for a server that serves one\n"
+                "connection at a time and waits while that one is idle."},
     {CONFIG_CA, "in_flight", CONFIG_NUMBER, AT_CA(in_flight), .minimum = 1,
      .maximum = CA_PENDING_MAX, .initial = "64",
      .comment = "Requests to the CA at once; best as many as there are slots."},

@@ -140,6 +140,9 @@ static void say_profile(struct ca_check *check, const struct ca_report *report) 
         return;
     }
     doctor_ok(check->doctor, subject, "fits the policy of CA %s", check->ca->name);
+    if (report->remark[0] != '\0') {
+        doctor_warn(check->doctor, subject, "ask the CA's administrator", "%s", report->remark);
+    }
     if (report->error.code == ERROR_NONE || report->error.code == E_CA_QUOTA) {
         return; // the quota has its own line
     }
