@@ -88,13 +88,18 @@ static enum request_step on_start(struct request *request, const struct request_
     case REQUEST_ACCEPTED:
         return wait_for(request, event, PURPOSE_FETCH, 0);
     case REQUEST_HELD:
-    case REQUEST_QUARANTINED:
-        // Somebody asks for another look: what was found wrong may have been the station's root.
+        // Somebody asks for another look.
         if (!request->policy->can_reconcile) {
             return STEP_FREE;
         }
         put_state(request, event, output, REQUEST_DOUBT, NULL);
         return wait_for(request, event, PURPOSE_RECONCILE, 0);
+    case REQUEST_QUARANTINED:
+        // Likewise: what was found wrong may have been the station's root. It stays in quarantine
+        // meanwhile, so that no power cut makes a doubt of what was certainly issued.
+        request->is_set_aside = true;
+        return request->policy->can_reconcile ? wait_for(request, event, PURPOSE_RECONCILE, 0)
+                                              : STEP_FREE;
     case REQUEST_SENT:
     case REQUEST_DOUBT:
         if (!request->policy->can_reconcile) {
@@ -142,7 +147,7 @@ static enum request_step on_looked_up(struct request *request, const struct requ
                                       struct request_output *output) {
     const char *sent_to = event->request->ca;
     if (sent_to[0] != '\0' && strcmp(sent_to, request->ca) != 0) {
-        return hold_for_other_ca(request, event, output);
+        return request->is_set_aside ? STEP_FREE : hold_for_other_ca(request, event, output);
     }
     bool fetch = request->purpose == PURPOSE_FETCH;
     output->action = fetch ? REQUEST_ACT_FETCH : REQUEST_ACT_RECONCILE;
@@ -253,6 +258,11 @@ static enum request_step on_nothing_found(struct request *request,
     if (request->empty_scans < request->policy->empty_scans || !settled) {
         return wait_for(request, event, PURPOSE_RECONCILE, request->policy->rescan_ms);
     }
+    if (request->is_set_aside) {
+        // The certificate that is in quarantine is for another key, or the CA does not list it any
+        // more. It was paid for all the same.
+        return STEP_FREE;
+    }
     put_state(request, event, output, REQUEST_QUEUED, NULL);
     request->failures = 0;
     return wait_for(request, event, PURPOSE_SUBMIT, 0);
@@ -266,7 +276,8 @@ static enum request_step on_scan_result(struct request *request, const struct re
     case OUTCOME_NOT_ISSUED:
         return on_nothing_found(request, event, output);
     case OUTCOME_CANNOT_TELL:
-        return hold(request, event, output, &event->result->error);
+        return request->is_set_aside ? STEP_FREE
+                                     : hold(request, event, output, &event->result->error);
     default:
         output->ca_failed = true;
         return back_off(request, event, PURPOSE_RECONCILE);
@@ -313,10 +324,12 @@ static const struct request_cell request_table[STEP_COUNT][REQUEST_EVENT_COUNT] 
     [STEP_SUBMITTED] = {[REQUEST_ON_RESULT] = {on_submit_result,
                                                {STEP_LOOKING_UP, STEP_SETTLING, STEP_DUE, END}}},
     [STEP_LOOKING_UP] = {[REQUEST_ON_RECORD] = {on_looked_up,
-                                                TO(STEP_FETCHING, STEP_RECONCILING, STEP_SETTLING)},
+                                                {STEP_FETCHING, STEP_RECONCILING, STEP_SETTLING,
+                                                 STEP_FREE}},
                          [REQUEST_ON_CONFLICT] = {on_claim_lost, TO(STEP_FREE)}},
     [STEP_FETCHING] = {[REQUEST_ON_RESULT] = {on_fetch_result, TO(STEP_SETTLING, STEP_DUE)}},
-    [STEP_RECONCILING] = {[REQUEST_ON_RESULT] = {on_scan_result, TO(STEP_SETTLING, STEP_DUE)}},
+    [STEP_RECONCILING] = {[REQUEST_ON_RESULT] = {on_scan_result,
+                                                 TO(STEP_SETTLING, STEP_DUE, STEP_FREE)}},
     [STEP_SETTLING] = {[REQUEST_ON_STORED] = {on_settled, TO(STEP_FREE)},
                        [REQUEST_ON_CONFLICT] = {on_settle_conflict, TO(STEP_SETTLING, STEP_FREE)}},
 };
