@@ -8,6 +8,7 @@
 #
 #   tests/e2e_ca_cuts.sh                at some bytes, and wherever a line ends
 #   CUTS=every tests/e2e_ca_cuts.sh     at every byte
+#   tests/e2e_ca_cuts.sh hvca_issue     those of one row below
 #   tests/e2e_ca_cuts.sh hvca_issue:3   one batch of cuts; KEEP=yes leaves its folder
 set -euo pipefail
 
@@ -43,24 +44,13 @@ issues() { # CA
 }
 
 hvca_start() { # RULES [OPTION...]
-    local rules=$1
-    shift
     start_hvca --pending 0 --latency 0 --latency-jitter 0
-    start_proxy --rules "$rules" --upstream "$CA_PORT" --root "$FOLDER/hvca/server_root.pem" \
-        --certificate "$FOLDER/hvca/client.pem" --key "$FOLDER/hvca/client.key" "$@"
-    sed -i "s,^url.*,url = http://127.0.0.1:$PROXY_PORT/v2,
-        s/^settle.*/settle = 500ms\nin_flight = $IN_FLIGHT/" "$FOLDER/conf.d/30-ca.conf"
+    proxy_hvca "$@"
+    sed -i "s/^settle.*/settle = 500ms\nin_flight = $IN_FLIGHT/" "$FOLDER/conf.d/30-ca.conf"
 }
 
 hvca_certificates() {
     jq -r '"\(.spki_sha256) \(.serial | ascii_downcase)"' "$FOLDER/hvca/issued.jsonl"
-}
-
-start_proxy() { # OPTION...: sets PROXY_PORT
-    "$BUILD/fault-proxy" "$@" >"$FOLDER/proxy.log" 2>"$FOLDER/proxy.err" &
-    STARTED+=("$!")
-    await "$FOLDER/proxy.log" '^listening '
-    PROXY_PORT=$(awk '/^listening /{print $2}' "$FOLDER/proxy.log")
 }
 
 # ---- what is cut where ---------------------------------------------------------------------------
@@ -208,12 +198,17 @@ run_batch() { # ROW NUMBER
 
 # ---- all of them ---------------------------------------------------------------------------------
 
-# Batches are cases with a number: case_ROW:NUMBER.
+# Batches are cases with a number: case_ROW:NUMBER. Those of the command line, else all.
 batches() {
     local name ca cameras cuts rest count i
     while read -r name ca cameras cuts rest; do
         count=$(wc -l <"$WORK/$name.rules")
-        for ((i = 0; i * cuts < count; i++)); do echo "$name:$i"; done
+        for ((i = 0; i * cuts < count; i++)); do
+            if [ "${#ONLY[@]}" -eq 0 ] || [[ " ${ONLY[*]} " == *" $name "* ||
+                " ${ONLY[*]} " == *" $name:$i "* ]]; then
+                echo "$name:$i"
+            fi
+        done
         : "$ca $cameras $rest"
     done < <(sweeps)
 }
@@ -223,4 +218,5 @@ mapfile -t NAMES < <(batches)
 for NAME in "${NAMES[@]}"; do
     eval "case_$NAME() { run_batch ${NAME%:*} ${NAME#*:}; }"
 done
+ONLY=()
 run_cases "${NAMES[@]}"
