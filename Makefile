@@ -122,6 +122,11 @@ $(B)/est-sim: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/est_sim*.c fixtures/si
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
 
+# Between the program and a CA's server, for tests.
+$(B)/fault-proxy: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/fault_proxy*.c)) $(LIBRARY)
+	$(SAY) '  LD  $@'
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
+
 # What several test programs share is tests/support_*.c.
 SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/support_*.c))
 $(B)/tests/check_ports $(B)/tests/check_ports_watch: $(B)/tests/mock_bed.o
@@ -177,7 +182,8 @@ $(B)/wire-rate: $(B)/tests/wire_rate.o $(LIBRARY)
 
 .PHONY: fuzzers e2e-programs vm-programs
 fuzzers: $(FUZZERS)
-e2e-programs: all $(B)/birthcert-kill $(B)/mock-ports $(B)/camera-usb $(B)/birthcert-slow-clear
+e2e-programs: all $(B)/birthcert-kill $(B)/mock-ports $(B)/camera-usb $(B)/birthcert-slow-clear \
+	$(B)/fault-proxy
 vm-programs: all $(B)/camera-gadget $(B)/camera-usb $(B)/birthcert-unpadded $(B)/wire-rate
 
 check:

@@ -365,7 +365,8 @@ static void list_page(struct hvca_call *call) {
 
 // The list goes by the CA's clock, the attempt's time by ours, which was right when it was sent. A
 // time that cannot be right, or that the list no longer reaches, leaves only the list's whole span
-// to look at, and then what is not in it may still have been issued.
+// to look at, and then what is not in it may still have been issued. Likewise where the CA does not
+// tell its time (RFC 9110, section 6.6.1): nothing has guarded the attempt against our own clock.
 static void set_window(struct hvca_call *call) {
     const struct ca *ca = call->ca;
     struct hvca_scan *scan = call->scan;
@@ -377,7 +378,9 @@ static void set_window(struct hvca_call *call) {
     int64_t last_s = sent_s + CLOCK_SKEW_S +
                      ((int64_t)HVCA_SUBMIT_LIFE_MS + ca->site.timeout_ms + ca->settle_ms) / 1000;
     scan->to_s = now_s + AHEAD_S;
-    if (sent_s > now_s + HVCA_CLOCK_DIFFERENCE_MAX_MS / 1000) {
+    if (!ca->has_clock) {
+        scan->unsure = "the CA's answers do not tell the time";
+    } else if (sent_s > now_s + HVCA_CLOCK_DIFFERENCE_MAX_MS / 1000) {
         scan->unsure = "the attempt's time is later than the CA's clock";
     } else if (scan->to_s - from_s > WINDOW_MAX_S) {
         scan->unsure = "the attempt's time is not in the CA's last 30 days";

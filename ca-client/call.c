@@ -109,8 +109,10 @@ void call_free(struct call *call) {
 }
 
 void call_list_end(struct call_list *list) {
-    while (list->first != NULL) {
-        call_free(list->first);
+    struct call *next;
+    for (struct call *call = list->first; call != NULL; call = next) {
+        next = call->next;
+        call_free(call);
     }
 }
 

@@ -11,7 +11,8 @@ bool rate_take(struct rate *rate, int64_t now_ms, int64_t *wait_ms) {
     if (rate->per_second == 0) {
         return true;
     }
-    double most = 1 + rate->per_second / 10;
+    uint32_t size = 1 + rate->per_second / 10;
+    double most = size;
     rate->tokens += (double)(now_ms - rate->filled_ms) * rate->per_second / 1000;
     rate->tokens = rate->tokens < most ? rate->tokens : most;
     rate->filled_ms = now_ms;

@@ -72,7 +72,7 @@ static bool copy_settings(struct site *site, const struct ca_settings *settings)
                 copy_text(&site->certificate_file, settings->client_certificate_file) &&
                 copy_text(&site->key_file, settings->client_key_file) &&
                 site_copy_files(site, settings);
-    size_t length = done ? strlen(site->base_url) : 0;
+    size_t length = done && site->base_url != NULL ? strlen(site->base_url) : 0;
     while (length > 0 && site->base_url[length - 1] == '/') {
         site->base_url[--length] = '\0';
     }

@@ -145,12 +145,14 @@ static bool certificate_is_sound(const struct record *record) {
 // the same, in quarantine: the CA made it, so somebody may have to revoke it.
 static void check_may_live(struct change *change) {
     const struct credential_record *credential = &change->credential;
+    // What is in quarantine may be looked at once more, and be found good.
+    bool is_due = (credential->request >= REQUEST_QUEUED && credential->request <= REQUEST_HELD) ||
+                  credential->request == REQUEST_QUARANTINED;
     if (credential->request == REQUEST_ISSUED) {
         change_refuse(change, E_STORE_CONFLICT,
                       "%s, credential %d, has another live certificate; this one is quarantined",
                       change->serial, credential->number);
-    } else if (credential->request < REQUEST_QUEUED || credential->request > REQUEST_HELD ||
-               change->attempt == 0) {
+    } else if (!is_due || change->attempt == 0) {
         change_refuse(change, E_STORE_CONFLICT,
                       "%s, credential %d: no certificate was due; it is quarantined",
                       change->serial, credential->number);

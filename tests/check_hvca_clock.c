@@ -96,6 +96,33 @@ START_TEST(test_found_with_wrong_clock) {
 }
 END_TEST
 
+static const struct client_unit *reconcile(size_t number) {
+    client_reconcile(&client, &client.units[number]);
+    client_wait(&client);
+    return &client.units[number];
+}
+
+// A CA that does not tell the time: our clock may be wrong by any amount, so what was issued is
+// looked for in all that is listed, and what is not found there goes to a person.
+static const time_t unseen_shifts_s[] = {0, 1200, -1200};
+
+START_TEST(test_ca_without_a_clock) {
+    const char *const options[] = {"--no-date",          "--fault", "drop-after@post=1", "--fault",
+                                   "drop-before@post=2", NULL};
+    start_with(options, 2);
+    wall_shift_s = unseen_shifts_s[_i];
+    ck_assert_int_eq(submit(0)->outcome, CA_DOUBT);
+    ck_assert_int_eq(submit(1)->outcome, CA_DOUBT);
+    wall_shift_s = 0;
+    ck_assert_msg(reconcile(0)->outcome == CA_CERTIFICATE, "%s", client.units[0].error.text);
+    const struct client_unit *unit = reconcile(1);
+    ck_assert_int_eq(unit->outcome, CA_CANNOT_TELL);
+    ck_assert_int_eq(unit->error.code, E_UNIT_HELD);
+    ck_assert_ptr_nonnull(strstr(unit->error.text, "do not tell the time"));
+    stop();
+}
+END_TEST
+
 static Suite *hvca_suite(void) {
     Suite *suite = suite_create("hvca clock");
     TCase *tests = tcase_create("clock");
@@ -103,6 +130,7 @@ static Suite *hvca_suite(void) {
     tcase_add_loop_test(tests, test_wrong_clock_buys_nothing, 0, ARRAY_LENGTH(shifts_s));
     tcase_add_loop_test(tests, test_clock_jumps, 0, ARRAY_LENGTH(shifts_s));
     tcase_add_loop_test(tests, test_found_with_wrong_clock, 0, ARRAY_LENGTH(shifts_s));
+    tcase_add_loop_test(tests, test_ca_without_a_clock, 0, ARRAY_LENGTH(unseen_shifts_s));
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -78,7 +78,7 @@ START_TEST(test_large_input) {
     memset(input, 'x', (1 << 20) - 1);
     input[(1 << 20) - 1] = '\0';
     run("wc -c", input, 60000);
-    ck_assert_int_eq(atoi(output), (1 << 20) - 1);
+    ck_assert_int_eq(strtol(output, NULL, 10), (1 << 20) - 1);
     free(input);
 }
 END_TEST

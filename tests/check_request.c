@@ -363,31 +363,13 @@ START_TEST(test_start_from_each_state) {
         ck_assert_int_eq(start(&bench, cases[i].state), cases[i].step);
         ck_assert_int_eq(bench.request.purpose, cases[i].purpose);
         ck_assert_int_eq(bench.output.action, REQUEST_ACT_NONE);
-        // Another look at what was held or quarantined: that it is in doubt again goes on record.
-        bool again = cases[i].state == REQUEST_HELD || cases[i].state == REQUEST_QUARANTINED;
+        // Another look at what was held: that it is in doubt again goes on record.
+        bool again = cases[i].state == REQUEST_HELD;
         ck_assert_uint_eq(bench.output.record_count, again ? 1 : 0);
         if (again) {
             expect_record(&bench, 0, RECORD_REQUEST, REQUEST_DOUBT, ERROR_NONE);
         }
     }
-}
-END_TEST
-
-// Looked at again, what is in quarantine is good now or stays there; nothing makes it unissued.
-START_TEST(test_second_look_at_quarantine) {
-    static const enum request_outcome outcomes[] = {OUTCOME_NOT_ISSUED, OUTCOME_CANNOT_TELL};
-    struct bench bench;
-    for (size_t i = 0; i < ARRAY_LENGTH(outcomes); i++) {
-        start(&bench, REQUEST_QUARANTINED);
-        come_due(&bench);
-        answer(&bench, outcomes[i], E_UNIT_HELD, 0);
-        expect_record(&bench, 0, RECORD_REQUEST, REQUEST_QUARANTINED, E_UNIT_QUARANTINED);
-        expect_settled(&bench, REQUEST_QUARANTINED, E_UNIT_QUARANTINED);
-    }
-    start(&bench, REQUEST_QUARANTINED);
-    come_due(&bench);
-    answer(&bench, OUTCOME_CERTIFICATE, ERROR_NONE, 0);
-    expect_settled(&bench, REQUEST_ISSUED, ERROR_NONE);
 }
 END_TEST
 
@@ -402,6 +384,32 @@ START_TEST(test_no_second_look) {
         ck_assert_int_eq(post(&bench, REQUEST_ON_START), STEP_FREE);
         ck_assert_uint_eq(bench.output.record_count, 0);
     }
+}
+END_TEST
+
+// Another look at what is in quarantine ends well, or leaves it there: it never buys a second one.
+START_TEST(test_second_look_at_quarantine) {
+    struct bench bench;
+    start(&bench, REQUEST_QUARANTINED);
+    come_due(&bench);
+    answer(&bench, OUTCOME_CERTIFICATE, ERROR_NONE, 0);
+    expect_settled(&bench, REQUEST_ISSUED, ERROR_NONE);
+    start(&bench, REQUEST_QUARANTINED);
+    come_due(&bench);
+    ck_assert_int_eq(answer(&bench, OUTCOME_CANNOT_TELL, E_UNIT_HELD, 0), STEP_FREE);
+    ck_assert_uint_eq(bench.output.record_count, 0);
+    start(&bench, REQUEST_QUARANTINED);
+    do {
+        come_due(&bench);
+        ck_assert_int_eq(bench.output.action, REQUEST_ACT_RECONCILE);
+        answer(&bench, OUTCOME_NOT_ISSUED, ERROR_NONE, 0);
+        ck_assert_uint_eq(bench.output.record_count, 0);
+    } while (bench.request.step == STEP_DUE);
+    ck_assert_int_eq(bench.request.step, STEP_FREE);
+    start(&bench, REQUEST_QUARANTINED);
+    text_copy(bench.record.ca, sizeof bench.record.ca, "other");
+    ck_assert_int_eq(come_due(&bench), STEP_FREE);
+    ck_assert_uint_eq(bench.output.record_count, 0);
 }
 END_TEST
 

@@ -255,7 +255,7 @@ static const char *const moves[] = {
     "-+-+++++-", // in doubt
     "-+-+++++-", // held
     "++----+--", // refused
-    "+---+--+-", // quarantined
+    "+------+-", // quarantined
     "---------", // issued
 };
 

@@ -400,6 +400,34 @@ wrong_certificate() { # KIND
     fetch "$SERIAL"
 }
 
+test_more_certificate_faults() {
+    wrong_certificate wrong-serial
+    ok "wrong-serial" cert_has 'serialNumber=SOMEBODY-ELSE'
+    wrong_certificate more-names
+    ok "more-names: one too many" cert_has 'not-asked-for.example'
+    ok "more-names: and those that were asked for" cert_has 'DNS:cam2.example'
+    wrong_certificate no-san
+    ok "no-san" not cert_has 'Subject Alternative Name'
+    wrong_certificate wrong-key
+    ok "wrong-key" not same_key cam2
+    wrong_certificate no-signature-usage
+    ok "no-signature-usage" not cert_has 'Digital Signature'
+    wrong_certificate more-eku
+    ok "more-eku" cert_has 'Server Authentication.*Code Signing'
+    wrong_certificate short-validity
+    ok "short-validity" not openssl x509 -in "$WORK/cert.pem" -noout -checkend 90000
+    wrong_certificate not-yet-valid
+    ok "not-yet-valid" at_least "$(date -ud "$(openssl x509 -in "$WORK/cert.pem" -noout \
+        -startdate | cut -d= -f2)" +%s)" $(($(date +%s) + 80000))
+    wrong_certificate look-alike
+    ok "look-alike: the issuer's name" cert_has 'Issuer: CN=hvca-sim Issuing CA'
+    ok "look-alike: not by its key" not verified
+    wrong_certificate by-no-ca
+    ok "by-no-ca: by its name" cert_has 'Issuer: CN=hvca-sim no CA'
+    ok "by-no-ca: which the issuing CA certified" openssl verify -CAfile "$STATE/root.pem" \
+        -untrusted "$STATE/issuing.pem" "$STATE/no_ca.pem"
+}
+
 test_certificate_faults() {
     wrong_certificate wrong-names
     ok "wrong-names" is "$(openssl x509 -in "$WORK/cert.pem" -noout -subject -nameopt RFC2253)" \
@@ -414,6 +442,7 @@ test_certificate_faults() {
     wrong_certificate long-validity
     ok "long-validity: ten years more" at_least "$(date -ud "$(openssl x509 -in "$WORK/cert.pem" \
         -noout -enddate | cut -d= -f2)" +%s)" $(($(date +%s) + 315576000))
+    test_more_certificate_faults
     post cam1
     post cam2
     fault other-certificate=1

@@ -239,6 +239,23 @@ write_hvca() {
     printf '[profile https]\nca = hvca\n'
 } >"$FOLDER/conf.d/30-ca.conf"
 
+start_proxy() { # OPTION...: sets PROXY_PORT
+    ASAN_OPTIONS=$FIXTURE_ASAN "$BUILD/fault-proxy" "$@" >"$FOLDER/proxy.log" \
+        2>"$FOLDER/proxy.err" &
+    STARTED+=("$!")
+    await "$FOLDER/proxy.log" '^listening '
+    PROXY_PORT=$(awk '/^listening /{print $2}' "$FOLDER/proxy.log")
+}
+
+# The station speaks to the simulated HVCA through fault-proxy, which has these rules.
+proxy_hvca() { # RULES [OPTION...]
+    local rules=$1
+    shift
+    start_proxy --rules "$rules" --upstream "$CA_PORT" --root "$FOLDER/hvca/server_root.pem" \
+        --certificate "$FOLDER/hvca/client.pem" --key "$FOLDER/hvca/client.key" "$@"
+    sed -i "s,^url.*,url = http://127.0.0.1:$PROXY_PORT/v2," "$FOLDER/conf.d/30-ca.conf"
+}
+
 stop_hvca() { end_all "$CA_PID"; }
 
 kill_hvca() {

@@ -88,14 +88,18 @@ static enum request_step on_start(struct request *request, const struct request_
     case REQUEST_ACCEPTED:
         return wait_for(request, event, PURPOSE_FETCH, 0);
     case REQUEST_HELD:
-    case REQUEST_QUARANTINED:
-        // Somebody asks for another look: what was found wrong may have been the station's root.
+        // Somebody asks for another look.
         if (!request->policy->can_reconcile) {
             return STEP_FREE;
         }
-        request->was_quarantined = record->state == REQUEST_QUARANTINED;
         put_state(request, event, output, REQUEST_DOUBT, NULL);
         return wait_for(request, event, PURPOSE_RECONCILE, 0);
+    case REQUEST_QUARANTINED:
+        // Likewise: what was found wrong may have been the station's root. It stays in quarantine
+        // meanwhile, so that no power cut makes a doubt of what was certainly issued.
+        request->is_set_aside = true;
+        return request->policy->can_reconcile ? wait_for(request, event, PURPOSE_RECONCILE, 0)
+                                              : STEP_FREE;
     case REQUEST_SENT:
     case REQUEST_DOUBT:
         if (!request->policy->can_reconcile) {
@@ -148,7 +152,7 @@ static enum request_step on_looked_up(struct request *request, const struct requ
                                       struct request_output *output) {
     const char *sent_to = event->request->ca;
     if (sent_to[0] != '\0' && strcmp(sent_to, request->ca) != 0) {
-        return hold_for_other_ca(request, event, output);
+        return request->is_set_aside ? STEP_FREE : hold_for_other_ca(request, event, output);
     }
     bool fetch = request->purpose == PURPOSE_FETCH;
     if (fetch && request->policy->fetch_repeats) {
@@ -296,6 +300,11 @@ static enum request_step on_nothing_found(struct request *request,
     if (request->empty_scans < request->policy->empty_scans || !settled) {
         return wait_for(request, event, PURPOSE_RECONCILE, request->policy->rescan_ms);
     }
+    if (request->is_set_aside) {
+        // The certificate that is in quarantine is for another key, or the CA does not list it any
+        // more. It was paid for all the same.
+        return STEP_FREE;
+    }
     // With an error: the CA was not asked, there may be a certificate too many.
     const struct error *error = &event->result->error;
     put_state(request, event, output, REQUEST_QUEUED, error->code != ERROR_NONE ? error : NULL);
@@ -303,32 +312,16 @@ static enum request_step on_nothing_found(struct request *request,
     return wait_for(request, event, PURPOSE_SUBMIT, 0);
 }
 
-// A certificate is there, and in quarantine: that the CA cannot tell of it does not make it less
-// issued, and another one would be one too many.
-static enum request_step quarantine_again(struct request *request,
-                                          const struct request_event *event,
-                                          struct request_output *output) {
-    struct error error;
-    error_set(&error, E_UNIT_QUARANTINED,
-              "the CA %s does not tell more of the certificate than it did: it stays in quarantine",
-              request->ca);
-    return settle(request, event, output, REQUEST_QUARANTINED, &error);
-}
-
 static enum request_step on_scan_result(struct request *request, const struct request_event *event,
                                         struct request_output *output) {
-    enum request_outcome outcome = event->result->outcome;
-    if (request->was_quarantined &&
-        (outcome == OUTCOME_NOT_ISSUED || outcome == OUTCOME_CANNOT_TELL)) {
-        return quarantine_again(request, event, output);
-    }
-    switch (outcome) {
+    switch (event->result->outcome) {
     case OUTCOME_CERTIFICATE:
         return keep_certificate(request, event, output);
     case OUTCOME_NOT_ISSUED:
         return on_nothing_found(request, event, output);
     case OUTCOME_CANNOT_TELL:
-        return hold(request, event, output, &event->result->error);
+        return request->is_set_aside ? STEP_FREE
+                                     : hold(request, event, output, &event->result->error);
     default:
         output->ca_failed = true;
         return back_off(request, event, PURPOSE_RECONCILE);
@@ -356,7 +349,7 @@ static enum request_step on_settle_conflict(struct request *request,
 
 // ---- the table ----------------------------------------------------------------------------------
 
-#define NEXT_MAX 4
+#define NEXT_MAX 5
 #define END STEP_COUNT
 
 struct request_cell {
@@ -376,10 +369,11 @@ static const struct request_cell request_table[STEP_COUNT][REQUEST_EVENT_COUNT] 
                                                {STEP_LOOKING_UP, STEP_SETTLING, STEP_DUE, END}}},
     [STEP_LOOKING_UP] = {[REQUEST_ON_RECORD] = {on_looked_up,
                                                 {STEP_FETCHING, STEP_CLAIMING, STEP_RECONCILING,
-                                                 STEP_SETTLING}},
+                                                 STEP_SETTLING, STEP_FREE}},
                          [REQUEST_ON_CONFLICT] = {on_claim_lost, TO(STEP_FREE)}},
     [STEP_FETCHING] = {[REQUEST_ON_RESULT] = {on_fetch_result, TO(STEP_SETTLING, STEP_DUE)}},
-    [STEP_RECONCILING] = {[REQUEST_ON_RESULT] = {on_scan_result, TO(STEP_SETTLING, STEP_DUE)}},
+    [STEP_RECONCILING] = {[REQUEST_ON_RESULT] = {on_scan_result,
+                                                 TO(STEP_SETTLING, STEP_DUE, STEP_FREE)}},
     [STEP_SETTLING] = {[REQUEST_ON_STORED] = {on_settled, TO(STEP_FREE)},
                        [REQUEST_ON_CONFLICT] = {on_settle_conflict, TO(STEP_SETTLING, STEP_FREE)}},
 };

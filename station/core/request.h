@@ -85,7 +85,7 @@ struct request {
     uint32_t failures;    // in a row
     uint32_t empty_scans;
     uint32_t mixed_up;          // certificates for other keys that came when this one was fetched
-    bool was_quarantined;       // what is looked at again was issued, whatever is found now
+    bool is_set_aside;          // its certificate is in quarantine: another look, never another one
     int64_t doubt_ms;           // monotonic: since when this process knows of the doubt
     enum request_state outcome; // in STEP_SETTLING
     struct error error;         // in STEP_SETTLING, for the unit
