@@ -154,9 +154,8 @@ static void set_habits(struct http_exchange *exchange) {
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, http->closes_connections ? 1L : 0L);
-    curl_easy_setopt(
-        easy, CURLOPT_HTTP_VERSION,
-        (long)(http->closes_connections ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
+    long version = http->closes_connections ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS;
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
     curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
     // Waits for the first connection to say whether it speaks HTTP/2 before opening more.
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
@@ -248,9 +247,8 @@ static bool set_headers(struct http_exchange *exchange, const struct http_reques
 
 static bool set_body(struct http_exchange *exchange, const struct http_request *request) {
     CURL *easy = exchange->easy;
-    bool is_get = strcmp(request->method, "GET") == 0;
     bool is_post = strcmp(request->method, "POST") == 0;
-    if (is_get) {
+    if (strcmp(request->method, "GET") == 0) {
         curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
         return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, NULL) == CURLE_OK;
     }
