@@ -214,7 +214,6 @@ END
     start_cameras 1
     tray
     expect 'held' 5 'E-UNIT-HELD'
-    "$BUILD/camera-sim" --state "$FOLDER/cameras" --dump >"$FOLDER/dump"
     sqlite3 "$FOLDER/birthcert.db" "SELECT writefile('$FOLDER/csr.der', der) FROM csr" >/dev/null
     printf '%s\n' 'basicConstraints = critical, CA:FALSE' 'keyUsage = critical, digitalSignature' \
         'extendedKeyUsage = serverAuth, clientAuth' 'subjectAltName = DNS:vx-000001.local' \
@@ -232,4 +231,43 @@ END
     expect_certificates 'and installed' 1
 }
 
-run_cases carried beside signed bad bad_files held
+# The same, where the CA's administrator found nothing: two people send it again.
+case_released() {
+    make_bench 1
+    make_offline
+    printf '#!/bin/sh\ncase $1 in submit) echo x >>"%s/asked"; exit 1 ;; esac\nexit 64\n' "$FOLDER" \
+        >"$FOLDER/offline/program"
+    chmod 755 "$FOLDER/offline/program"
+    cat >"$FOLDER/conf.d/30-ca.conf" <<END
+[ca blind]
+backend = exec
+command = offline/program
+root_file = offline/root.pem
+settle = 1s
+[profile https]
+ca = blind
+END
+    start_cameras 1
+    tray
+    expect 'held' 5 'E-UNIT-HELD' 'birthcert release'
+    birthcert release VX-000001
+    expect 'release without a second person' 2 'E-USAGE .*--approve is missing'
+    birthcert release VX-000001 --approve Tester
+    expect 'release by the operator alone' 2 'a second person has to approve'
+    birthcert release VX-000009 --approve Boss
+    expect 'release of nobody' 2 'E-STORE-UNKNOWN'
+    ok 'until then asked once' is "$(wc -l <"$FOLDER/asked")" 1
+    birthcert release VX-000001 --approve 'B. Officer'
+    expect 'release' 0 'VX-000001: its certificate is asked for again'
+    ok 'release: who approved stands in the history' \
+        is "$(ask show VX-000001 | grep -c 'approved by B. Officer')" 1
+    birthcert release VX-000001 --approve Boss
+    expect 'release twice' 3 'E-NOTHING-TO-DO .*none of its 1 requests is held'
+    cp fixtures/exec-ca.sh "$FOLDER/offline/program"
+    echo "$FOLDER/offline" >"$FOLDER/offline/exec-ca.folder"
+    tray
+    expect 'released, and issued' 0 '1 passed'
+    expect_certificates 'released, and issued' 1
+}
+
+run_cases carried beside signed bad bad_files held released

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // birthcert rework: a camera got another board. Its certificates are superseded, and it is open for a
 // new key. Two people stand for that.
-#include <stdio.h>
-#include <string.h>
-#include <strings.h>
-
+#include "station/app/approval.h"
 #include "station/app/options.h"
 #include "station/app/revoker.h"
 #include "station/base/clock.h"
@@ -17,24 +14,6 @@ struct rework {
     struct revoker *revoker;
     struct revoker_unit unit;
 };
-
-static bool check_approval(const struct config *config, const char *approve, struct error *error) {
-    if (approve == NULL) {
-        return error_set(error, E_USAGE,
-                         "rework: --approve is missing: the name of a second person");
-    }
-    if (config->operator_name[0] == '\0') {
-        return error_set(error, E_CONFIG,
-                         "%s: rework needs to know who asks for it: set operator in [station]",
-                         config->file);
-    }
-    if (strcasecmp(config->operator_name, approve) == 0) {
-        return error_set(error, E_USAGE,
-                         "--approve %s: that is the operator; a second person has to approve",
-                         approve);
-    }
-    return true;
-}
 
 static bool check_unit(const struct revoker_unit *unit, struct error *error) {
     if (unit->result == UNIT_SCRAPPED) {
@@ -64,18 +43,14 @@ static bool choose_used(struct rework *rework, struct error *error) {
 static bool record(struct rework *rework, struct error *error) {
     struct record last = {
         .kind = RECORD_REWORK, .unit_id = rework->unit.unit_id, .time_ms = clock_wall_ms()};
-    char approve[4 * NAME_SIZE];
-    text_escape(approve, sizeof approve, rework->options->approve,
-                strlen(rework->options->approve));
-    snprintf(last.text, sizeof last.text, "approved by %.*s", (int)(sizeof last.text - 16),
-             approve);
+    approval_text(rework->options->approve, last.text, sizeof last.text);
     return revoker_record(rework->revoker, &last, error);
 }
 
 static bool rework_unit(struct rework *rework, const struct config *config, size_t *unconfirmed,
                         struct error *error) {
     const struct options *options = rework->options;
-    return check_approval(config, options->approve, error) &&
+    return approval_check(config, "rework", options->approve, error) &&
            revoker_open(config, rework->output, &rework->revoker, error) &&
            revoker_load_unit(rework->revoker, options->argument, &rework->unit, error) &&
            check_unit(&rework->unit, error) && choose_used(rework, error) &&

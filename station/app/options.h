@@ -101,6 +101,7 @@ int cmd_revoke(const struct options *options, struct output *output);
 int cmd_scrap(const struct options *options, struct output *output);
 int cmd_rework(const struct options *options, struct output *output);
 int cmd_orphans(const struct options *options, struct output *output);
+int cmd_release(const struct options *options, struct output *output);
 int cmd_forward(const struct options *options, struct output *output);
 int cmd_ports(const struct options *options, struct output *output);
 int cmd_outbox(const struct options *options, struct output *output);

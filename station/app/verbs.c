@@ -79,6 +79,16 @@ const struct verb verb_table[] = {
      "Where\n"
      "no profile names that CA yet, all profiles are tried. It buys nothing.\n\n"
      "Example: birthcert ca test hvca"},
+    {"release", cmd_release, ARGUMENT_REQUIRED, OPTION_APPROVE, "release SERIAL --approve NAME",
+     "a held request is sent again",
+     "Puts a camera's request that is held back into the outbox, after the CA's administrator "
+     "looked\n"
+     "and found no certificate: if there is one after all, it is paid for twice. --approve is a "
+     "second\n"
+     "person beside the operator of the configuration. Where a certificate was found, inbox "
+     "import\n"
+     "takes it instead.\n\n"
+     "Example: birthcert release VX2251L-000001 --approve \"B. Officer\""},
     {"revoke", cmd_revoke, ARGUMENT_REQUIRED, OPTION_REASON | OPTION_CERTIFICATE | OPTION_WAIT,
      "revoke SERIAL --reason R [--certificate HEX] [--wait SECONDS]",
      "revokes a camera's certificate",

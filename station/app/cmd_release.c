@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// birthcert release: the CA's administrator says that nothing was issued. A request that was held
+// goes back to the outbox. Two people stand for that: if it is not so, a certificate is paid for
+// twice.
+#include <string.h>
+
+#include "db/store.h"
+#include "station/app/approval.h"
+#include "station/app/options.h"
+#include "station/base/clock.h"
+
+struct release {
+    const struct options *options;
+    struct output *output;
+    struct store *store;
+    struct batch *batch;
+    bool is_known;
+    size_t others; // requests that are not held
+    struct error error;
+};
+
+// ---- what is held -------------------------------------------------------------------------------
+
+static bool visit_row(void *context, const struct store_row *row) {
+    struct release *release = context;
+    const struct credential_record *credential = &row->credential;
+    struct record record = {
+        .kind = RECORD_REQUEST,
+        .unit_id = row->unit.unit_id,
+        .credential_id = credential->credential_id,
+        .time_ms = clock_wall_ms(),
+        .request = REQUEST_QUEUED,
+    };
+    release->is_known = true;
+    if (credential->request != REQUEST_HELD) {
+        release->others += credential->number != 0 ? 1 : 0;
+        return true;
+    }
+    approval_text(release->options->approve, record.text, sizeof record.text);
+    return batch_put(release->batch, &record) ||
+           error_set(&release->error, E_INTERNAL, "a unit with too many credentials");
+}
+
+static bool collect(struct release *release, const struct store_filter *filter,
+                    struct error *error) {
+    if (!store_sqlite.select_rows(release->store, filter, visit_row, release, error)) {
+        return false;
+    }
+    if (release->error.code != ERROR_NONE) {
+        *error = release->error;
+        return false;
+    }
+    if (!release->is_known) {
+        return error_set(error, E_STORE_UNKNOWN, "%s: no unit has this serial", filter->serial);
+    }
+    return release->batch->count > 0 ||
+           error_set(error, E_NOTHING_TO_DO,
+                     "%s: none of its %zu requests is held; what is in doubt is settled by "
+                     "birthcert reconcile",
+                     filter->serial, release->others);
+}
+
+// ---- the verb -----------------------------------------------------------------------------------
+
+static bool commit(struct release *release, struct error *error) {
+    if (!store_sqlite.commit(release->store, release->batch, error)) {
+        return false;
+    }
+    for (size_t i = 0; i < release->batch->count; i++) {
+        const struct answer *answer = &release->batch->answers[i];
+        if (answer->code != ERROR_NONE) {
+            return error_set(error, answer->code, "%s", answer->text);
+        }
+    }
+    return true;
+}
+
+static bool show_row(void *context, const struct store_row *row) {
+    struct release *release = context;
+    release->output->ops->unit(release->output, row);
+    return true;
+}
+
+static bool release_unit(struct release *release, const struct config *config,
+                         struct error *error) {
+    struct store_session session = {0};
+    struct store_filter filter = {0};
+    const char *serial = release->options->argument;
+    (void)text_copy(session.station, sizeof session.station, config->station);
+    (void)text_copy(session.operator_name, sizeof session.operator_name, config->operator_name);
+    (void)text_copy(session.version, sizeof session.version, BIRTHCERT_VERSION);
+    if (!text_is_label(serial) || !text_copy(filter.serial, sizeof filter.serial, serial)) {
+        return error_set(error, E_USAGE, "a serial has 1 to %zu printable characters",
+                         sizeof filter.serial - 1);
+    }
+    release->batch = batch_new(OBJECT_MAX);
+    if (release->batch == NULL) {
+        return error_set(error, E_MEMORY, "no memory for a record");
+    }
+    return approval_check(config, "release", release->options->approve, error) &&
+           store_sqlite.open(config->store_path, STORE_WRITE, &session, &release->store, error) &&
+           collect(release, &filter, error) && commit(release, error) &&
+           store_sqlite.select_rows(release->store, &filter, show_row, release, error);
+}
+
+int cmd_release(const struct options *options, struct output *output) {
+    struct release release = {.options = options, .output = output};
+    struct config *config = NULL;
+    struct error error;
+    bool done =
+        config_load(options->config, &config, &error) && release_unit(&release, config, &error);
+    store_sqlite.close(release.store);
+    batch_free(release.batch);
+    config_free(config);
+    if (!done) {
+        output->ops->error(output, "release", &error);
+        return exit_status_of(&error);
+    }
+    output_note(output, "%s: its certificate is asked for again when a station runs",
+                options->argument);
+    return EXIT_OK;
+}
