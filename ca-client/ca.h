@@ -175,6 +175,7 @@ struct ca_ops {
                    enum ca_revocation_reason reason);
 };
 
+extern const struct ca_ops ca_cfssl;
 extern const struct ca_ops ca_exec;
 extern const struct ca_ops ca_file;
 extern const struct ca_ops ca_hvca;
