@@ -182,6 +182,7 @@ extern const struct ca_ops ca_hvca;
 extern const struct ca_ops ca_local;
 extern const struct ca_ops ca_est;
 extern const struct ca_ops ca_outbox;
+extern const struct ca_ops ca_stepca;
 
 // The row with that name, or NULL. The table ends with NULL.
 const struct ca_ops *ca_find(const char *name);

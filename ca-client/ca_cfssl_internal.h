@@ -77,8 +77,6 @@ MUST_CHECK bool cfssl_read_certificate(struct slice body, struct buf *der, struc
 MUST_CHECK bool cfssl_read_info(struct slice body, struct cfssl_policy *policy, struct buf *issuer,
                                 struct error *error);
 void cfssl_read_problem(struct slice body, struct cfssl_problem *problem);
-// Go's time.ParseDuration, not negative, whole seconds, at most 300 years.
-MUST_CHECK bool cfssl_read_duration(const char *text, int64_t *seconds);
 
 // ---- judging, ca_cfssl_judge.c ------------------------------------------------------------------
 

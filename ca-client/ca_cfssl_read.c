@@ -1,52 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ca-client/ca_cfssl_internal.h"
+#include "ca-client/go_duration.h"
 #include "ca-client/json_load.h"
 #include "ca-client/x509.h"
 #include "ca-client/x509_station.h"
-
-#define DURATION_MAX_S (300.0 * 366 * 86400)
-
-// ---- durations ----------------------------------------------------------------------------------
-
-static bool read_unit(const char **at, double *seconds) {
-    static const struct {
-        const char *name; // the longer of two that begin alike stands first
-        double seconds;
-    } units[] = {{"ms", 1e-3}, {"us", 1e-6}, {"ns", 1e-9}, {"h", 3600}, {"m", 60}, {"s", 1}};
-    for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
-        size_t length = strlen(units[i].name);
-        if (strncmp(*at, units[i].name, length) == 0) {
-            *seconds *= units[i].seconds;
-            *at += length;
-            return true;
-        }
-    }
-    return false;
-}
-
-bool cfssl_read_duration(const char *text, int64_t *seconds) {
-    double sum = 0;
-    const char *at = text;
-    do {
-        char *end = NULL;
-        size_t digits = strspn(at, "0123456789.");
-        double value = digits > 0 ? strtod(at, &end) : 0; // the station runs in the C locale
-        if (end != at + digits) {
-            return false;
-        }
-        at = end;
-        if (!read_unit(&at, &value)) {
-            return false;
-        }
-        sum += value;
-    } while (*at != '\0' && sum <= DURATION_MAX_S);
-    *seconds = sum <= DURATION_MAX_S ? (int64_t)sum : 0;
-    return sum <= DURATION_MAX_S;
-}
 
 // ---- the envelope -------------------------------------------------------------------------------
 
@@ -146,7 +106,7 @@ static bool read_usages(const json_t *list, struct cfssl_policy *policy) {
 static bool read_policy(const json_t *result, struct cfssl_policy *policy, struct error *error) {
     const char *expiry = json_string_value(json_object_get(result, "expiry"));
     if (!read_usages(json_object_get(result, "usages"), policy) || expiry == NULL ||
-        !cfssl_read_duration(expiry, &policy->expiry_s)) {
+        !go_duration_read(expiry, &policy->expiry_s)) {
         return error_set(error, E_CA_NONSENSE,
                          "the CA's answer to info has no usages, or no expiry as 87600h");
     }

@@ -108,6 +108,7 @@ static bool check_hosts(const struct names *names, struct error *error) {
 static bool fill(json_t *root, const struct ca *ca, const struct ca_request *request,
                  struct error *error) {
     struct names names;
+    error_set(error, E_MEMORY, "no memory for a request to the CA");
     if (!names_fill(request->profile, &request->subject, &names, error) ||
         !check_hosts(&names, error) ||
         !json_put_pem(root, "certificate_request", request->csr, "CERTIFICATE REQUEST", error)) {

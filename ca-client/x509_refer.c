@@ -36,3 +36,12 @@ bool x509_refer(struct slice der, struct certificate_reference *reference, struc
     X509_free(certificate);
     return good || error_set(error, E_CERT_MALFORMED, "the certificate's serial, issuer or end");
 }
+
+bool x509_make_alternative_names(const struct names *names, struct buf *der, struct error *error) {
+    uint8_t out[X509_ALTERNATIVE_NAMES_MAX];
+    struct der_writer writer;
+    der_writer_init(&writer, out, sizeof out);
+    x509_put_alternative_names(&writer, names);
+    return (!writer.failed && buf_put(der, out, writer.used)) ||
+           error_set(error, E_INTERNAL, "a subjectAltName does not fit %zu bytes", sizeof out);
+}

@@ -8,7 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ca-client/names.h"
 #include "ca-client/x509.h"
+#include "station/base/buf.h"
 #include "station/base/bytes.h"
 #include "station/base/error.h"
 
@@ -41,6 +43,11 @@ struct certificate_reference {
 // Of one DER certificate. E_CERT_MALFORMED.
 MUST_CHECK bool x509_refer(struct slice der, struct certificate_reference *reference,
                            struct error *error);
+
+// The GeneralNames of a subjectAltName (RFC 5280, section 4.2.1.6), DER, appended; nothing where
+// there is no such name.
+MUST_CHECK bool x509_make_alternative_names(const struct names *names, struct buf *der,
+                                            struct error *error);
 
 // Whether the CA whose chain this is (DER, issuing CA first; empty: not known, and good) leads to a
 // root in the PEM file at `time_ms`. `intermediates_file` may be NULL. E_CA_CONFIG.

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ca-client/ca_cfssl_internal.h"
+#include "ca-client/go_duration.h"
 #include "station/io/loop.h"
 #include "tests/support_pki.h"
 
@@ -40,7 +41,7 @@ START_TEST(test_durations) {
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         int64_t seconds = -1;
-        bool good = cfssl_read_duration(cases[i].text, &seconds);
+        bool good = go_duration_read(cases[i].text, &seconds);
         ck_assert_msg(good == (cases[i].seconds >= 0), "%s", cases[i].text);
         ck_assert_msg(!good || seconds == cases[i].seconds, "%s: %lld", cases[i].text,
                       (long long)seconds);

@@ -311,6 +311,7 @@ start_behind_front() { # LINE...
     make_bench 8
     start_cameras 8
     start_mutual
+    FRONT_SHOWS=yes
     FRONT_SPARES='~^[1-4]?[0-9]{1,2}$'
     start_front "$(url)" "$AUTHSIGN"
     write_cfssl "https://127.0.0.1:$FRONT_PORT" camera "$KEY" 'timeout = 20s' "$@"
@@ -403,6 +404,19 @@ case_front_drops() {
     front_drops_after
     tray
     expect_held "dropped after it was passed on" 8
+    bring_certificates
+    birthcert reconcile
+    tray
+    expect "what cfssl's database has was brought" 0 '8 passed'
+    expect_certificates "what cfssl's database has was brought" 8
+}
+
+# The administrator finds them in the database.
+bring_certificates() {
+    sqlite3 "$FOLDER/cfssl.db" 'SELECT pem FROM certificates' >"$FOLDER/found.pem"
+    cat "$FOLDER/issuing.pem" >>"$FOLDER/found.pem"
+    birthcert inbox import "$FOLDER/found.pem"
+    expect_exit "the certificates are brought" 0
 }
 
 case_front_drops_http1() {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ca-client/ca_cfssl_internal.h"
+#include "ca-client/go_duration.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -60,7 +61,7 @@ static void read_duration(struct slice body) {
     size_t length = body.length < sizeof text - 1 ? body.length : sizeof text - 1;
     memcpy(text, body.data, length);
     text[length] = '\0';
-    need(!cfssl_read_duration(text, &seconds) || seconds >= 0);
+    need(!go_duration_read(text, &seconds) || seconds >= 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

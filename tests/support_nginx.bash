@@ -11,13 +11,14 @@
 # Only what comes for paths that begin with the second argument is done wrong, and of that not what
 # has a Content-Length that is the pattern FRONT_SPARES: a check that is asked for on the same path.
 
-# Needs front.pem and front.key in $FOLDER: what it shows to the station, and to the CA where that
-# wants a certificate. Sets FRONT_PORT.
+# Needs front.pem and front.key in $FOLDER: what it shows to the station, and with FRONT_SHOWS=yes to
+# the CA. FRONT_HTTP2= leaves HTTP/1.1 only. Sets FRONT_PORT.
 start_front() { # URL PATH
     FRONT_URL=$1
     FRONT_PATH=$2
     FRONT_HTTP2=${FRONT_HTTP2-http2}
     FRONT_SPARES=${FRONT_SPARES-none}
+    FRONT_SHOWS=${FRONT_SHOWS-no}
     pick_port
     FRONT_PORT=$PORT
     mkdir -p "$FOLDER/front"
@@ -35,9 +36,10 @@ stop_front() {
 }
 
 write_front() { # what is done with the path, in nginx's language
-    local pass="proxy_pass $FRONT_URL; proxy_ssl_certificate $FOLDER/front.pem;
-        proxy_ssl_certificate_key $FOLDER/front.key; proxy_http_version 1.1;
-        proxy_next_upstream off; proxy_set_header Host \$http_host;"
+    local pass="proxy_pass $FRONT_URL; proxy_http_version 1.1; proxy_next_upstream off; proxy_ignore_client_abort on;
+        proxy_set_header Host \$http_host;"
+    [ "$FRONT_SHOWS" = no ] || pass+=" proxy_ssl_certificate $FOLDER/front.pem;
+        proxy_ssl_certificate_key $FOLDER/front.key;"
     cat >"$FOLDER/front/nginx.conf" <<END
 daemon off; pid $FOLDER/front/nginx.pid; error_log $FOLDER/front/error.log; worker_processes 1;
 $([ "$(id -u)" -ne 0 ] || echo 'user root;')
