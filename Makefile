@@ -178,12 +178,17 @@ $(B)/wire-rate: $(B)/tests/wire_rate.o $(LIBRARY)
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
 
+# A station's half of the CA alone; see tests/ca_driver.c.
+$(B)/ca-driver: $(B)/tests/ca_driver.o $(SUPPORT) $(LIBRARY)
+	$(SAY) '  LD  $@'
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LDLIBS) $(LIBS_LDLIBS)
+
 # ---- doing things --------------------------------------------------------------------------------
 
 .PHONY: fuzzers e2e-programs vm-programs
 fuzzers: $(FUZZERS)
 e2e-programs: all $(B)/birthcert-kill $(B)/mock-ports $(B)/camera-usb $(B)/birthcert-slow-clear \
-	$(B)/fault-proxy
+	$(B)/fault-proxy $(B)/ca-driver
 vm-programs: all $(B)/camera-gadget $(B)/camera-usb $(B)/birthcert-unpadded $(B)/wire-rate
 
 check:

@@ -175,12 +175,14 @@ struct ca_ops {
                    enum ca_revocation_reason reason);
 };
 
+extern const struct ca_ops ca_cfssl;
 extern const struct ca_ops ca_exec;
 extern const struct ca_ops ca_file;
 extern const struct ca_ops ca_hvca;
 extern const struct ca_ops ca_local;
 extern const struct ca_ops ca_est;
 extern const struct ca_ops ca_outbox;
+extern const struct ca_ops ca_stepca;
 
 // The row with that name, or NULL. The table ends with NULL.
 const struct ca_ops *ca_find(const char *name);

@@ -22,16 +22,6 @@ static const char *const outcome_names[] = {
     [CA_REVOKED] = "revoked",
 };
 
-// Words of RFC 5280, section 5.3.1.
-static const char *const reason_names[] = {
-    [CA_REVOKE_UNSPECIFIED] = "unspecified",
-    [CA_REVOKE_KEY_COMPROMISE] = "key_compromise",
-    [CA_REVOKE_AFFILIATION_CHANGED] = "affiliation_changed",
-    [CA_REVOKE_SUPERSEDED] = "superseded",
-    [CA_REVOKE_CESSATION_OF_OPERATION] = "cessation_of_operation",
-    [CA_REVOKE_PRIVILEGE_WITHDRAWN] = "privilege_withdrawn",
-};
-
 // The place of the member's word in `words`.
 static bool get_word(const json_t *object, const char *key, const char *const *words, size_t count,
                      size_t *index, struct error *error) {
@@ -202,13 +192,10 @@ static bool read_call(const json_t *object, struct outbox_message *message, stru
 }
 
 static bool read_revoke(const json_t *object, struct outbox_message *message, struct error *error) {
-    size_t reason = 0;
-    if (!read_call(object, message, error) ||
-        !get_word(object, "reason", reason_names, ARRAY_LENGTH(reason_names), &reason, error)) {
-        return false;
-    }
-    message->reason = (enum ca_revocation_reason)reason;
-    return true;
+    const char *reason = json_string_value(json_object_get(object, "reason"));
+    return read_call(object, message, error) &&
+           ((reason != NULL && ca_revocation_reason_find(reason, &message->reason)) ||
+            outbox_fail_member(error, "reason"));
 }
 
 static const struct {
@@ -335,7 +322,7 @@ bool outbox_put_call(struct buf *out, enum outbox_type type, uint32_t call,
         set_request(object, request);
     }
     if (type == OUTBOX_REVOKE) {
-        outbox_set_text(object, "reason", reason_names[reason]);
+        outbox_set_text(object, "reason", ca_revocation_reason_name(reason));
     }
     return put(out, object);
 }

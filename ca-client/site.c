@@ -88,8 +88,10 @@ bool site_open(struct site *site, struct loop *loop, const struct ca_settings *s
     if (!copy_settings(site, settings)) {
         return error_set(error, E_MEMORY, "no memory for the CA");
     }
+    bool is_plain = http_url_is_loopback(settings->url) && !is_set(settings->server_root_file);
     const struct http_settings http = {
-        .server_root_file = settings->server_root_file,
+        // Without TLS nothing is held against it, and the engine will have one all the same.
+        .server_root_file = is_plain ? site->root_file : settings->server_root_file,
         .client_certificate_file = site->certificate_file,
         .client_key_file = site->key_file,
         .connections = site->in_flight,

@@ -8,7 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ca-client/names.h"
 #include "ca-client/x509.h"
+#include "station/base/buf.h"
 #include "station/base/bytes.h"
 #include "station/base/error.h"
 
@@ -27,6 +29,25 @@ struct certificate_identity {
 // Of one DER certificate; says nothing on whether it is good. E_CERT_MALFORMED.
 MUST_CHECK bool x509_identify(struct slice der, struct certificate_identity *identity,
                               struct error *error);
+
+#define X509_DECIMAL_SIZE (X509_SERIAL_MAX * 5 / 2 + 1) // log10(256) is below 2.5
+#define X509_KEY_ID_MAX 64
+
+// What CAs call a certificate by where one asks for its revocation.
+struct certificate_reference {
+    char serial[X509_DECIMAL_SIZE];                 // decimal
+    char authority_key_id[2 * X509_KEY_ID_MAX + 1]; // hex (RFC 5280, section 4.2.1.1); "": none
+    int64_t not_after_ms;
+};
+
+// Of one DER certificate. E_CERT_MALFORMED.
+MUST_CHECK bool x509_refer(struct slice der, struct certificate_reference *reference,
+                           struct error *error);
+
+// The GeneralNames of a subjectAltName (RFC 5280, section 4.2.1.6), DER, appended; nothing where
+// there is no such name.
+MUST_CHECK bool x509_make_alternative_names(const struct names *names, struct buf *der,
+                                            struct error *error);
 
 // Whether the CA whose chain this is (DER, issuing CA first; empty: not known, and good) leads to a
 // root in the PEM file at `time_ms`. `intermediates_file` may be NULL. E_CA_CONFIG.

@@ -13,7 +13,7 @@
 #include "station/base/buf.h"
 #include "station/io/loop.h"
 
-#define CLIENT_UNITS_MAX 128
+#define CLIENT_UNITS_MAX 256
 
 // One camera, and what the CA said about it last.
 struct client_unit {

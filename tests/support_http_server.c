@@ -52,10 +52,9 @@ enum server_step server_next_step(struct server *server) {
 
 // ---- HTTP/1.1 -----------------------------------------------------------------------------------
 
-static bool read_request(struct server_connection *connection) {
-    char text[SERVER_REQUEST_MAX];
+static bool read_request(struct server_connection *connection, char text[SERVER_REQUEST_MAX]) {
     size_t used = 0;
-    while (used < sizeof text - 1) {
+    while (used < SERVER_REQUEST_MAX - 1) {
         if (!server_read(connection, text + used, 1)) {
             return false;
         }
@@ -66,12 +65,12 @@ static bool read_request(struct server_connection *connection) {
     }
     const char *length = strcasestr(text, "content-length:");
     size_t body = length == NULL ? 0 : strtoul(length + 15, NULL, 10);
-    if (used + body >= sizeof text || !server_read(connection, text + used, body)) {
+    if (used + body >= SERVER_REQUEST_MAX || !server_read(connection, text + used, body)) {
         return false;
     }
     text[used + body] = '\0';
     pthread_mutex_lock(&connection->server->lock);
-    memcpy(connection->server->last_request, text, sizeof text);
+    memcpy(connection->server->last_request, text, used + body + 1);
     pthread_mutex_unlock(&connection->server->lock);
     return true;
 }
@@ -91,10 +90,20 @@ static void write_without_end(struct server_connection *connection, const char *
     }
 }
 
-static bool take_step(struct server_connection *connection, enum server_step step) {
+static const char *choose_answer(const struct server_settings *settings, const char *request) {
+    if (settings->answer_to != NULL) {
+        return settings->answer_to(request);
+    }
+    return settings->answer != NULL ? settings->answer : default_answer;
+}
+
+static bool take_step(struct server_connection *connection, enum server_step step,
+                      const char *request) {
     static const char status[] = "HTTP/1.1 200 OK\r\n";
-    const char *answer = connection->server->settings.answer;
-    answer = answer != NULL ? answer : default_answer;
+    const char *answer = choose_answer(&connection->server->settings, request);
+    if (answer == NULL) {
+        return false;
+    }
     switch (step) {
     case SERVER_ANSWER:
         return write_text(connection, answer);
@@ -128,8 +137,9 @@ static bool take_step(struct server_connection *connection, enum server_step ste
 }
 
 static void speak_http_1(struct server_connection *connection) {
-    while (read_request(connection) &&
-           take_step(connection, server_next_step(connection->server))) {
+    char request[SERVER_REQUEST_MAX];
+    while (read_request(connection, request) &&
+           take_step(connection, server_next_step(connection->server), request)) {
     }
 }
 
@@ -180,6 +190,7 @@ static void *handle_connection(void *context) {
     }
     close_gently(connection);
     free(connection);
+    server->open_connections--;
     return NULL;
 }
 
@@ -196,6 +207,7 @@ static void *run(void *context) {
             give_up("no memory");
         }
         server->connections++;
+        server->open_connections++;
         connection->server = server;
         connection->descriptor = descriptor;
         pthread_create(&thread, NULL, handle_connection, connection);
@@ -300,7 +312,9 @@ void server_stop(struct server *server) {
     shutdown(server->listener, SHUT_RDWR);
     pthread_join(server->thread, NULL);
     close(server->listener);
-    server_pause(); // lets the connections see it; what is left ends with the test's process
+    for (int tries = 0; server->open_connections > 0 && tries < 500; tries++) {
+        server_pause(); // what is left then ends with the test's process
+    }
     SSL_CTX_free(server->context);
     pki_ca_free(&server->ca);
     pki_folder_remove(server->folder);

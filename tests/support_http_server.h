@@ -38,6 +38,9 @@ struct server_settings {
     enum server_step steps[SERVER_STEPS_MAX];
     size_t step_count;
     const char *answer; // status line to body, for HTTP/1.1; NULL: an empty 201 with a Location
+    // Instead of `answer`, for HTTP/1.1: chosen by the request, on the connection's thread. NULL:
+    // the connection is dropped.
+    const char *(*answer_to)(const char *request);
     bool http_2;
     bool wants_client_certificate;
     bool no_handshake;       // accepts and says nothing
@@ -58,6 +61,7 @@ struct server {
     unsigned port;
     pthread_t thread;
     atomic_uint connections;
+    atomic_uint open_connections;
     atomic_uint requests;
     atomic_bool is_stopping;
     pthread_mutex_t lock;
