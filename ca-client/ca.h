@@ -68,6 +68,8 @@ struct ca_request {
     int64_t sent_ms;          // wall clock of the attempt, for reconcile
     const char *handle;       // for fetch and revoke; "" else
     struct slice certificate; // revoke: the leaf, DER
+    struct slice offer;       // fetch: of ca_result; the certificate that came with it is on record
+    bool keeps_offer;         // as good; else as one that must not be used
 };
 
 enum ca_outcome {
@@ -79,18 +81,22 @@ enum ca_outcome {
     CA_NOT_ISSUED,  // reconcile: nothing for this key was found in this scan
     CA_CANNOT_TELL, // reconcile: this CA has no way to look
     CA_REVOKED,     // revoke succeeded
+    CA_CONFIRMED,   // fetch with an offer: the CA took the station's word on its certificate
 };
 
 // Slices and strings are valid during the callback only.
 struct ca_result {
     int64_t id;
     enum ca_outcome outcome;
-    struct error error;      // for all but ACCEPTED, CERTIFICATE, NOT_ISSUED, REVOKED
+    struct error error;      // for all but ACCEPTED, CERTIFICATE, NOT_ISSUED, REVOKED, CONFIRMED
     uint32_t retry_after_ms; // 0: the station's own backoff
     const char *handle;      // never NULL
     struct slice leaf;       // DER
     struct slice extra;      // DER of further certificates that the CA gave, one after the other
-    int64_t issued_s;        // reconcile: notBefore of what was found
+    // The CA waits to hear what becomes of the certificate: its message, OBJECT_MAX at most, comes back
+    // with fetch when the certificate is on record, perhaps after a restart. Empty: it does not wait.
+    struct slice offer;
+    int64_t issued_s; // reconcile: notBefore of what was found
 };
 
 // What ca_ops.check found, for doctor and before a tray.
@@ -145,6 +151,9 @@ struct ca_ops {
     void (*submit)(struct ca *ca, const struct ca_request *request);
     // By handle. CA_NOT_SENT says that it could not be fetched now: the certificate stays as it is,
     // fetch again. CA_REFUSED: it is revoked, or the CA does not know it.
+    // With an offer it fetches the CA's last word on that: CA_CONFIRMED; CA_REFUSED with
+    // E_CERT_UNCONFIRMED where the CA would not hear of it, for good; CA_NOT_SENT or CA_DOUBT: tell
+    // the CA again.
     void (*fetch)(struct ca *ca, const struct ca_request *request);
     // One scan. CA_DOUBT: it could not read everything, so it rules nothing out. CA_CANNOT_TELL,
     // with E_UNIT_HELD, also where the request's certificate was found and is revoked, and where

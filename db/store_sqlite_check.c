@@ -36,7 +36,7 @@ static const struct {
     {"SELECT u.serial FROM certificate x JOIN credential c ON c.id = x.credential"
      " JOIN unit u ON u.id = c.unit WHERE x.state = 1 GROUP BY x.credential HAVING count(*) > 1",
      "two live certificates for one credential"},
-    {"SELECT u.serial FROM credential c JOIN unit u ON u.id = c.unit WHERE (c.request = 8) <>"
+    {"SELECT u.serial FROM credential c JOIN unit u ON u.id = c.unit WHERE (c.request IN (8, 9)) <>"
      " EXISTS (SELECT 1 FROM certificate x WHERE x.credential = c.id AND x.state = 1)",
      "the request's state and the live certificate disagree"},
     {"SELECT u.serial FROM certificate x JOIN credential c ON c.id = x.credential"
@@ -51,6 +51,9 @@ static const struct {
     {"SELECT u.serial FROM credential c JOIN unit u ON u.id = c.unit"
      " WHERE c.request BETWEEN 2 AND 5 AND c.attempt = 0",
      "a request in progress that never left"},
+    {"SELECT u.serial FROM credential c JOIN unit u ON u.id = c.unit WHERE c.request = 9"
+     " AND NOT EXISTS (SELECT 1 FROM offer WHERE credential = c.id)",
+     "an unconfirmed certificate without what the CA said"},
     {"SELECT u.serial FROM credential c JOIN unit u ON u.id = c.unit"
      " WHERE c.install > 0 AND c.request <> 8",
      "an install without a live certificate"},

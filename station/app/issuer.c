@@ -128,6 +128,7 @@ static void handle_result(void *context, const struct ca_result *from_ca) {
         [CA_NOT_ISSUED] = OUTCOME_NOT_ISSUED,
         [CA_CANNOT_TELL] = OUTCOME_CANNOT_TELL,
         [CA_REVOKED] = OUTCOME_DOUBT,
+        [CA_CONFIRMED] = OUTCOME_CONFIRMED,
     };
     struct issuer_ca *ca = context;
     struct issuer *issuer = ca->issuer;
@@ -137,6 +138,7 @@ static void handle_result(void *context, const struct ca_result *from_ca) {
         .error = from_ca->error,
         .retry_after_ms = from_ca->retry_after_ms,
         .handle = from_ca->handle,
+        .offer = from_ca->offer,
     };
     struct pool_time now = {clock_wall_ms(), loop_now_ms(issuer->loop)};
     if (call == NULL) {
@@ -209,7 +211,7 @@ void issuer_ask(struct issuer *issuer, enum request_action action,
         return;
     }
     *call = (struct issuer_call){.used = true, .request = *request, .profile = profile};
-    call->request.csr = (struct slice){0};
+    call->request.csr = call->request.offer = (struct slice){0};
     issuer->call_count++;
     struct ca_request to_ca = {
         .id = request->credential_id,
@@ -219,11 +221,13 @@ void issuer_ask(struct issuer *issuer, enum request_action action,
         .not_before_s = request->not_before_s,
         .sent_ms = request->sent_ms,
         .handle = request->handle,
+        .offer = action == REQUEST_ACT_CONFIRM ? request->offer : (struct slice){0},
+        .keeps_offer = request->state == REQUEST_UNCONFIRMED,
     };
     memcpy(to_ca.spki_sha256, request->spki_sha256, SHA256_SIZE);
     if (action == REQUEST_ACT_SUBMIT) {
         ca->ops->submit(ca->ca, &to_ca);
-    } else if (action == REQUEST_ACT_FETCH) {
+    } else if (action == REQUEST_ACT_FETCH || action == REQUEST_ACT_CONFIRM) {
         ca->ops->fetch(ca->ca, &to_ca);
     } else {
         ca->ops->reconcile(ca->ca, &to_ca);
