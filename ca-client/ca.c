@@ -5,6 +5,7 @@
 
 const struct ca_ops *const ca_table[] = {
     &ca_hvca,
+    &ca_cmp,
     &ca_local,
     NULL,
 };

@@ -20,6 +20,7 @@
 
 #define CA_HANDLE_SIZE 65
 #define CA_PENDING_MAX 1024 // calls in progress at once, at most
+#define CA_OFFER_MAX 16384  // what is kept of a CA that waits to hear of its certificate
 
 struct ca;
 
@@ -93,7 +94,7 @@ struct ca_result {
     const char *handle;      // never NULL
     struct slice leaf;       // DER
     struct slice extra;      // DER of further certificates that the CA gave, one after the other
-    // The CA waits to hear what becomes of the certificate: its message, OBJECT_MAX at most, comes back
+    // The CA waits to hear what becomes of the certificate: its message, CA_OFFER_MAX at most, comes back
     // with fetch when the certificate is on record, perhaps after a restart. Empty: it does not wait.
     struct slice offer;
     int64_t issued_s; // reconcile: notBefore of what was found
@@ -163,6 +164,7 @@ struct ca_ops {
                    enum ca_revocation_reason reason);
 };
 
+extern const struct ca_ops ca_cmp;
 extern const struct ca_ops ca_hvca;
 extern const struct ca_ops ca_local;
 

@@ -52,10 +52,10 @@ enum server_step server_next_step(struct server *server) {
 
 // ---- HTTP/1.1 -----------------------------------------------------------------------------------
 
-static bool read_request(struct server_connection *connection) {
-    char text[SERVER_REQUEST_MAX];
+static bool read_request(struct server_connection *connection, char text[SERVER_REQUEST_MAX],
+                         struct slice *body) {
     size_t used = 0;
-    while (used < sizeof text - 1) {
+    while (used < SERVER_REQUEST_MAX - 1) {
         if (!server_read(connection, text + used, 1)) {
             return false;
         }
@@ -65,13 +65,15 @@ static bool read_request(struct server_connection *connection) {
         }
     }
     const char *length = strcasestr(text, "content-length:");
-    size_t body = length == NULL ? 0 : strtoul(length + 15, NULL, 10);
-    if (used + body >= sizeof text || !server_read(connection, text + used, body)) {
+    *body = (struct slice){(const uint8_t *)text + used,
+                           length == NULL ? 0 : strtoul(length + 15, NULL, 10)};
+    if (body->length >= SERVER_REQUEST_MAX - used ||
+        !server_read(connection, text + used, body->length)) {
         return false;
     }
-    text[used + body] = '\0';
+    text[used + body->length] = '\0';
     pthread_mutex_lock(&connection->server->lock);
-    memcpy(connection->server->last_request, text, sizeof text);
+    memcpy(connection->server->last_request, text, SERVER_REQUEST_MAX);
     pthread_mutex_unlock(&connection->server->lock);
     return true;
 }
@@ -91,13 +93,24 @@ static void write_without_end(struct server_connection *connection, const char *
     }
 }
 
-static bool take_step(struct server_connection *connection, enum server_step step) {
+static bool write_answer_to(struct server_connection *connection, struct slice body) {
+    const struct server_settings *settings = &connection->server->settings;
+    struct buf *answer = settings->answer_to(settings->answer_context, body);
+    bool good =
+        answer != NULL && server_write(connection, buf_slice(answer).data, buf_length(answer));
+    buf_free(answer);
+    return good;
+}
+
+static bool take_step(struct server_connection *connection, enum server_step step,
+                      struct slice body) {
     static const char status[] = "HTTP/1.1 200 OK\r\n";
     const char *answer = connection->server->settings.answer;
     answer = answer != NULL ? answer : default_answer;
     switch (step) {
     case SERVER_ANSWER:
-        return write_text(connection, answer);
+        return connection->server->settings.answer_to != NULL ? write_answer_to(connection, body)
+                                                              : write_text(connection, answer);
     case SERVER_ANSWER_CLOSE:
         write_text(connection, answer);
         return false;
@@ -128,8 +141,10 @@ static bool take_step(struct server_connection *connection, enum server_step ste
 }
 
 static void speak_http_1(struct server_connection *connection) {
-    while (read_request(connection) &&
-           take_step(connection, server_next_step(connection->server))) {
+    char text[SERVER_REQUEST_MAX];
+    struct slice body;
+    while (read_request(connection, text, &body) &&
+           take_step(connection, server_next_step(connection->server), body)) {
     }
 }
 

@@ -38,6 +38,10 @@ struct server_settings {
     enum server_step steps[SERVER_STEPS_MAX];
     size_t step_count;
     const char *answer; // status line to body, for HTTP/1.1; NULL: an empty 201 with a Location
+    // Instead of `answer`, for HTTP/1.1: what to say to a body, status line and all, on the
+    // connection's thread. NULL: nothing, and the connection ends. The server frees it.
+    struct buf *(*answer_to)(void *context, struct slice body);
+    void *answer_context;
     bool http_2;
     bool wants_client_certificate;
     bool no_handshake;       // accepts and says nothing

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "station/app/issuer.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,8 @@
 #define BACKOFF_MAX_MS 30000
 #define BREAKER_FAILURES 5
 #define QUARANTINES_IN_A_ROW 3
+
+static_assert(CA_OFFER_MAX <= OBJECT_MAX, "an offer that the store does not keep");
 
 struct issuer_ca {
     struct issuer *issuer;
