@@ -95,6 +95,7 @@ static void finish_refused(struct cmp_call *call, const struct cmp_step *step) {
         bool again = cmp_has_failed_with(step->failures, OSSL_CMP_PKIFAILUREINFO_certConfirmed);
         result.outcome = again ? CA_CONFIRMED : CA_REFUSED;
         result.error.code = E_CERT_UNCONFIRMED;
+        error_prefix(&result.error, "the CA would not hear of the certificate");
     }
     if (kind == CMP_REVOKE &&
         cmp_has_failed_with(step->failures, OSSL_CMP_PKIFAILUREINFO_certRevoked)) {
@@ -313,12 +314,13 @@ static bool is_segment(const char *text) {
     return text[strspn(text, allowed)] == '\0';
 }
 
-// The URL's own path is the whole of it; else the well-known one, with the profile's name (RFC 9483,
-// section 6.1).
+// The URL's own path is the whole of it, to its last slash; else the well-known one, with the
+// profile's name (RFC 9483, section 6.1).
 static bool choose_path(struct ca *ca, const struct ca_settings *settings, struct error *error) {
     const char *profile = settings->ca_profile != NULL ? settings->ca_profile : "";
     const char *host = strstr(ca->web.site.base_url, "://");
     bool has_path = host != NULL && strchr(host + 3, '/') != NULL;
+    bool has_slash = settings->url[strlen(settings->url) - 1] == '/';
     if (has_path && profile[0] != '\0') {
         return error_set(error, E_CA_CONFIG,
                          "ca_profile goes with " WELL_KNOWN_PATH ", and url has a path of its own");
@@ -327,8 +329,12 @@ static bool choose_path(struct ca *ca, const struct ca_settings *settings, struc
         return error_set(error, E_CA_CONFIG, "ca_profile: \"%s\" cannot be a part of a URL",
                          profile);
     }
-    snprintf(ca->path, sizeof ca->path, "%s%s%s", has_path ? "" : WELL_KNOWN_PATH,
-             profile[0] != '\0' ? "/p/" : "", profile);
+    if (has_path) {
+        snprintf(ca->path, sizeof ca->path, "%s", has_slash ? "/" : "");
+    } else {
+        snprintf(ca->path, sizeof ca->path, WELL_KNOWN_PATH "%s%s", profile[0] != '\0' ? "/p/" : "",
+                 profile);
+    }
     return true;
 }
 

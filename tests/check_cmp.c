@@ -430,6 +430,7 @@ START_TEST(test_paths) {
         {"", NULL, "POST /.well-known/cmp HTTP"},
         {"/", "cameras", "POST /.well-known/cmp/p/cameras HTTP"},
         {"/ejbca/publicweb/cmp/cameras", NULL, "POST /ejbca/publicweb/cmp/cameras HTTP"},
+        {"/pkix/", NULL, "POST /pkix/ HTTP"},
     };
     static const struct cmp_server_settings usual = {0};
     char url[128];
@@ -496,7 +497,7 @@ int main(void) {
     tcase_add_test(rest, test_check);
     tcase_add_loop_test(rest, test_check_finds, 0, 8);
     tcase_add_test(rest, test_settings);
-    tcase_add_loop_test(rest, test_paths, 0, 3);
+    tcase_add_loop_test(rest, test_paths, 0, 4);
     tcase_add_loop_test(rest, test_close, 0, 2);
     suite_add_tcase(suite, rest);
     SRunner *runner = srunner_create(suite);
