@@ -10,7 +10,7 @@ VARIANT ?= release
 B := build/$(VARIANT)
 
 VERSION := 0.1.0
-LIBS := libuv libcurl sqlite3 jansson openssl inih libmicrohttpd gnutls libusb-1.0 libudev
+LIBS := libuv libcurl sqlite3 jansson openssl inih libmicrohttpd gnutls libusb-1.0 libudev p11-kit-1
 LIBS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 LIBS_LDLIBS := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
 CHECK_CFLAGS := $(shell $(PKG_CONFIG) --cflags check libcbor 2>/dev/null)
@@ -58,7 +58,7 @@ MIGRATIONS := $(wildcard db/migrations/*.sql)
 
 BINARY := $(B)/birthcert
 # A program fixtures/NAME.c may have parts fixtures/NAME_*.c.
-FIXTURES := $(B)/camera-sim $(B)/hvca-sim
+FIXTURES := $(B)/camera-sim $(B)/hvca-sim $(B)/est-sim
 CHECKS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/check_*.c))
 SIMS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/sim_*.c))
 FUZZERS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/fuzz_*.c))
@@ -113,7 +113,12 @@ $(B)/camera-gadget: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/camera_gadget*.c
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
 
-$(B)/hvca-sim: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/hvca_sim*.c)) $(LIBRARY)
+# What the simulated CAs share is fixtures/sim_*.c.
+$(B)/hvca-sim: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/hvca_sim*.c fixtures/sim_*.c)) $(LIBRARY)
+	$(SAY) '  LD  $@'
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
+
+$(B)/est-sim: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/est_sim*.c fixtures/sim_*.c)) $(LIBRARY)
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
 
@@ -121,6 +126,9 @@ $(B)/hvca-sim: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/hvca_sim*.c)) $(LIBRA
 SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/support_*.c))
 $(B)/tests/check_ports $(B)/tests/check_ports_watch: $(B)/tests/mock_bed.o
 $(B)/tests/check_ports $(B)/tests/check_ports_watch: CHECK_LDLIBS += $(MOCK_LDLIBS)
+$(B)/tests/check_outbox $(B)/tests/check_outbox_broken: $(B)/tests/outbox_peer.o
+$(B)/tests/check_outbox $(B)/tests/check_outbox_broken: \
+	CHECK_LDLIBS += -Wl,--wrap=send,--wrap=clock_monotonic_ms
 $(B)/tests/check_usb_rig: $(patsubst %,$(B)/fixtures/camera_%.o,sim_noise usb_descriptor usb_fault \
 	usb_wire usb_mock_call usb_mock_node usb_mock_usbfs)
 $(B)/tests/check_%: $(B)/tests/check_%.o $(SUPPORT) $(LIBRARY)
@@ -204,7 +212,11 @@ install: all
 	install -D -m 755 $(BINARY) $(DESTDIR)$(prefix)/bin/birthcert
 	install -D -m 644 protocol/PROTOCOL.md $(DESTDIR)$(prefix)/share/doc/birthcert/PROTOCOL.md
 	install -D -m 644 protocol/bench.cddl $(DESTDIR)$(prefix)/share/doc/birthcert/bench.cddl
+	install -D -m 644 scripts/systemd/birthcert-forward.service \
+		$(DESTDIR)$(prefix)/share/doc/birthcert/birthcert-forward.service
 	install -D -m 644 station/app/OUTPUT.md $(DESTDIR)$(prefix)/share/doc/birthcert/OUTPUT.md
+	install -d $(DESTDIR)$(prefix)/share/doc/birthcert/ca
+	install -m 644 ca-client/docs/*.md fixtures/exec-ca.sh $(DESTDIR)$(prefix)/share/doc/birthcert/ca
 	install -D -m 644 README.md $(DESTDIR)$(prefix)/share/doc/birthcert/README.md
 	install -D -m 644 scripts/udev/70-birthcert.rules $(DESTDIR)$(prefix)/lib/udev/rules.d/70-birthcert.rules
 	install -D -m 644 scripts/udev/71-birthcert-authorize.rules.example \

@@ -30,6 +30,7 @@ struct ca;
 struct ca_settings {
     const char *name;
     const char *backend;
+    const char *station; // what the records call this bench
     const char *url;
     const char *client_certificate_file;
     const char *client_key_file;
@@ -52,10 +53,12 @@ struct ca_settings {
     const char *command;            // exec: a program, by its absolute path
     const char *socket;             // outbox: of `birthcert forward`
     bool resends_lost;              // a lost answer that cannot be looked up: send again, or hold
+    bool closes_connections;        // a connection for each request
     uint32_t in_flight;             // requests at once
     uint32_t requests_per_second;   // 0: no limit
     uint32_t timeout_ms;            // of one HTTP exchange
     uint32_t settle_ms;             // how long its lists may lag behind; 0: the backend\'s own
+    const char *price;              // of one certificate, for people
 };
 
 // One certificate to ask for. Everything is copied by submit.
@@ -79,7 +82,8 @@ enum ca_outcome {
     CA_NOT_SENT,    // the CA did not act: may be sent again after retry_after_ms
     CA_REFUSED,     // the CA said no to this request, for good
     CA_DOUBT,       // the CA may have acted
-    CA_NOT_ISSUED,  // reconcile: nothing for this key was found in this scan
+    CA_NOT_ISSUED, // reconcile: nothing for this key was found in this scan; with an error: it could
+                   // not be looked for, and is to be sent again all the same
     CA_CANNOT_TELL, // reconcile: this CA has no way to look
     CA_REVOKED,     // revoke succeeded
     CA_CONFIRMED,   // fetch with an offer: the CA took the station's word on its certificate
@@ -89,11 +93,12 @@ enum ca_outcome {
 struct ca_result {
     int64_t id;
     enum ca_outcome outcome;
-    struct error error;      // for all but ACCEPTED, CERTIFICATE, NOT_ISSUED, REVOKED, CONFIRMED
-    uint32_t retry_after_ms; // 0: the station's own backoff
-    const char *handle;      // never NULL
-    struct slice leaf;       // DER
-    struct slice extra;      // DER of further certificates that the CA gave, one after the other
+    struct error error; // for all but ACCEPTED, CERTIFICATE, NOT_ISSUED, REVOKED, CONFIRMED
+    // 0: the station's own backoff, or at once. With NOT_ISSUED: it is too early to count this scan, look again.
+    uint32_t retry_after_ms;
+    const char *handle; // never NULL
+    struct slice leaf;  // DER
+    struct slice extra; // DER of further certificates that the CA gave, one after the other
     // The CA waits to hear what becomes of the certificate: its message, CA_OFFER_MAX at most, comes back
     // with fetch when the certificate is on record, perhaps after a restart. Empty: it does not wait.
     struct slice offer;
@@ -109,7 +114,10 @@ struct ca_report {
     int64_t quota;                            // certificates left; -1: not known
     int64_t station_certificate_not_after_ms; // of the mutual TLS certificate; 0: none
     int64_t clock_offset_ms;                  // CA's clock minus ours; 0 where not known
+    char remark[256];   // what to know beforehand although it is no fault; "" for nothing
     char chain[4][256]; // subjects of the trust chain, issuing CA first; "" ends it
+    char behind[128];   // what answers behind a forwarder: "CA factory (hvca)"; "" else
+    bool is_private;    // and it is not a public CA, whatever ca_ops.is_public says
 };
 
 struct ca_events {
@@ -124,13 +132,24 @@ enum ca_revocation_reason {
     CA_REVOKE_SUPERSEDED,
     CA_REVOKE_CESSATION_OF_OPERATION,
     CA_REVOKE_PRIVILEGE_WITHDRAWN,
+    CA_REVOKE_COUNT,
 };
+
+// The reason's name in RFC 5280, section 5.3.1: "keyCompromise"; NULL where there is none.
+const char *ca_revocation_reason_name(enum ca_revocation_reason reason);
+// False where no reason has that name; letters' case does not count.
+MUST_CHECK bool ca_revocation_reason_find(const char *name, enum ca_revocation_reason *reason);
 
 struct ca_ops {
     const char *name;   // "hvca", "local"
     bool is_public;     // false: every output says that it is not a public CA
+    bool is_offline;    // persons carry requests there and certificates back
     bool can_reconcile; // false: a lost answer is held for a person, or sent again
     bool can_revoke;
+    // Fetching what was accepted is the whole request once more, and may issue: submit and fetch are
+    // the same call then, each journaled before it, and a lost answer to either leaves a doubt.
+    bool fetch_repeats;
+    bool waits; // to hear what becomes of each certificate: ca_result.offer
     uint32_t not_before_window_s; // stamps may lie this far back, one per second; 0: no stamps
     uint32_t settle_ms;           // how long after a request the CA's lists may lag behind
     // The keys of [ca NAME] that it takes beside those that every CA has; NULL ends the list.
@@ -151,7 +170,8 @@ struct ca_ops {
     // CA_NOT_SENT with E_CLOCK where the CA's clock is not ours: a lost answer could not be found.
     void (*submit)(struct ca *ca, const struct ca_request *request);
     // By handle. CA_NOT_SENT says that it could not be fetched now: the certificate stays as it is,
-    // fetch again. CA_REFUSED: it is revoked, or the CA does not know it.
+    // fetch again. CA_REFUSED: it is revoked, or the CA does not know it. With fetch_repeats all
+    // outcomes mean what they mean to submit, but for CA_NOT_SENT.
     // With an offer it fetches the CA's last word on that: CA_CONFIRMED; CA_REFUSED with
     // E_CERT_UNCONFIRMED where the CA would not hear of it, for good; CA_NOT_SENT or CA_DOUBT: tell
     // the CA again.
@@ -160,13 +180,19 @@ struct ca_ops {
     // with E_UNIT_HELD, also where the request's certificate was found and is revoked, and where
     // looking again would tell no more: the text says what to ask the CA's administrator.
     void (*reconcile)(struct ca *ca, const struct ca_request *request);
+    // Of the request only id, the subject's serial, handle and certificate are there. To ask once more
+    // for what is revoked already ends in CA_REVOKED as well.
     void (*revoke)(struct ca *ca, const struct ca_request *request,
                    enum ca_revocation_reason reason);
 };
 
 extern const struct ca_ops ca_cmp;
+extern const struct ca_ops ca_exec;
+extern const struct ca_ops ca_file;
 extern const struct ca_ops ca_hvca;
 extern const struct ca_ops ca_local;
+extern const struct ca_ops ca_est;
+extern const struct ca_ops ca_outbox;
 
 // The row with that name, or NULL. The table ends with NULL.
 const struct ca_ops *ca_find(const char *name);

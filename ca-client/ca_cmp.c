@@ -383,6 +383,7 @@ const struct ca_ops ca_cmp = {
     .is_public = true,
     .can_reconcile = true, // as far as lost_answer goes
     .can_revoke = true,
+    .waits = true,
     .keys = cmp_keys,
     .remark = "A CA that speaks CMP (RFC 9483), such as EJBCA.",
     .example = cmp_example,

@@ -7,6 +7,7 @@
 #include <openssl/x509.h>
 
 #include "ca-client/ca_cmp_talk.h"
+#include "ca-client/key_openssl.h"
 
 // Kinds of message (RFC 4210, section 5.1.2), of which OpenSSL's headers name only some.
 enum {
@@ -19,7 +20,7 @@ enum {
 struct cmp_station {
     X509 *certificate; // with `key`; NULL where a secret protects messages
     STACK_OF(X509) * chain;
-    EVP_PKEY *key;
+    struct key *key;
     struct buf *secret;   // owned, may be NULL
     char *reference;      // the secret's name
     X509_NAME *authority; // NULL: not set

@@ -10,7 +10,6 @@
 #include "ca-client/ca_cmp_internal.h"
 #include "station/base/secret.h"
 
-#define KEY_FILE_MAX (64 * 1024)
 #define SECRET_MAX 256
 #define CERTIFICATES_MAX 32 // in one file
 #define NAME_PART_MAX 256
@@ -46,20 +45,6 @@ static STACK_OF(X509) * read_certificates(const char *file, struct error *error)
         return NULL;
     }
     return list;
-}
-
-static bool read_key(struct cmp_station *station, const char *file, struct error *error) {
-    struct buf *pem = NULL;
-    if (!secret_read(file, KEY_FILE_MAX, &pem, error)) {
-        return false;
-    }
-    BIO *bio = BIO_new_mem_buf(buf_slice(pem).data, (int)buf_length(pem));
-    station->key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, refuse_password, NULL);
-    BIO_free(bio);
-    buf_free_secret(pem);
-    ERR_clear_error();
-    return station->key != NULL ||
-           error_set(error, E_CA_CONFIG, "%s holds no private key in PEM without a password", file);
 }
 
 // ---- whom to believe ----------------------------------------------------------------------------
@@ -184,14 +169,14 @@ static bool read_identity(struct cmp_station *station, const struct ca_settings 
                          "client_key_file, or username and password_file");
     }
     station->chain = read_certificates(settings->client_certificate_file, error);
-    if (station->chain == NULL || !read_key(station, settings->client_key_file, error)) {
+    if (station->chain == NULL || !key_load(settings->client_key_file, &station->key, error)) {
         return false;
     }
     station->certificate = sk_X509_shift(station->chain);
-    bool fits = X509_check_private_key(station->certificate, station->key) == 1;
+    bool fits = X509_check_private_key(station->certificate, key_evp(station->key)) == 1;
     ERR_clear_error();
     return fits || error_set(error, E_CA_CONFIG, "%s is not the key of the certificate in %s",
-                             settings->client_key_file, settings->client_certificate_file);
+                             key_text(station->key), settings->client_certificate_file);
 }
 
 bool cmp_station_new(const struct ca_settings *settings, struct cmp_station **out,
@@ -213,7 +198,7 @@ void cmp_station_free(struct cmp_station *station) {
     if (station != NULL) {
         X509_free(station->certificate);
         sk_X509_pop_free(station->chain, X509_free);
-        EVP_PKEY_free(station->key);
+        key_free(station->key);
         buf_free_secret(station->secret);
         free(station->reference);
         X509_NAME_free(station->authority);
@@ -237,7 +222,7 @@ static bool set_protection(OSSL_CMP_CTX *context, const struct cmp_station *stat
                OSSL_CMP_CTX_set1_secretValue(context, secret.data, (int)secret.length) == 1;
     }
     return OSSL_CMP_CTX_set1_cert(context, station->certificate) == 1 &&
-           OSSL_CMP_CTX_set1_pkey(context, station->key) == 1 &&
+           OSSL_CMP_CTX_set1_pkey(context, key_evp(station->key)) == 1 &&
            (sk_X509_num(station->chain) == 0 ||
             OSSL_CMP_CTX_set1_untrusted(context, station->chain) == 1);
 }

@@ -105,7 +105,7 @@ MUST_CHECK bool hvca_parse_policy(struct slice body, struct hvca_policy *policy,
 // POST /login. Appends the token, which is fit for a header line.
 MUST_CHECK bool hvca_parse_login(struct slice body, struct buf *token, struct error *error);
 
-// Any error. What a person should read of it, escaped: description, else title or detail, else "".
+// Any error. What a person should read of it, not escaped: description, else title or detail, else "".
 void hvca_parse_problem(struct slice body, char out[HVCA_PROBLEM_SIZE]);
 
 // GET /certificates/{serial} with status 200. Appends the leaf's PEM.

@@ -6,15 +6,6 @@
 #define TRIES_MAX 4
 #define TRY_DELAY_MS 500
 
-static const char *const reason_names[] = {
-    [CA_REVOKE_UNSPECIFIED] = "unspecified",
-    [CA_REVOKE_KEY_COMPROMISE] = "keyCompromise",
-    [CA_REVOKE_AFFILIATION_CHANGED] = "affiliationChanged",
-    [CA_REVOKE_SUPERSEDED] = "superseded",
-    [CA_REVOKE_CESSATION_OF_OPERATION] = "cessationOfOperation",
-    [CA_REVOKE_PRIVILEGE_WITHDRAWN] = "privilegeWithdrawn",
-};
-
 static void send_revocation(struct hvca_call *call);
 
 static void finish_revoked(struct hvca_call *call) {
@@ -73,8 +64,8 @@ static void send_revocation(struct hvca_call *call) {
     char path[HVCA_PATH_SIZE];
     struct error error;
     struct buf *body = buf_new(256);
-    if (body == NULL ||
-        !buf_printf(body, "{\"revocation_reason\":\"%s\"}", reason_names[call->base.reason])) {
+    if (body == NULL || !buf_printf(body, "{\"revocation_reason\":\"%s\"}",
+                                    ca_revocation_reason_name(call->base.reason))) {
         buf_free(body);
         error_set(&error, E_MEMORY, "no memory for a revocation");
         call_finish_later(&call->base, CA_NOT_SENT, &error);
@@ -87,7 +78,7 @@ static void send_revocation(struct hvca_call *call) {
 void hvca_revoke(struct hvca_call *call) {
     char serial[CA_HANDLE_SIZE];
     struct error error;
-    if ((size_t)call->base.reason >= ARRAY_LENGTH(reason_names) ||
+    if (ca_revocation_reason_name(call->base.reason) == NULL ||
         !hvca_read_serial(call->base.handle, strlen(call->base.handle), serial)) {
         error_set(&error, E_INTERNAL, "revoke without a certificate's serial or a known reason");
         call_finish_later(&call->base, CA_REFUSED, &error);

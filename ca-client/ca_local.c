@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The embedded CA: a key in a file, for demonstrations and pilots. A certificate exists only once
+// The embedded CA: a key in a file or a token, for demonstrations and pilots. A certificate exists only once
 // its result was delivered, so one that was not stored was never issued.
 #include <assert.h>
 #include <errno.h>
@@ -8,12 +8,11 @@
 #include <string.h>
 
 #include "ca-client/ca.h"
+#include "ca-client/key.h"
 #include "ca-client/x509.h"
 #include "ca-client/x509_issue.h"
 #include "station/base/clock.h"
-#include "station/base/secret.h"
 
-#define KEY_FILE_MAX (64 * 1024)
 #define CERTIFICATE_FILE_MAX (256 * 1024)
 
 // What is waiting for the loop: a report, or the result of one call.
@@ -26,6 +25,7 @@ struct pending {
 };
 
 struct ca {
+    struct key *key;
     struct x509_issuer *issuer;
     struct ca_events events;
     void *context;
@@ -204,20 +204,17 @@ static bool read_file(const char *path, struct buf *out, struct error *error) {
     return true;
 }
 
-static bool load_issuer(const struct ca_settings *settings, struct x509_issuer **issuer,
-                        struct error *error) {
-    struct buf *key = NULL;
+static bool load_issuer(struct ca *ca, const struct ca_settings *settings, struct error *error) {
     struct buf *certificates = buf_new(CERTIFICATE_FILE_MAX);
     if (certificates == NULL) {
         return error_set(error, E_MEMORY, "no memory for a CA certificate");
     }
     bool good = read_file(settings->ca_certificate_file, certificates, error) &&
-                secret_read(settings->ca_key_file, KEY_FILE_MAX, &key, error);
-    if (good && !x509_issuer_new(buf_slice(certificates), buf_slice(key), issuer, error)) {
+                key_load(settings->ca_key_file, &ca->key, error);
+    if (good && !x509_issuer_new(buf_slice(certificates), ca->key, &ca->issuer, error)) {
         good = false;
-        error_prefix(error, "%s, %s", settings->ca_certificate_file, settings->ca_key_file);
+        error_prefix(error, "%s, %s", settings->ca_certificate_file, key_text(ca->key));
     }
-    buf_free_secret(key);
     buf_free(certificates);
     return good;
 }
@@ -236,6 +233,7 @@ static void local_close(struct ca *ca) {
     }
     loop_timer_free(ca->timer);
     x509_issuer_free(ca->issuer);
+    key_free(ca->key);
     free(ca);
 }
 
@@ -259,7 +257,7 @@ static bool local_open(struct loop *loop, const struct ca_settings *settings,
         local_close(ca);
         return false;
     }
-    if (!load_issuer(settings, &ca->issuer, error)) {
+    if (!load_issuer(ca, settings, error)) {
         local_close(ca);
         return false;
     }

@@ -197,8 +197,10 @@ static void hold(struct call *call) {
 }
 
 void call_cannot_look(struct call *call, bool resends_lost) {
+    struct error error;
     if (resends_lost) {
-        call_finish_later(call, CA_NOT_ISSUED, NULL);
+        error_set(&error, E_CA_DOUBT, "sent again; nobody knows whether the first was issued");
+        call_finish_later(call, CA_NOT_ISSUED, &error);
     } else {
         call_delay(call, 0, hold);
     }

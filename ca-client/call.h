@@ -77,7 +77,8 @@ void call_list_end(struct call_list *list);
 // Ends a reconcile that only a person can settle: CA_CANNOT_TELL and E_UNIT_HELD, with why, and what
 // to ask the CA's administrator. Later from the loop with call_cannot_look, at once with call_hold.
 void call_hold(struct call *call, const char *why);
-// At a CA that has no way to look: CA_NOT_ISSUED where lost requests are sent again.
+// At a CA that has no way to look: where lost requests are sent again CA_NOT_ISSUED with an error, which
+// says that there may be a certificate too many.
 void call_cannot_look(struct call *call, bool resends_lost);
 
 #endif

@@ -10,14 +10,13 @@
 #include <sys/socket.h>
 
 #include "ca-client/http_answer.h"
+#include "ca-client/key.h"
 #include "station/base/clock.h"
-#include "station/base/secret.h"
 
 #define CONNECT_TIMEOUT_MAX_MS 10000
 // A connection idle for longer is not used again: the later in its life, the likelier that the
 // server closes it at the very moment of a request, which then is lost.
 #define CONNECTION_IDLE_MAX_S 15
-#define CLIENT_KEY_MAX (64 * 1024)
 
 struct http_exchange {
     struct http *http;
@@ -53,9 +52,10 @@ struct http {
     struct http_socket *sockets;
     char *server_root_file;
     char *client_certificate_file;
-    struct buf *client_key; // secret: PEM, also what curl reads it from
+    struct key *client_key; // NULL: no client certificate
     uint32_t connections;
     uint32_t timeout_ms;
+    bool closes_connections;
     uint64_t connections_opened;
 };
 
@@ -96,6 +96,15 @@ static int handle_socket_options(void *context, curl_socket_t descriptor, curlso
     return CURL_SOCKOPT_OK;
 }
 
+// curl knows keys in files and of an ENGINE only; this is where any other can be given to OpenSSL.
+static CURLcode handle_tls_context(CURL *easy, void *tls_context, void *context) {
+    const struct http *http = context;
+    (void)easy;
+    return key_use_in_tls(http->client_key, http->client_certificate_file, tls_context)
+               ? CURLE_OK
+               : CURLE_SSL_CERTPROBLEM;
+}
+
 // ---- one exchange: its handle
 
 // Checked one by one: an option that is lost without memory would leave curl's own list of roots.
@@ -107,17 +116,13 @@ static bool set_trust(struct http_exchange *exchange) {
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_CAINFO, http->server_root_file) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK &&
-        // With an empty password an encrypted key is an error; with none OpenSSL asks the terminal.
-        curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "") == CURLE_OK;
-    if (http->client_certificate_file == NULL) {
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
+    if (http->client_key == NULL) {
         return done;
     }
-    struct slice key = buf_slice(http->client_key);
-    struct curl_blob blob = {(void *)(uintptr_t)key.data, key.length, CURL_BLOB_NOCOPY};
     return done &&
-           curl_easy_setopt(easy, CURLOPT_SSLCERT, http->client_certificate_file) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &blob) == CURLE_OK;
+           curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, handle_tls_context) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, exchange->http) == CURLE_OK;
 }
 
 static void set_callbacks(struct http_exchange *exchange) {
@@ -148,7 +153,10 @@ static void set_habits(struct http_exchange *exchange) {
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, http->closes_connections ? 1L : 0L);
+    curl_easy_setopt(
+        easy, CURLOPT_HTTP_VERSION,
+        (long)(http->closes_connections ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
     curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
     // Waits for the first connection to say whether it speaks HTTP/2 before opening more.
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
@@ -228,8 +236,9 @@ static bool add_header(struct http_exchange *exchange, const char *line) {
 
 // "Expect:" takes that header away: a 417 to it would make curl send the request again.
 static bool set_headers(struct http_exchange *exchange, const struct http_request *request) {
-    bool done =
-        add_header(exchange, "Expect:") && add_header(exchange, "Accept-Encoding: identity");
+    bool done = add_header(exchange, "Expect:") &&
+                add_header(exchange, "Accept-Encoding: identity") &&
+                (!exchange->http->closes_connections || add_header(exchange, "Connection: close"));
     for (size_t i = 0; done && i < HTTP_HEADERS_MAX && request->headers[i] != NULL; i++) {
         done = add_header(exchange, request->headers[i]);
     }
@@ -321,8 +330,11 @@ static void judge_result(struct http_exchange *exchange, CURLcode result) {
     *response = (struct http_response){.total_count = -1};
     if (exchange->attempts == 0) {
         response->outcome = HTTP_NOT_SENT;
-        error_set(&response->error, code_of_failure(result, text), "%s: %s", exchange->origin,
-                  text);
+        // Of a token curl could only say that OpenSSL did not sign.
+        if (!key_take_error(exchange->http->client_key, &response->error)) {
+            error_set(&response->error, code_of_failure(result, text), "%s: %s", exchange->origin,
+                      text);
+        }
     } else {
         response->outcome = HTTP_LOST;
         error_set(&response->error, E_CA_DOUBT, "%s: no whole answer: %s", exchange->origin,
@@ -513,12 +525,13 @@ bool http_new(struct loop *loop, const struct http_settings *settings, struct ht
     http->loop = loop;
     http->connections = settings->connections > 0 ? settings->connections : 1;
     http->timeout_ms = settings->timeout_ms;
+    http->closes_connections = settings->closes_connections;
     if (!set_up(http, settings)) {
         http_free(http);
         return error_set(error, E_MEMORY, "no memory for the HTTP engine");
     }
     if (http->client_certificate_file != NULL &&
-        !secret_read(settings->client_key_file, CLIENT_KEY_MAX, &http->client_key, error)) {
+        !key_load(settings->client_key_file, &http->client_key, error)) {
         http_free(http);
         return false;
     }
@@ -557,7 +570,7 @@ void http_free(struct http *http) {
     loop_timer_free(http->timer);
     free(http->server_root_file);
     free(http->client_certificate_file);
-    buf_free_secret(http->client_key);
+    key_free(http->client_key);
     free(http);
     curl_global_cleanup();
 }

@@ -21,9 +21,12 @@ struct http;
 struct http_settings {
     const char *server_root_file;        // PEM; required
     const char *client_certificate_file; // PEM, NULL: none
-    const char *client_key_file;         // PEM, as secret_read takes it; read by http_new
+    const char *client_key_file;         // as key_load takes it; loaded by http_new
     uint32_t connections;                // at most, at least 1
     uint32_t timeout_ms;                 // of a whole exchange
+    // A connection for each exchange, and HTTP/1.1: for a server that waits on an idle connection
+    // before it serves another one.
+    bool closes_connections;
 };
 
 struct http_request {
@@ -56,11 +59,12 @@ struct http_response {
     int64_t date_ms;        // of Date; 0: none
     int64_t total_count;    // of Total-Count; -1: none
     char links[1024];       // of Links or Link
+    char authenticate[1024]; // of WWW-Authenticate: all challenges, separated by commas
 };
 
 typedef void http_callback(void *context, const struct http_response *response);
 
-// E_CA_CONFIG, E_SECRET_MISSING, E_SECRET_EXPOSED.
+// E_CA_CONFIG, and what key_load fails with.
 MUST_CHECK bool http_new(struct loop *loop, const struct http_settings *settings,
                          struct http **http, struct error *error);
 // Ends what is in progress without callbacks. Takes NULL. Not from inside a callback.

@@ -108,6 +108,18 @@ static void take_links(struct http_answer *answer, const char *value) {
     }
 }
 
+// Several fields are as good as one with all their challenges (RFC 9110, section 5.3). One that has
+// no room is as good as none.
+static void take_authenticate(struct http_answer *answer, const char *value) {
+    char *out = answer->response.authenticate;
+    size_t used = strlen(out);
+    const char *comma = used > 0 ? ", " : "";
+    if (value[0] != '\0' &&
+        strlen(comma) + strlen(value) < sizeof answer->response.authenticate - used) {
+        snprintf(out + used, sizeof answer->response.authenticate - used, "%s%s", comma, value);
+    }
+}
+
 static const struct {
     const char *name;
     void (*take)(struct http_answer *answer, const char *value);
@@ -119,6 +131,7 @@ static const struct {
     {"Total-Count", take_total_count},
     {"Links", take_links},
     {"Link", take_links},
+    {"WWW-Authenticate", take_authenticate},
 };
 
 // Copies the value without the blanks around it. False where it does not fit or holds a control

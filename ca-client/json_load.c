@@ -2,6 +2,7 @@
 #include "ca-client/json_load.h"
 
 #include <stdint.h>
+#include <stdio.h>
 
 #include "ca-client/http.h"
 
@@ -64,7 +65,7 @@ void json_load_text(struct slice body, const char *const *members, char *out, si
     for (size_t i = 0; members[i] != NULL && out[0] == '\0'; i++) {
         json_t *value = json_object_get(root, members[i]);
         if (json_is_string(value)) {
-            text_escape(out, capacity, json_string_value(value), json_string_length(value));
+            snprintf(out, capacity, "%s", json_string_value(value));
         }
     }
     json_decref(root);

@@ -17,8 +17,8 @@
 json_t *json_load_object(struct slice body, const char *what, struct error *error);
 json_t *json_load_array(struct slice body, const char *what, struct error *error);
 
-// What a CA says for a person: the first of the members (NULL ends the list) that is a text,
-// escaped and cut at `capacity` - 1. "" where there is none, or no object.
+// What a CA says for a person: the first of the members (NULL ends the list) that is a text, cut at
+// `capacity` - 1, and as it is: error_set escapes it. "" where there is none, or no object.
 void json_load_text(struct slice body, const char *const *members, char *out, size_t capacity);
 
 // Compact text of `root`, which is given back also after a failure, as the body of a request. The

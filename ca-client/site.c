@@ -58,6 +58,11 @@ static bool copy_text(char **out, const char *text) {
     return !is_set(text) || *out != NULL;
 }
 
+bool site_copy_files(struct site *site, const struct ca_settings *settings) {
+    return copy_text(&site->root_file, settings->root_file) &&
+           copy_text(&site->intermediates_file, settings->intermediates_file);
+}
+
 static bool copy_settings(struct site *site, const struct ca_settings *settings) {
     site->in_flight = settings->in_flight > 0 ? settings->in_flight : 1;
     site->timeout_ms = settings->timeout_ms > 0 ? settings->timeout_ms : TIMEOUT_DEFAULT_MS;
@@ -66,8 +71,7 @@ static bool copy_settings(struct site *site, const struct ca_settings *settings)
                 copy_text(&site->extra_header, settings->extra_header) &&
                 copy_text(&site->certificate_file, settings->client_certificate_file) &&
                 copy_text(&site->key_file, settings->client_key_file) &&
-                copy_text(&site->root_file, settings->root_file) &&
-                copy_text(&site->intermediates_file, settings->intermediates_file);
+                site_copy_files(site, settings);
     size_t length = done ? strlen(site->base_url) : 0;
     while (length > 0 && site->base_url[length - 1] == '/') {
         site->base_url[--length] = '\0';
@@ -90,6 +94,7 @@ bool site_open(struct site *site, struct loop *loop, const struct ca_settings *s
         .client_key_file = site->key_file,
         .connections = site->in_flight,
         .timeout_ms = site->timeout_ms,
+        .closes_connections = settings->closes_connections,
     };
     return (site->certificate_file == NULL ||
             x509_station_check(site->certificate_file, site->key_file, &not_after_ms, error)) &&

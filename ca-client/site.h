@@ -33,6 +33,8 @@ struct site {
 // well. E_CA_CONFIG, E_SECRET_*.
 MUST_CHECK bool site_open(struct site *site, struct loop *loop, const struct ca_settings *settings,
                           struct error *error);
+// For a CA without a server: root_file and intermediates_file only, for site_report_chain.
+MUST_CHECK bool site_copy_files(struct site *site, const struct ca_settings *settings);
 // Of one that was never opened, all zero: nothing.
 void site_close(struct site *site);
 

@@ -27,13 +27,19 @@ struct csr_facts {
 // key, and tells its facts. E_CSR_MALFORMED, E_CSR_SIGNATURE, E_CSR_KEY_TYPE (weak or unknown key).
 MUST_CHECK bool x509_check_csr(struct slice der, struct csr_facts *facts, struct error *error);
 
+// Holds the CSR's subject against the names of the profile: for a CA that takes them from there.
+// E_CSR_SUBJECT, E_CSR_MALFORMED; E_CONFIG, E_CAM_MALFORMED as x509_make_subject.
+MUST_CHECK bool x509_check_csr_subject(struct slice csr_der, const struct profile *profile,
+                                       const struct profile_subject *subject, struct error *error);
+
 // Writes the DER Name that the camera is asked to put into its CSR. `capacity` of 1024 is enough.
 // Returns false where a template does not fill.
 MUST_CHECK bool x509_make_subject(const struct profile *profile,
                                   const struct profile_subject *subject, uint8_t *out,
                                   size_t capacity, size_t *length, struct error *error);
 
-// The pinned roots and the intermediates that certificates are checked with.
+// The pinned roots and the intermediates that certificates are checked with. It remembers what a CA
+// gave along last: one thread at a time.
 struct x509_trust;
 
 // Reads PEM certificates. `intermediates_pem` may be empty. At least one self-signed root is
@@ -70,7 +76,7 @@ struct certificate_expected {
 // X509_verify_cert; no SHA-1 signature. `extra_der` are further certificates from the CA, DER one
 // after the other, may be empty. On success `chain` gets what is to be installed: leaf first, then
 // intermediates, without the root. E_CERT_*.
-MUST_CHECK bool x509_check_certificate(const struct x509_trust *trust, struct slice leaf_der,
+MUST_CHECK bool x509_check_certificate(struct x509_trust *trust, struct slice leaf_der,
                                        struct slice extra_der,
                                        const struct certificate_expected *expected,
                                        struct certificate_facts *facts, struct buf *chain,
@@ -89,6 +95,12 @@ struct slice x509_first_der(struct slice der);
 MUST_CHECK bool x509_pem_to_der(struct slice pem, struct buf *der, struct error *error);
 MUST_CHECK bool x509_der_to_pem(struct slice der, const char *label, struct buf *pem,
                                 struct error *error);
+
+// The certificates in a PKCS #7 of type signedData (RFC 5652, section 5; "certs-only"), in its order,
+// as DER one after the other; there may be none. Whether it is signed is not looked at. `der` is
+// spoilt where it fails. E_CERT_MALFORMED.
+#define X509_PKCS7_MAX (256 * 1024)
+MUST_CHECK bool x509_pkcs7_to_der(struct slice pkcs7, struct buf *der, struct error *error);
 
 // The subjectPublicKeyInfo of a CSR or of a certificate as PEM ("PUBLIC KEY"), for CAs that take a
 // key instead of a CSR.

@@ -192,7 +192,7 @@ static bool put_chain(struct slice leaf_der, const STACK_OF(X509) * verified, st
     return true;
 }
 
-static bool check_chain(const struct x509_trust *trust, X509 *certificate, struct slice leaf_der,
+static bool check_chain(struct x509_trust *trust, X509 *certificate, struct slice leaf_der,
                         struct slice extra_der, const struct certificate_expected *expected,
                         const struct certificate_facts *facts, struct buf *chain,
                         struct error *error) {
@@ -209,8 +209,8 @@ static bool check_chain(const struct x509_trust *trust, X509 *certificate, struc
     return good;
 }
 
-bool x509_check_certificate(const struct x509_trust *trust, struct slice leaf_der,
-                            struct slice extra_der, const struct certificate_expected *expected,
+bool x509_check_certificate(struct x509_trust *trust, struct slice leaf_der, struct slice extra_der,
+                            const struct certificate_expected *expected,
                             struct certificate_facts *facts, struct buf *chain,
                             struct error *error) {
     struct names names;

@@ -82,7 +82,7 @@ bool x509_check_names(const X509 *certificate, const struct names *names, struct
 // first, root last; the caller frees it. E_CERT_CHAIN, E_CERT_WEAK, E_CERT_EXTENSION,
 // E_CERT_VALIDITY,
 // E_CERT_MALFORMED (what the CA gave along).
-bool x509_trust_verify(const struct x509_trust *trust, X509 *leaf, struct slice extra_der,
+bool x509_trust_verify(struct x509_trust *trust, X509 *leaf, struct slice extra_der,
                        int64_t time_ms, STACK_OF(X509) * *verified, struct error *error);
 
 // ---- time, x509_validity.c ----------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ca-client/key_openssl.h"
 #include "ca-client/x509_internal.h"
 #include "station/base/clock.h"
 
@@ -18,7 +19,7 @@
 
 struct x509_issuer {
     X509 *certificate;
-    EVP_PKEY *key;
+    struct key *key; // not owned
     struct buf *chain;
     int64_t not_after_ms;
 };
@@ -165,37 +166,20 @@ static bool put_certificate(X509 *certificate, struct buf *out) {
 
 // ---- the issuer ---------------------------------------------------------------------------------
 
-// Without this OpenSSL would ask for a password at the terminal.
-static int refuse_password(char *out, int capacity, int writing, void *context) {
-    (void)out;
-    (void)capacity;
-    (void)writing;
-    (void)context;
-    return -1;
-}
-
-static EVP_PKEY *read_key(struct slice pem) {
-    BIO *input = BIO_new_mem_buf(pem.data, (int)pem.length);
-    EVP_PKEY *key =
-        input == NULL ? NULL : PEM_read_bio_PrivateKey(input, NULL, refuse_password, NULL);
-    BIO_free(input);
-    return key;
-}
-
 static bool check_issuer(const struct x509_issuer *issuer, struct error *error) {
     char subject[X509_NAME_TEXT_SIZE];
     x509_name_text(X509_get_subject_name(issuer->certificate), subject, sizeof subject);
     if (X509_check_ca(issuer->certificate) != 1) {
         return error_set(error, E_CA_CONFIG, "\"%s\" is no CA certificate", subject);
     }
-    if (X509_check_private_key(issuer->certificate, issuer->key) != 1) {
+    if (X509_check_private_key(issuer->certificate, key_evp(issuer->key)) != 1) {
         return error_set(error, E_CA_CONFIG, "the private key does not belong to \"%s\"", subject);
     }
     return true;
 }
 
 static bool fill_issuer(struct x509_issuer *issuer, struct slice certificates_pem,
-                        struct slice key_pem, struct error *error) {
+                        struct error *error) {
     issuer->chain = buf_new(CHAIN_MAX);
     if (issuer->chain == NULL) {
         return error_set(error, E_MEMORY, "no memory for a CA certificate");
@@ -210,25 +194,21 @@ static bool fill_issuer(struct x509_issuer *issuer, struct slice certificates_pe
         error->code = E_CA_CONFIG;
         return false;
     }
-    issuer->key = read_key(key_pem);
-    if (issuer->key == NULL) {
-        return error_set(error, E_CA_CONFIG,
-                         "the private key is not PEM, or needs a password (take it off)");
-    }
     if (!x509_time_ms(X509_get0_notAfter(issuer->certificate), &issuer->not_after_ms)) {
         return error_set(error, E_CA_CONFIG, "the CA certificate's end cannot be read");
     }
     return check_issuer(issuer, error);
 }
 
-bool x509_issuer_new(struct slice certificates_pem, struct slice key_pem, struct x509_issuer **out,
+bool x509_issuer_new(struct slice certificates_pem, struct key *key, struct x509_issuer **out,
                      struct error *error) {
     struct x509_issuer *issuer = calloc(1, sizeof *issuer);
     *out = NULL;
     if (issuer == NULL) {
         return error_set(error, E_MEMORY, "no memory for a CA certificate");
     }
-    bool good = fill_issuer(issuer, certificates_pem, key_pem, error);
+    issuer->key = key;
+    bool good = fill_issuer(issuer, certificates_pem, error);
     ERR_clear_error();
     if (!good) {
         x509_issuer_free(issuer);
@@ -241,7 +221,6 @@ bool x509_issuer_new(struct slice certificates_pem, struct slice key_pem, struct
 void x509_issuer_free(struct x509_issuer *issuer) {
     if (issuer != NULL) {
         X509_free(issuer->certificate);
-        EVP_PKEY_free(issuer->key);
         buf_free(issuer->chain);
         free(issuer);
     }
@@ -302,7 +281,7 @@ static bool build_leaf(X509 *leaf, const struct x509_issuer *issuer,
            add_extended_key_usage(leaf, request->profile) && add_alternative_names(leaf, names) &&
            add_subject_key_identifier(leaf) &&
            add_authority_key_identifier(leaf, issuer->certificate) &&
-           X509_sign(leaf, issuer->key, signing_digest(issuer->key)) > 0;
+           X509_sign(leaf, key_evp(issuer->key), signing_digest(key_evp(issuer->key))) > 0;
 }
 
 bool x509_issue(const struct x509_issuer *issuer, const struct x509_issue_request *request,
@@ -321,6 +300,9 @@ bool x509_issue(const struct x509_issuer *issuer, const struct x509_issue_reques
                 put_certificate(certificate, leaf);
     X509_free(certificate);
     ERR_clear_error();
+    if (!good && key_take_error(issuer->key, error)) {
+        return error_prefix(error, "the CA's key");
+    }
     return good || error_set(error, E_INTERNAL, "OpenSSL could not issue a certificate");
 }
 

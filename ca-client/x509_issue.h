@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ca-client/key.h"
 #include "ca-client/profile.h"
 #include "station/base/buf.h"
 #include "station/base/bytes.h"
@@ -14,9 +15,9 @@
 // An issuing certificate with its private key.
 struct x509_issuer;
 
-// `certificates_pem`: the issuing certificate, then those above it, if any. E_CA_CONFIG where it is
-// no CA certificate or the key is not its key.
-MUST_CHECK bool x509_issuer_new(struct slice certificates_pem, struct slice key_pem,
+// `certificates_pem`: the issuing certificate, then those above it, if any. The key must outlive the
+// issuer. E_CA_CONFIG where it is no CA certificate or the key is not its key.
+MUST_CHECK bool x509_issuer_new(struct slice certificates_pem, struct key *key,
                                 struct x509_issuer **issuer, struct error *error);
 void x509_issuer_free(struct x509_issuer *issuer); // takes NULL
 
@@ -37,7 +38,8 @@ struct x509_issue_request {
 };
 
 // Appends the leaf's DER to `leaf`. It ends when the profile says, or with the issuer before.
-// E_CONFIG where a name does not fill, E_CA_CONFIG where the issuer has expired, E_INTERNAL.
+// E_CONFIG where a name does not fill, E_CA_CONFIG where the issuer has expired, E_KEY_* where its
+// key's token does not sign, E_INTERNAL.
 MUST_CHECK bool x509_issue(const struct x509_issuer *issuer,
                            const struct x509_issue_request *request, struct buf *leaf,
                            struct error *error);

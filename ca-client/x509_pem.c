@@ -6,7 +6,7 @@
 
 #include "ca-client/x509_internal.h"
 
-#define PEM_MAX (1024 * 1024)
+#define PEM_MAX (64 * 1024 * 1024) // a file with the certificates of tens of thousands of cameras
 
 // One PEM block of a bundle. The text between blocks is anybody's comment.
 static bool add_block(const char *label, const char *header, struct slice content, struct buf *der,

@@ -6,12 +6,12 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <time.h>
 
+#include "ca-client/key_openssl.h"
 #include "ca-client/x509_internal.h"
-#include "station/base/secret.h"
 
-#define KEY_FILE_MAX (64 * 1024)
 #define TRUST_FILE_MAX (256 * 1024)
 
 static X509 *parse_certificate(struct slice der) {
@@ -36,26 +36,10 @@ static bool read_time(const ASN1_TIME *time, int64_t *seconds) {
     return true;
 }
 
-// OpenSSL would ask for the password of an encrypted key on the terminal.
+// OpenSSL would ask for the password of an encrypted file on the terminal.
 static int refuse_password(char *password, int size, int writing, void *context) {
     (void)password, (void)size, (void)writing, (void)context;
     return -1;
-}
-
-static EVP_PKEY *read_key(const char *file, struct error *error) {
-    struct buf *pem = NULL;
-    if (!secret_read(file, KEY_FILE_MAX, &pem, error)) {
-        return NULL;
-    }
-    BIO *bio = BIO_new_mem_buf(buf_slice(pem).data, (int)buf_length(pem));
-    EVP_PKEY *key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, refuse_password, NULL);
-    BIO_free(bio);
-    buf_free_secret(pem);
-    if (key == NULL) {
-        ERR_clear_error();
-        error_set(error, E_CA_CONFIG, "%s holds no private key in PEM without a password", file);
-    }
-    return key;
 }
 
 static X509 *read_certificate(const char *file, struct error *error) {
@@ -69,13 +53,13 @@ static X509 *read_certificate(const char *file, struct error *error) {
     return certificate;
 }
 
-static bool check_pair(X509 *certificate, EVP_PKEY *key, const char *certificate_file,
-                       const char *key_file, int64_t *not_after_ms, struct error *error) {
+static bool check_pair(X509 *certificate, const struct key *key, const char *certificate_file,
+                       int64_t *not_after_ms, struct error *error) {
     int64_t not_after_s = 0;
-    if (X509_check_private_key(certificate, key) != 1) {
+    if (X509_check_private_key(certificate, key_evp(key)) != 1) {
         ERR_clear_error();
-        return error_set(error, E_CA_CONFIG, "%s is not the key of the certificate in %s", key_file,
-                         certificate_file);
+        return error_set(error, E_CA_CONFIG, "%s is not the key of the certificate in %s",
+                         key_text(key), certificate_file);
     }
     if (!read_time(X509_get0_notAfter(certificate), &not_after_s)) {
         return error_set(error, E_CA_CONFIG, "%s: the validity cannot be read", certificate_file);
@@ -90,10 +74,10 @@ bool x509_station_check(const char *certificate_file, const char *key_file, int6
     if (certificate == NULL) {
         return false;
     }
-    EVP_PKEY *key = read_key(key_file, error);
-    bool good = key != NULL &&
-                check_pair(certificate, key, certificate_file, key_file, not_after_ms, error);
-    EVP_PKEY_free(key);
+    struct key *key = NULL;
+    bool good = key_load(key_file, &key, error) &&
+                check_pair(certificate, key, certificate_file, not_after_ms, error);
+    key_free(key);
     X509_free(certificate);
     return good;
 }
@@ -108,6 +92,7 @@ bool x509_identify(struct slice der, struct certificate_identity *identity, stru
     bool good = length > 0 && read_time(X509_get0_notBefore(certificate), &identity->not_before_s);
     if (good) {
         x509_sha256((struct slice){spki, (size_t)length}, identity->spki_sha256);
+        identity->is_ca = X509_check_ca(certificate) != 0;
     }
     OPENSSL_free(spki);
     X509_free(certificate);
@@ -128,7 +113,7 @@ static bool read_public_file(const char *file, struct buf **out, struct error *e
     return good || error_set(error, E_CA_CONFIG, "%s cannot be read", file);
 }
 
-static bool check_leads_to(const struct x509_trust *trust, struct slice chain_der, int64_t time_ms,
+static bool check_leads_to(struct x509_trust *trust, struct slice chain_der, int64_t time_ms,
                            struct error *error) {
     char subject[128];
     STACK_OF(X509) *verified = NULL;

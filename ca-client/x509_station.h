@@ -12,8 +12,8 @@
 #include "station/base/bytes.h"
 #include "station/base/error.h"
 
-// The first certificate of a PEM file and the private key that must belong to it. `not_after_ms`
-// gets the certificate's end. E_CA_CONFIG, E_SECRET_MISSING, E_SECRET_EXPOSED.
+// The first certificate of a PEM file and the private key, as key_load takes it, that must belong to
+// it. `not_after_ms` gets the certificate's end. E_CA_CONFIG, and what key_load fails with.
 MUST_CHECK bool x509_station_check(const char *certificate_file, const char *key_file,
                                    int64_t *not_after_ms, struct error *error);
 
@@ -21,6 +21,7 @@ MUST_CHECK bool x509_station_check(const char *certificate_file, const char *key
 struct certificate_identity {
     uint8_t spki_sha256[SHA256_SIZE];
     int64_t not_before_s;
+    bool is_ca; // as it says of itself
 };
 
 // Of one DER certificate; says nothing on whether it is good. E_CERT_MALFORMED.

@@ -3,12 +3,14 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ca-client/x509_internal.h"
 
 #define TRUST_PEM_MAX (256 * 1024)
 #define TRUST_MAX 64
 #define EXTRA_MAX 8
+#define EXTRA_DER_MAX (EXTRA_MAX * X509_OBJECT_MAX)
 #define CHAIN_DEPTH_MAX 6
 // Keys and signatures of 112 bits of security: no SHA-1, no RSA under 2048 (SP 800-57, part 1).
 #define SECURITY_LEVEL 2
@@ -16,6 +18,10 @@
 struct x509_trust {
     X509_STORE *roots;
     STACK_OF(X509) * intermediates;
+    // What a CA gave along last, and the same decoded: it is the same with every certificate, and
+    // costs more to decode than all the rest of a check.
+    struct buf *extra_der;
+    STACK_OF(X509) * extra;
 };
 
 static bool push(STACK_OF(X509) * stack, X509 *certificate) {
@@ -120,6 +126,8 @@ bool x509_trust_new(struct slice roots_pem, struct slice intermediates_pem, stru
 void x509_trust_free(struct x509_trust *trust) {
     if (trust != NULL) {
         sk_X509_pop_free(trust->intermediates, X509_free);
+        sk_X509_pop_free(trust->extra, X509_free);
+        buf_free(trust->extra_der);
         X509_STORE_free(trust->roots);
         free(trust);
     }
@@ -172,26 +180,64 @@ static bool verify(X509_STORE_CTX *context, const struct x509_trust *trust, X509
     return true;
 }
 
-// What the CA gave along comes first: it knows best which intermediate signed.
-static STACK_OF(X509) *
-    collect_untrusted(const struct x509_trust *trust, struct slice extra_der, struct error *error) {
-    STACK_OF(X509) *untrusted = sk_X509_new_null();
-    bool good = untrusted != NULL || error_set(error, E_MEMORY, "no memory for a chain");
-    good =
-        good && decode_all(extra_der, "the CA's further certificates", EXTRA_MAX, untrusted, error);
-    for (int i = 0; good && i < sk_X509_num(trust->intermediates); i++) {
-        X509 *intermediate = sk_X509_value(trust->intermediates, i);
-        X509_up_ref(intermediate);
-        good = push(untrusted, intermediate) || error_set(error, E_MEMORY, "no memory for a chain");
+static bool keep_extra(struct x509_trust *trust, struct slice der, struct error *error) {
+    struct buf *copy = buf_new(EXTRA_DER_MAX);
+    STACK_OF(X509) *stack = sk_X509_new_null();
+    bool good = copy != NULL && stack != NULL;
+    if (!good) {
+        error_set(error, E_MEMORY, "no memory for a chain");
+    }
+    good = good && decode_all(der, "the CA's further certificates", EXTRA_MAX, stack, error);
+    if (good && !buf_put(copy, der.data, der.length)) {
+        good = error_set(error, E_CERT_MALFORMED, "the CA's further certificates: over %d bytes",
+                         EXTRA_DER_MAX);
     }
     if (!good) {
+        sk_X509_pop_free(stack, X509_free);
+        buf_free(copy);
+        return false;
+    }
+    sk_X509_pop_free(trust->extra, X509_free);
+    buf_free(trust->extra_der);
+    trust->extra = stack;
+    trust->extra_der = copy;
+    return true;
+}
+
+static bool has_extra(const struct x509_trust *trust, struct slice der) {
+    struct slice kept = trust->extra_der != NULL ? buf_slice(trust->extra_der) : (struct slice){0};
+    return kept.length == der.length &&
+           (der.length == 0 || memcmp(kept.data, der.data, der.length) == 0);
+}
+
+static bool share(STACK_OF(X509) * to, const STACK_OF(X509) * from) {
+    for (int i = 0; i < sk_X509_num(from); i++) {
+        X509 *certificate = sk_X509_value(from, i);
+        X509_up_ref(certificate);
+        if (!push(to, certificate)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// What the CA gave along comes first: it knows best which intermediate signed.
+static STACK_OF(X509) *
+    collect_untrusted(struct x509_trust *trust, struct slice extra_der, struct error *error) {
+    if (!has_extra(trust, extra_der) && !keep_extra(trust, extra_der, error)) {
+        return NULL;
+    }
+    STACK_OF(X509) *untrusted = sk_X509_new_null();
+    if (untrusted == NULL || (extra_der.length > 0 && !share(untrusted, trust->extra)) ||
+        !share(untrusted, trust->intermediates)) {
         sk_X509_pop_free(untrusted, X509_free);
+        error_set(error, E_MEMORY, "no memory for a chain");
         return NULL;
     }
     return untrusted;
 }
 
-bool x509_trust_verify(const struct x509_trust *trust, X509 *leaf, struct slice extra_der,
+bool x509_trust_verify(struct x509_trust *trust, X509 *leaf, struct slice extra_der,
                        int64_t time_ms, STACK_OF(X509) * *verified, struct error *error) {
     STACK_OF(X509) *untrusted = collect_untrusted(trust, extra_der, error);
     if (untrusted == NULL) {

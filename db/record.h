@@ -25,9 +25,15 @@
 #define UNIT_CREDENTIALS_MAX 4
 #define OBJECT_MAX 16384          // a CSR or a certificate chain, DER
 #define CERTIFICATE_SERIAL_MAX 20 // RFC 5280, section 4.1.2.2
+#define REASON_SIZE 32            // of a revocation, by its name in RFC 5280, section 5.3.1
 
 // The numbers are in the database: never change one.
-enum unit_result { UNIT_OPEN = 0, UNIT_FAILED = 1, UNIT_PASSED = 2 };
+enum unit_result {
+    UNIT_OPEN = 0,
+    UNIT_FAILED = 1,
+    UNIT_PASSED = 2,
+    UNIT_SCRAPPED = 3, // closed for good
+};
 
 enum request_state {
     REQUEST_NONE = 0,        // no CSR yet
@@ -39,8 +45,9 @@ enum request_state {
     REQUEST_REFUSED = 6,     // the CA said no, for good
     REQUEST_QUARANTINED = 7, // issued, and must not be installed
     REQUEST_ISSUED = 8,      // issued and checked
+    REQUEST_WITHDRAWN = 9,   // the certificate is revoked, or was never asked for: none is due
     // Issued, checked and on record; the CA waits to hear so, and may revoke what it hears nothing of.
-    REQUEST_UNCONFIRMED = 9,
+    REQUEST_UNCONFIRMED = 10,
 };
 
 // On its way to a certificate without a person's help: in the outbox, at the CA, or to be confirmed.
@@ -55,6 +62,14 @@ enum install_state {
     INSTALL_PROVED = 3,  // the camera signed a fresh nonce with the installed key
 };
 
+enum certificate_state {
+    CERTIFICATE_LIVE = 1,
+    CERTIFICATE_QUARANTINED = 2,
+    CERTIFICATE_REVOKING = 3,  // its CA is asked to revoke it, and has not said that it did
+    CERTIFICATE_REVOKED = 4,   // its CA said so
+    CERTIFICATE_WITHDRAWN = 5, // out of use here; its CA revokes nothing
+};
+
 // One credential as the store knows it.
 struct credential_record {
     int64_t credential_id;
@@ -67,6 +82,7 @@ struct credential_record {
     enum request_state request;
     enum install_state install;
     enum error_code error; // of a request that is held, refused or quarantined
+    bool has_old_key;      // RECORD_ADMIT: the camera holds a key of a board that was swapped
 };
 
 // One unit as the store knows it: the answer to RECORD_ADMIT. Its credentials are those that were
@@ -75,6 +91,7 @@ struct unit_record {
     int64_t unit_id;
     bool is_new;
     enum unit_result result;
+    uint32_t board; // which board it has: 1 until a rework
     char serial[SERIAL_SIZE];
     uint32_t credential_count;
     struct credential_record credentials[UNIT_CREDENTIALS_MAX];
@@ -131,6 +148,11 @@ enum record_kind {
     RECORD_EVENT = 10,            // history only (text)
     RECORD_LOAD_CERTIFICATE = 11, // reads the live certificate; answer: certificate
     RECORD_LOAD_REQUEST = 12,     // reads a request as it is; answer: request
+    RECORD_REVOKING = 13,  // intent: the CA is asked to revoke it now (certificate_id, reason)
+    RECORD_REVOKED = 14,   // the CA said that it is revoked (certificate_id)
+    RECORD_WITHDRAWN = 15, // no longer used here, its CA revokes nothing (certificate_id, reason)
+    RECORD_SCRAP = 16,     // the unit is closed for good, once no certificate of it is in use
+    RECORD_REWORK = 17,    // a new board: the unit is open again; the old board's part stays
 };
 
 // What a unit must be given at admission. The model and the hardware id go into the names of a
@@ -150,6 +172,8 @@ struct admission {
         uint8_t number;
         uint8_t key_type;
         char profile[NAME_SIZE];
+        bool has_key; // the camera reports one: spki_sha256
+        uint8_t spki_sha256[SHA256_SIZE];
     } wanted[UNIT_CREDENTIALS_MAX];
 };
 
@@ -170,13 +194,16 @@ struct record {
     char ca[NAME_SIZE];
     char handle[HANDLE_SIZE];
     int64_t not_before_s;
+    int64_t certificate_id;
+    char reason[REASON_SIZE];
     struct certificate_record certificate;
     struct slice bytes;
 };
 
 // What the store says of one record. `code` is ERROR_NONE, or why this record, alone, was refused:
-// E_STORE_CONFLICT, E_CSR_KEY_REUSED, E_CERT_DUPLICATE, E_STORE_UNKNOWN. A refused record leaves
-// nothing but an event of the refusal.
+// E_STORE_CONFLICT, E_CSR_KEY_REUSED, E_CERT_DUPLICATE, E_STORE_UNKNOWN, E_UNIT_SCRAPPED,
+// E_UNIT_KEY_CHANGED (a key of a board that was swapped). A refused record leaves nothing but an
+// event of the refusal.
 struct answer {
     enum error_code code;
     char text[ERROR_TEXT_MAX];

@@ -30,8 +30,10 @@ struct store_session {
 struct store_filter {
     char serial[SERIAL_SIZE];
     char lot[NAME_SIZE];
-    const char *state; // NULL, or "open", "failed", "passed", "pending" (a request in progress),
-        // "doubt" (in doubt or held), "quarantined", "orphan" (issued, not installed)
+    const char *state; // NULL, or "open", "failed", "passed", "scrapped", "pending" (a request in
+        // progress), "doubt" (in doubt or held), "quarantined", "orphan" (issued, not installed),
+        // "resent" (sent again after a lost answer, and the CA could not be asked)
+    bool all_boards;  // with the credentials of boards that were swapped
     int64_t since_ms; // by the time of the unit's last event
     int64_t until_ms;
 };
@@ -52,10 +54,37 @@ struct store_row {
     char ca[NAME_SIZE];
     uint32_t attempt;
     char handle[HANDLE_SIZE];
-    bool has_certificate;                  // live, else the latest quarantined one
+    uint32_t board;                        // that the credential is on
+    bool is_old_board;                     // it was swapped for another
+    bool has_certificate;                  // live, else the latest quarantined, else the latest
     struct certificate_record certificate; // chain is empty
+    enum certificate_state certificate_state;
+    char reason[REASON_SIZE]; // of a certificate that is out of use, and since when
+    int64_t ended_ms;
     // Wall clock of each step, 0 where it was not reached.
     int64_t admitted_ms, key_ms, csr_ms, sent_ms, issued_ms, installed_ms, proved_ms, finished_ms;
+};
+
+// One certificate, and whose it is.
+struct store_certificate {
+    int64_t certificate_id;
+    int64_t unit_id;
+    int64_t credential_id;
+    char serial[SERIAL_SIZE]; // the camera's
+    enum unit_result result;
+    uint8_t credential; // the camera's number of it
+    uint32_t board;
+    char profile[NAME_SIZE];
+    char ca[NAME_SIZE];       // that issued it, "" where that is not known
+    char handle[HANDLE_SIZE]; // of the credential's last request
+    enum install_state install;
+    enum certificate_state state;
+    enum error_code error;    // of one that is quarantined
+    char reason[REASON_SIZE]; // of one that is out of use, and since when
+    int64_t ended_ms;
+    int64_t recorded_ms;
+    int64_t active_ms;                     // the unit's last event
+    struct certificate_record certificate; // chain: the leaf alone, during the visit only
 };
 
 // One line of a unit's history.
@@ -76,6 +105,7 @@ struct store_event {
 typedef bool store_visit_row(void *context, const struct store_row *row);
 typedef bool store_visit_event(void *context, const struct store_event *event);
 typedef bool store_visit_request(void *context, const struct request_record *request);
+typedef bool store_visit_certificate(void *context, const struct store_certificate *certificate);
 
 struct store_ops {
     const char *name;
@@ -89,13 +119,19 @@ struct store_ops {
     // Makes the batch durable in one transaction and fills its answers. False: nothing of it is.
     bool (*commit)(struct store *store, struct batch *batch, struct error *error);
 
-    // Requests that are in progress (QUEUED, SENT, ACCEPTED, DOUBT), oldest first; csr is empty.
+    // Requests that are in progress (QUEUED, SENT, ACCEPTED, DOUBT), oldest first. Their CSR is
+    // valid during the visit.
     bool (*select_requests)(struct store *store, store_visit_request *visit, void *context,
                             struct error *error);
     bool (*select_rows)(struct store *store, const struct store_filter *filter,
                         store_visit_row *visit, void *context, struct error *error);
     bool (*select_events)(struct store *store, int64_t unit_id, store_visit_event *visit,
                           void *context, struct error *error);
+
+    // By `serial` and `state` of the filter: NULL for all, "orphan" (quarantined, or live and not
+    // installed), "revoking". Oldest first.
+    bool (*select_certificates)(struct store *store, const struct store_filter *filter,
+                                store_visit_certificate *visit, void *context, struct error *error);
 
     // Integrity of the file and of what the rows say of each other; for doctor.
     bool (*check)(struct store *store, struct error *error);

@@ -313,5 +313,6 @@ const struct store_ops store_sqlite = {
     .select_requests = store_sqlite_select_requests,
     .select_rows = store_sqlite_select_rows,
     .select_events = store_sqlite_select_events,
+    .select_certificates = store_sqlite_select_certificates,
     .check = store_sqlite_check,
 };

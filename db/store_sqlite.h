@@ -29,9 +29,6 @@ struct sqlite3_stmt;
     "x.sha256, x.spki_sha256, x.serial, i.name, x.subject, x.not_before_ms, x.not_after_ms"
 #define CERTIFICATE_COLUMN_COUNT 7
 
-// certificate.state
-enum certificate_state { CERTIFICATE_LIVE = 1, CERTIFICATE_QUARANTINED = 2 };
-
 // event.state of RECORD_ADMIT
 enum admission_state { ADMISSION_KNOWN = 0, ADMISSION_NEW = 1, ADMISSION_REOPENED = 2 };
 
@@ -55,6 +52,11 @@ enum statement {
     SQL_UNIT_UNWANT,
     SQL_UNIT_PRUNE,
     SQL_UNIT_EVENTS,
+    SQL_UNIT_IN_USE,
+    SQL_UNIT_WITHDRAW_QUEUED,
+    SQL_UNIT_UNWANT_ALL,
+    SQL_UNIT_NEW_BOARD,
+    SQL_UNIT_OLD_KEY,
     SQL_CREDENTIAL_BY_ID,
     SQL_CREDENTIAL_BY_NUMBER,
     SQL_CREDENTIAL_INSERT,
@@ -80,6 +82,9 @@ enum statement {
     SQL_CERTIFICATE_UPDATE,
     SQL_CERTIFICATE_WITHDRAW,
     SQL_CERTIFICATE_LIVE,
+    SQL_CERTIFICATE_BY_ID,
+    SQL_CERTIFICATE_END,
+    SQL_CREDENTIAL_END,
     SQL_STATEMENT_COUNT,
 };
 
@@ -168,6 +173,7 @@ struct change {
     enum unit_result unit_result;
     char serial[SERIAL_SIZE];
     struct credential_record credential; // where the record names one
+    bool is_old_board;                   // the credential is of a board that was swapped
     uint32_t attempt;                    // of its request: 0 when it never left
     unsigned state;                      // for the event: the new state of what it is about
     char note[ERROR_TEXT_MAX];           // for the event, behind the record's text; escaped
@@ -182,7 +188,7 @@ bool change_refuse(struct change *change, enum error_code code, const char *form
 // Adds to the note of the change's event.
 void change_note(struct change *change, const char *format, ...) PRINTF_LIKE(2, 3);
 
-// ---- store_sqlite_unit.c, store_sqlite_request.c, store_sqlite_certificate.c --------------------
+// ---- store_sqlite_unit.c, _request.c, _certificate.c, _revoke.c ---------------------------------
 
 // Each applies one kind of record, or refuses it. False only where the database failed.
 typedef bool change_apply(struct change *change, struct error *error);
@@ -197,6 +203,10 @@ change_apply change_load_request;
 change_apply change_certificate;
 change_apply change_install;
 change_apply change_load_certificate;
+change_apply change_end_certificate;
+change_apply change_revoked;
+change_apply change_scrap;
+change_apply change_rework;
 
 // Each reads its columns, above, from `column` on. Neither a CSR nor a chain is among them.
 void credential_read(const struct query *query, int column, struct credential_record *credential);
@@ -212,6 +222,9 @@ bool store_sqlite_select_rows(struct store *store, const struct store_filter *fi
                               store_visit_row *visit, void *context, struct error *error);
 bool store_sqlite_select_events(struct store *store, int64_t unit_id, store_visit_event *visit,
                                 void *context, struct error *error);
+bool store_sqlite_select_certificates(struct store *store, const struct store_filter *filter,
+                                      store_visit_certificate *visit, void *context,
+                                      struct error *error);
 bool store_sqlite_check(struct store *store, struct error *error);
 
 #endif

@@ -178,6 +178,10 @@ static void certificate_judge(struct change *change, const struct known *known) 
     } else if (known->found && known->credential_id != change->credential.credential_id) {
         change_refuse(change, E_CERT_DUPLICATE, "%s: the CA gave this certificate to %s",
                       change->serial, known->serial);
+    } else if (known->found && known->state >= CERTIFICATE_REVOKING) {
+        change_refuse(change, E_STORE_CONFLICT,
+                      "%s, credential %d: this certificate was revoked or withdrawn",
+                      change->serial, change->credential.number);
     } else if (known->found && known->state == CERTIFICATE_LIVE) {
         change_refuse(change, E_STORE_CONFLICT,
                       "%s, credential %d: a live certificate cannot be quarantined", change->serial,
@@ -269,8 +273,8 @@ bool change_certificate(struct change *change, struct error *error) {
     }
     // A surplus beside a live certificate does not touch the request; any other stops it, so that
     // nobody asks for one more.
-    bool stays =
-        request == REQUEST_ISSUED || request == REQUEST_UNCONFIRMED || request == REQUEST_NONE;
+    bool stays = request == REQUEST_ISSUED || request == REQUEST_UNCONFIRMED ||
+                 request == REQUEST_NONE || request == REQUEST_WITHDRAWN;
     return certificate_write(change, reason, &known, error) &&
            (stays || request_end(change, reason, error));
 }

@@ -14,19 +14,25 @@ static const struct {
     change_apply *apply;
     bool is_of_credential;
     bool is_read; // leaves no event
+    bool is_work; // not for a unit that was scrapped, nor for a board that was swapped
 } handlers[] = {
-    [RECORD_ADMIT] = {change_admit, false, false},
-    [RECORD_KEY] = {change_key, true, false},
-    [RECORD_CSR] = {change_csr, true, false},
-    [RECORD_SENT] = {change_sent, true, false},
-    [RECORD_REQUEST] = {change_request, true, false},
-    [RECORD_CERTIFICATE] = {change_certificate, true, false},
-    [RECORD_INSTALL] = {change_install, true, false},
-    [RECORD_LOCKING] = {change_nothing, false, false},
-    [RECORD_RESULT] = {change_result, false, false},
-    [RECORD_EVENT] = {change_nothing, false, false},
-    [RECORD_LOAD_CERTIFICATE] = {change_load_certificate, true, true},
-    [RECORD_LOAD_REQUEST] = {change_load_request, true, true},
+    [RECORD_ADMIT] = {change_admit, false, false, false},
+    [RECORD_KEY] = {change_key, true, false, true},
+    [RECORD_CSR] = {change_csr, true, false, true},
+    [RECORD_SENT] = {change_sent, true, false, true},
+    [RECORD_REQUEST] = {change_request, true, false, true},
+    [RECORD_CERTIFICATE] = {change_certificate, true, false, false},
+    [RECORD_INSTALL] = {change_install, true, false, true},
+    [RECORD_LOCKING] = {change_nothing, false, false, true},
+    [RECORD_RESULT] = {change_result, false, false, true},
+    [RECORD_EVENT] = {change_nothing, false, false, false},
+    [RECORD_LOAD_CERTIFICATE] = {change_load_certificate, true, true, false},
+    [RECORD_LOAD_REQUEST] = {change_load_request, true, true, false},
+    [RECORD_REVOKING] = {change_end_certificate, true, false, false},
+    [RECORD_REVOKED] = {change_revoked, true, false, false},
+    [RECORD_WITHDRAWN] = {change_end_certificate, true, false, false},
+    [RECORD_SCRAP] = {change_scrap, false, false, true},
+    [RECORD_REWORK] = {change_rework, false, false, true},
 };
 
 static bool change_nothing(struct change *change, struct error *error) {
@@ -93,7 +99,7 @@ static bool load_unit(struct change *change, bool *found, struct error *error) {
     if (*found) {
         change->unit_id = change->record->unit_id;
         query_text(&query, 0, change->serial, sizeof change->serial);
-        change->unit_result = query_choice(&query, 1, UNIT_PASSED, UNIT_FAILED);
+        change->unit_result = query_choice(&query, 1, UNIT_SCRAPPED, UNIT_FAILED);
         query_end(&query);
     }
     return true;
@@ -109,9 +115,10 @@ static bool load_credential(struct change *change, bool *found, struct error *er
     if (*found) {
         change->unit_id = change->record->unit_id;
         query_text(&query, 0, change->serial, sizeof change->serial);
-        change->unit_result = query_choice(&query, 1, UNIT_PASSED, UNIT_FAILED);
+        change->unit_result = query_choice(&query, 1, UNIT_SCRAPPED, UNIT_FAILED);
         change->attempt = (uint32_t)query_integer(&query, 2);
-        credential_read(&query, 3, &change->credential);
+        change->is_old_board = query_integer(&query, 3) != 0;
+        credential_read(&query, 4, &change->credential);
         query_end(&query);
     }
     return true;
@@ -143,6 +150,18 @@ static bool change_load(struct change *change, bool is_of_credential, struct err
     return true;
 }
 
+static void check_is_open(struct change *change) {
+    if (!handlers[change->record->kind].is_work || change->answer->code != ERROR_NONE) {
+        return;
+    }
+    if (change->unit_result == UNIT_SCRAPPED) {
+        change_refuse(change, E_UNIT_SCRAPPED, "%s was scrapped", change->serial);
+    } else if (change->is_old_board) {
+        change_refuse(change, E_STORE_CONFLICT, "%s, credential %d, is of a board that was swapped",
+                      change->serial, change->credential.number);
+    }
+}
+
 static bool change_write_event(struct change *change, struct error *error) {
     const struct record *record = change->record;
     bool refused = change->answer->code != ERROR_NONE;
@@ -167,10 +186,11 @@ static bool change_write_event(struct change *change, struct error *error) {
 
 static bool commit_record(struct change *change, struct error *error) {
     enum record_kind kind = change->record->kind;
-    assert(kind >= RECORD_ADMIT && kind <= RECORD_LOAD_REQUEST);
+    assert(kind >= RECORD_ADMIT && kind <= RECORD_REWORK);
     if (kind != RECORD_ADMIT && !change_load(change, handlers[kind].is_of_credential, error)) {
         return false;
     }
+    check_is_open(change);
     if (change->answer->code == ERROR_NONE && !handlers[kind].apply(change, error)) {
         return false;
     }

@@ -19,9 +19,10 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
         " code, text) VALUES (?1, coalesce((SELECT max(seq) FROM event WHERE unit = ?1), 0) + 1,"
         " ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
 
+    // The names of a board that was swapped bind the new one no more.
     [SQL_UNIT_BY_SERIAL] = "SELECT u.id, u.result, u.model, u.hardware_id,"
-                           " EXISTS (SELECT 1 FROM credential WHERE unit = u.id AND request <> 0)"
-                           " FROM unit u WHERE u.serial = ?",
+                           " EXISTS (SELECT 1 FROM credential WHERE unit = u.id AND board = u.board"
+                           " AND request <> 0), u.board FROM unit u WHERE u.serial = ?",
     [SQL_UNIT_BY_ID] = "SELECT serial, result FROM unit WHERE id = ?",
     [SQL_UNIT_INSERT] = "INSERT INTO unit (serial, model, firmware, lot, label, hardware_id,"
                         " boot_id) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -36,8 +37,8 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
     [SQL_UNIT_CREDENTIALS] =
         "SELECT " CREDENTIAL_COLUMNS
         " FROM credential c WHERE c.unit = ? AND c.wanted = 1 ORDER BY c.number",
-    [SQL_UNIT_UNPROVED] = "SELECT count(*), coalesce(sum(install <> 3), 0) FROM credential"
-                          " WHERE unit = ? AND wanted = 1",
+    [SQL_UNIT_UNPROVED] = "SELECT count(*), coalesce(sum(install <> 3 OR request <> 8), 0)"
+                          " FROM credential WHERE unit = ? AND wanted = 1",
     [SQL_UNIT_UNWANT] = "UPDATE credential SET wanted = 0 WHERE unit = ?1 AND wanted = 1"
                         " AND number NOT IN (?2, ?3, ?4, ?5)",
     // Nothing was made for it, and no certificate came: as if it had never been wanted.
@@ -52,13 +53,29 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
         " s.station, s.operator FROM event e JOIN session s ON s.id = e.session WHERE e.unit = ?"
         " ORDER BY e.seq",
 
-    [SQL_CREDENTIAL_BY_ID] = "SELECT u.serial, u.result, c.attempt, " CREDENTIAL_COLUMNS
-                             " FROM credential c JOIN unit u ON u.id = c.unit"
-                             " WHERE c.id = ?1 AND c.unit = ?2",
-    [SQL_CREDENTIAL_BY_NUMBER] = "SELECT c.wanted, " CREDENTIAL_COLUMNS
-                                 " FROM credential c WHERE c.unit = ?1 AND c.number = ?2",
-    [SQL_CREDENTIAL_INSERT] = "INSERT INTO credential (unit, number, key_type, profile, job_id)"
-                              " VALUES (?, ?, ?, ?, ?)",
+    [SQL_CREDENTIAL_BY_ID] =
+        "SELECT u.serial, u.result, c.attempt, c.board < u.board, " CREDENTIAL_COLUMNS
+        " FROM credential c JOIN unit u ON u.id = c.unit"
+        " WHERE c.id = ?1 AND c.unit = ?2",
+    // What the PKI officer does needs all that may still be in use to be settled first.
+    [SQL_UNIT_IN_USE] =
+        "SELECT (SELECT count(*) FROM credential WHERE unit = ?1 AND request BETWEEN 2 AND 5),"
+        " (SELECT count(*) FROM certificate x JOIN credential c ON c.id = x.credential"
+        " WHERE c.unit = ?1 AND (x.state = 1 OR x.state = 2)), board, hardware_id,"
+        " EXISTS (SELECT 1 FROM credential c WHERE c.unit = ?1 AND c.board = unit.board"
+        " AND c.spki_sha256 IS NOT NULL) FROM unit WHERE id = ?1",
+    [SQL_UNIT_WITHDRAW_QUEUED] = "UPDATE credential SET request = 9 WHERE unit = ? AND request = 1",
+    [SQL_UNIT_UNWANT_ALL] = "UPDATE credential SET wanted = 0 WHERE unit = ?",
+    [SQL_UNIT_NEW_BOARD] = "UPDATE unit SET board = board + 1, result = 0, error = '' WHERE id = ?",
+    [SQL_UNIT_OLD_KEY] = "SELECT 1 FROM credential c JOIN unit u ON u.id = c.unit"
+                         " WHERE c.spki_sha256 = ?2 AND c.unit = ?1 AND c.board < u.board",
+
+    [SQL_CREDENTIAL_BY_NUMBER] =
+        "SELECT c.wanted, " CREDENTIAL_COLUMNS " FROM credential c JOIN unit u ON u.id = c.unit"
+        " WHERE c.unit = ?1 AND c.board = u.board AND c.number = ?2",
+    [SQL_CREDENTIAL_INSERT] =
+        "INSERT INTO credential (unit, board, number, key_type, profile, job_id)"
+        " VALUES (?1, (SELECT board FROM unit WHERE id = ?1), ?2, ?3, ?4, ?5)",
     [SQL_CREDENTIAL_WANTED] =
         "UPDATE credential SET key_type = ?2, profile = ?3, wanted = 1 WHERE id = ?1",
     [SQL_CREDENTIAL_KEY] = "UPDATE credential SET spki_sha256 = ?2 WHERE id = ?1",
@@ -71,7 +88,7 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
                                " handle = coalesce(nullif(?3, ''), handle), error = ?4"
                                " WHERE id = ?1",
     [SQL_CREDENTIAL_INSTALL] = "UPDATE credential SET install = ?2 WHERE id = ?1",
-    [SQL_SPKI_OWNER] = "SELECT c.id, c.number, u.serial FROM credential c"
+    [SQL_SPKI_OWNER] = "SELECT c.id, c.number, u.serial, c.unit FROM credential c"
                        " JOIN unit u ON u.id = c.unit WHERE c.spki_sha256 = ?",
     [SQL_CSR_PUT] = "INSERT INTO csr (credential, der) VALUES (?1, ?2)"
                     " ON CONFLICT (credential) DO UPDATE SET der = excluded.der",
@@ -82,10 +99,9 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
                           " JOIN unit u ON u.id = c.unit LEFT JOIN csr r ON r.credential = c.id"
                           " LEFT JOIN offer o ON o.credential = c.id WHERE c.id = ?",
     [SQL_REQUESTS_PENDING] =
-        "SELECT " REQUEST_COLUMNS " FROM credential c"
-        " JOIN unit u ON u.id = c.unit"
-        " WHERE (c.request BETWEEN 1 AND 5 OR c.request = 9) AND c.request <> 5"
-        " ORDER BY c.id",
+        "SELECT " REQUEST_COLUMNS ", r.der FROM credential c"
+        " JOIN unit u ON u.id = c.unit LEFT JOIN csr r ON r.credential = c.id"
+        " WHERE (c.request BETWEEN 1 AND 5 OR c.request = 10) AND c.request <> 5 ORDER BY c.id",
 
     [SQL_ISSUER_FIND] = "SELECT id FROM issuer WHERE name = ?",
     [SQL_ISSUER_INSERT] = "INSERT INTO issuer (name) VALUES (?)",
@@ -102,8 +118,9 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
         " WHERE i.name = ?1 AND x.serial = ?2",
     [SQL_CERTIFICATE_INSERT] =
         "INSERT INTO certificate (credential, state, time_ms, not_before_ms, not_after_ms, issuer,"
-        " intermediates, error, subject, serial, sha256, spki_sha256, leaf)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        " intermediates, error, subject, serial, sha256, spki_sha256, leaf, ca)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+        " (SELECT ca FROM credential WHERE id = ?1))",
     // The same leaf, judged anew: perhaps with other intermediates, perhaps read further.
     [SQL_CERTIFICATE_UPDATE] =
         "UPDATE certificate SET state = ?2, time_ms = ?3, not_before_ms = ?4, not_after_ms = ?5,"
@@ -116,6 +133,12 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
                              ", x.leaf, m.der FROM certificate x JOIN issuer i ON i.id = x.issuer"
                              " JOIN intermediates m ON m.id = x.intermediates"
                              " WHERE x.credential = ? AND x.state = 1",
+    [SQL_CERTIFICATE_BY_ID] =
+        "SELECT state, serial, EXISTS (SELECT 1 FROM certificate y WHERE y.credential = ?2"
+        " AND y.state = 2 AND y.id <> ?1) FROM certificate WHERE id = ?1 AND credential = ?2",
+    [SQL_CERTIFICATE_END] = "UPDATE certificate SET state = ?2, reason = coalesce(nullif(?3, ''),"
+                            " reason), ended_ms = ?4 WHERE id = ?1",
+    [SQL_CREDENTIAL_END] = "UPDATE credential SET request = 9 WHERE id = ?",
 };
 
 bool store_prepare(struct store *store, struct error *error) {

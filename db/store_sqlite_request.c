@@ -31,13 +31,14 @@ static const unsigned request_moves[] = {
                             FROM(REQUEST_DOUBT) | FROM(REQUEST_HELD) | FROM(REQUEST_QUARANTINED) |
                             FROM(REQUEST_UNCONFIRMED),
     [REQUEST_ISSUED] = FROM(REQUEST_UNCONFIRMED),
+    [REQUEST_WITHDRAWN] = 0,
     [REQUEST_UNCONFIRMED] = 0,
 };
 
 static const char *request_state_name(enum request_state state) {
-    static const char *const names[] = {"none",     "queued",     "sent",    "accepted",
-                                        "in doubt", "held",       "refused", "quarantined",
-                                        "issued",   "unconfirmed"};
+    static const char *const names[] = {"none",     "queued",    "sent",       "accepted",
+                                        "in doubt", "held",      "refused",    "quarantined",
+                                        "issued",   "withdrawn", "unconfirmed"};
     return (unsigned)state < ARRAY_LENGTH(names) ? names[state] : "?";
 }
 
@@ -76,7 +77,14 @@ static bool check_key_is_new(struct change *change, struct error *error) {
     long long number = query_integer(&query, 1);
     char serial[SERIAL_SIZE];
     query_text(&query, 2, serial, sizeof serial);
+    bool is_own_unit = query_integer(&query, 3) == change->unit_id;
     query_end(&query);
+    if (owner != change->credential.credential_id && is_own_unit &&
+        number == change->credential.number) {
+        return change_refuse(change, E_UNIT_KEY_CHANGED,
+                             "%s, credential %lld: this is the key of the board that was swapped",
+                             serial, number);
+    }
     if (owner != change->credential.credential_id) {
         return change_refuse(change, E_CSR_KEY_REUSED,
                              "%s, credential %d, has the same key as %s, credential %lld",
@@ -166,9 +174,11 @@ static bool request_answer(struct change *change, struct error *error) {
                              change->store->name);
 }
 
+// From the outbox; or once more, to a CA that accepted it and wants to be asked again.
 bool change_sent(struct change *change, struct error *error) {
     const struct record *record = change->record;
-    if (change->credential.request != REQUEST_QUEUED) {
+    if (change->credential.request != REQUEST_QUEUED &&
+        change->credential.request != REQUEST_ACCEPTED) {
         return change_refuse(change, E_STORE_CONFLICT,
                              "%s, credential %d: its request is %s, not queued", change->serial,
                              change->credential.number,

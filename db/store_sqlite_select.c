@@ -19,6 +19,7 @@ bool store_sqlite_select_requests(struct store *store, store_visit_request *visi
         }
         struct request_record request;
         request_read(&query, 0, &request);
+        request.csr = query_slice(&query, REQUEST_COLUMN_COUNT);
         if (!visit(context, &request)) {
             query_end(&query);
             return true;
@@ -48,13 +49,19 @@ static const char *const kind_names[] = {
     [RECORD_EVENT] = "event",
     [RECORD_LOAD_CERTIFICATE] = "load certificate",
     [RECORD_LOAD_REQUEST] = "load request",
+    [RECORD_REVOKING] = "revoking",
+    [RECORD_REVOKED] = "revoked",
+    [RECORD_WITHDRAWN] = "withdrawn",
+    [RECORD_SCRAP] = "scrap",
+    [RECORD_REWORK] = "rework",
 };
 
-static const char *const request_names[] = {
-    "none", "queued", "sent", "accepted", "in doubt", "held", "refused", "quarantined", "issued"};
+static const char *const request_names[] = {"none",     "queued",   "sent",    "accepted",
+                                            "in doubt", "held",     "refused", "quarantined",
+                                            "issued",   "withdrawn"};
 static const char *const admission_names[] = {"", "new", "opened again"};
 static const char *const install_names[] = {"none", "started", "done", "proved"};
-static const char *const result_names[] = {"open", "failed", "passed"};
+static const char *const result_names[] = {"open", "failed", "passed", "scrapped"};
 
 static const char *name_at(const char *const *names, size_t count, unsigned index) {
     return index < count && names[index] != NULL ? names[index] : "?";
@@ -187,7 +194,15 @@ static void row_put_admission(struct store_row *row, const struct stored_event *
     }
 }
 
-static void row_put_event(struct store_row *row, const struct stored_event *stored) {
+// Steps of another board are none of the credential's. `board` is the one at the event.
+static bool is_own_step(const struct store_row *row, const struct stored_event *stored,
+                        uint32_t board) {
+    return stored->event.credential != 0 && stored->event.credential == row->credential.number &&
+           board == row->board;
+}
+
+static void row_put_event(struct store_row *row, const struct stored_event *stored,
+                          uint32_t board) {
     const struct store_event *event = &stored->event;
     if (event->slot[0] != '\0' || row->slot[0] == '\0') {
         memcpy(row->slot, event->slot, sizeof row->slot);
@@ -199,10 +214,11 @@ static void row_put_event(struct store_row *row, const struct stored_event *stor
     }
     if (event->kind == RECORD_ADMIT) {
         row_put_admission(row, stored);
-    } else if (event->kind == RECORD_RESULT) {
+    } else if (event->kind == RECORD_RESULT || event->kind == RECORD_SCRAP ||
+               event->kind == RECORD_REWORK) {
         row->finished_ms = stored->state == UNIT_OPEN ? 0 : event->time_ms;
         memcpy(row->unit_text, event->text, sizeof row->unit_text);
-    } else if (event->credential != 0 && event->credential == row->credential.number) {
+    } else if (is_own_step(row, stored, board)) {
         row_put_credential_step(row, stored);
     }
 }
@@ -210,6 +226,7 @@ static void row_put_event(struct store_row *row, const struct stored_event *stor
 static bool row_put_history(struct store *store, struct store_row *row, struct error *error) {
     struct query query = query_begin(store, SQL_UNIT_EVENTS);
     query_bind_integer(&query, row->unit.unit_id);
+    uint32_t board = 1;
     for (;;) {
         bool found;
         if (!query_row(&query, &found, error)) {
@@ -220,28 +237,32 @@ static bool row_put_history(struct store *store, struct store_row *row, struct e
         }
         struct stored_event stored;
         event_read(&query, &stored);
-        row_put_event(row, &stored);
+        board += stored.event.kind == RECORD_REWORK && !stored.refused ? 1 : 0;
+        row_put_event(row, &stored, board);
     }
 }
 
-#define ROW_UNIT_COLUMN_COUNT 8
+#define ROW_UNIT_COLUMN_COUNT 9
 #define ROW_CREDENTIAL ROW_UNIT_COLUMN_COUNT
 #define ROW_REQUEST (ROW_CREDENTIAL + CREDENTIAL_COLUMN_COUNT)
-#define ROW_CERTIFICATE (ROW_REQUEST + 4)
+#define ROW_CERTIFICATE (ROW_REQUEST + 5)
+#define ROW_ENDED (ROW_CERTIFICATE + CERTIFICATE_COLUMN_COUNT)
 
 static const char row_sql[] =
-    "SELECT u.id, u.result, u.serial, u.error, u.model, u.firmware, u.lot, u.hardware_id,"
-    " " CREDENTIAL_COLUMNS ", c.ca, c.attempt, c.handle, x.id, " CERTIFICATE_COLUMNS
-    " FROM unit u LEFT JOIN credential c ON c.unit = u.id"
+    "SELECT u.id, u.result, u.serial, u.error, u.model, u.firmware, u.lot, u.hardware_id, u.board,"
+    " " CREDENTIAL_COLUMNS ", c.ca, c.attempt, c.handle, c.board, x.id, " CERTIFICATE_COLUMNS
+    ", x.state, x.reason, x.ended_ms"
+    " FROM unit u LEFT JOIN credential c ON c.unit = u.id%s"
     " LEFT JOIN certificate x ON x.id = coalesce("
     "(SELECT id FROM certificate WHERE credential = c.id AND state = 1),"
-    " (SELECT max(id) FROM certificate WHERE credential = c.id AND state = 2))"
+    " (SELECT max(id) FROM certificate WHERE credential = c.id AND state = 2),"
+    " (SELECT max(id) FROM certificate WHERE credential = c.id AND state > 2))"
     " LEFT JOIN issuer i ON i.id = x.issuer WHERE true";
 
 static void row_read(const struct query *query, struct store_row *row) {
     *row = (struct store_row){0};
     row->unit.unit_id = query_integer(query, 0);
-    row->unit.result = query_choice(query, 1, UNIT_PASSED, UNIT_FAILED);
+    row->unit.result = query_choice(query, 1, UNIT_SCRAPPED, UNIT_FAILED);
     query_text(query, 2, row->unit.serial, sizeof row->unit.serial);
     row->unit_error = query_error(query, 3);
     query_text(query, 4, row->model, sizeof row->model);
@@ -250,6 +271,7 @@ static void row_read(const struct query *query, struct store_row *row) {
     uint8_t hardware_id[HARDWARE_ID_MAX];
     size_t length = query_blob(query, 7, hardware_id, sizeof hardware_id);
     hex_encode(row->hardware_id_hex, hardware_id, length);
+    row->unit.board = (uint32_t)query_integer(query, 8);
     if (query_is_null(query, ROW_CREDENTIAL)) {
         return;
     }
@@ -257,9 +279,15 @@ static void row_read(const struct query *query, struct store_row *row) {
     query_text(query, ROW_REQUEST, row->ca, sizeof row->ca);
     row->attempt = (uint32_t)query_integer(query, ROW_REQUEST + 1);
     query_text(query, ROW_REQUEST + 2, row->handle, sizeof row->handle);
-    row->has_certificate = !query_is_null(query, ROW_REQUEST + 3);
+    row->board = (uint32_t)query_integer(query, ROW_REQUEST + 3);
+    row->is_old_board = row->board < row->unit.board;
+    row->has_certificate = !query_is_null(query, ROW_REQUEST + 4);
     if (row->has_certificate) {
         certificate_read(query, ROW_CERTIFICATE, &row->certificate);
+        row->certificate_state =
+            query_choice(query, ROW_ENDED, CERTIFICATE_WITHDRAWN, CERTIFICATE_QUARANTINED);
+        query_text(query, ROW_ENDED + 1, row->reason, sizeof row->reason);
+        row->ended_ms = query_integer(query, ROW_ENDED + 2);
     }
 }
 
@@ -272,12 +300,23 @@ static const struct {
     {"open", " AND u.result = 0"},
     {"failed", " AND u.result = 1"},
     {"passed", " AND u.result = 2"},
-    {"pending", " AND (c.request BETWEEN 1 AND 5 OR c.request = 9) AND c.request <> 5"},
+    {"scrapped", " AND u.result = 3"},
+    {"pending", " AND (c.request BETWEEN 1 AND 5 OR c.request = 10) AND c.request <> 5"},
     {"doubt", " AND c.request BETWEEN 4 AND 5"},
     // With those that came beside a live one.
     {"quarantined", " AND (c.request = 7 OR EXISTS (SELECT 1 FROM certificate"
                     " WHERE credential = c.id AND state = 2))"},
     {"orphan", " AND c.request = 8 AND c.install < 2"},
+    // Back into the outbox (request 1) with an error, straight from doubt (4, 5), and sent again.
+    // Without an error it went back because the CA was asked and had issued nothing.
+    {"resent",
+     " AND c.attempt > 1 AND EXISTS (SELECT 1 FROM event q WHERE q.unit = c.unit"
+     " AND q.credential = c.number AND q.kind = 5 AND q.state = 1 AND q.refused = 0"
+     " AND q.code <> '' AND (SELECT p.state FROM event p WHERE p.unit = q.unit"
+     " AND p.credential = q.credential AND p.kind IN (4, 5) AND p.refused = 0 AND p.seq < q.seq"
+     " ORDER BY p.seq DESC LIMIT 1) IN (4, 5)"
+     " AND EXISTS (SELECT 1 FROM event s WHERE s.unit = q.unit AND s.credential = q.credential"
+     " AND s.kind = 4 AND s.refused = 0 AND s.seq > q.seq))"},
 };
 
 static const char *find_state_filter(const char *state) {
@@ -299,15 +338,16 @@ static bool rows_query(struct store *store, const struct store_filter *filter, s
     if (state == NULL) {
         return error_set(error, E_USAGE, "there is no state \"%s\" to select", filter->state);
     }
-    char *sql = sqlite3_mprintf("%s%s%s%s%s%s ORDER BY u.id, c.number", row_sql,
+    char *rows = sqlite3_mprintf(row_sql, filter->all_boards ? "" : " AND c.board = u.board");
+    char *sql = sqlite3_mprintf("%s%s%s%s%s%s ORDER BY u.id, c.board, c.number", rows,
                                 filter->serial[0] != '\0' ? " AND u.serial = ?" : "",
                                 filter->lot[0] != '\0' ? " AND u.lot = ?" : "", state,
                                 filter->since_ms != 0 ? LAST_EVENT_MS " >= ?" : "",
                                 filter->until_ms != 0 ? LAST_EVENT_MS " < ?" : "");
-    if (sql == NULL) {
-        return error_set(error, E_MEMORY, "%s: no memory", store->name);
-    }
-    bool good = query_begin_own(store, sql, query, error);
+    bool good = rows != NULL && sql != NULL;
+    good = good ? query_begin_own(store, sql, query, error)
+                : error_set(error, E_MEMORY, "%s: no memory", store->name);
+    sqlite3_free(rows);
     sqlite3_free(sql);
     if (!good) {
         return false;
@@ -353,6 +393,98 @@ bool store_sqlite_select_rows(struct store *store, const struct store_filter *fi
     struct query query;
     bool good =
         rows_query(store, filter, &query, error) && visit_rows(&query, visit, context, error);
+    query_end_own(&query);
+    return good;
+}
+
+// ---- certificates -------------------------------------------------------------------------------
+
+#define OF_CERTIFICATE 17
+
+static const char certificate_sql[] =
+    "SELECT x.id, u.id, c.id, u.serial, u.result, c.number, c.board, c.profile, x.ca, c.handle,"
+    " c.install, x.state, x.error, x.reason, x.ended_ms, x.time_ms,"
+    " (SELECT time_ms FROM event WHERE unit = u.id ORDER BY seq DESC LIMIT 1), " CERTIFICATE_COLUMNS
+    ", x.leaf FROM certificate x JOIN credential c ON c.id = x.credential"
+    " JOIN unit u ON u.id = c.unit JOIN issuer i ON i.id = x.issuer"
+    " WHERE true%s%s ORDER BY +x.id"; // by x.id, the indexes below would be passed over
+
+// The three indexes on certificates by their credentials cover all states between them.
+#define OF_ONE_UNIT " AND u.serial = ? AND (x.state = 1 OR x.state = 2 OR x.state > 2)"
+
+static const struct {
+    const char *name;
+    const char *sql;
+} certificate_filters[] = {
+    {"orphan", " AND (x.state = 2 OR (x.state = 1 AND c.install < 2))"},
+    {"revoking", " AND x.state > 2 AND x.state = 3"}, // as the index has it
+};
+
+static void stored_certificate_read(const struct query *query, struct store_certificate *stored) {
+    *stored = (struct store_certificate){
+        .certificate_id = query_integer(query, 0),
+        .unit_id = query_integer(query, 1),
+        .credential_id = query_integer(query, 2),
+        .result = query_choice(query, 4, UNIT_SCRAPPED, UNIT_FAILED),
+        .credential = (uint8_t)query_integer(query, 5),
+        .board = (uint32_t)query_integer(query, 6),
+        .install = query_choice(query, 10, INSTALL_PROVED, INSTALL_NONE),
+        .state = query_choice(query, 11, CERTIFICATE_WITHDRAWN, CERTIFICATE_QUARANTINED),
+        .error = query_error(query, 12),
+        .ended_ms = query_integer(query, 14),
+        .recorded_ms = query_integer(query, 15),
+        .active_ms = query_integer(query, 16),
+    };
+    query_text(query, 3, stored->serial, sizeof stored->serial);
+    query_text(query, 7, stored->profile, sizeof stored->profile);
+    query_text(query, 8, stored->ca, sizeof stored->ca);
+    query_text(query, 9, stored->handle, sizeof stored->handle);
+    query_text(query, 13, stored->reason, sizeof stored->reason);
+    certificate_read(query, OF_CERTIFICATE, &stored->certificate);
+    stored->certificate.chain = query_slice(query, OF_CERTIFICATE + CERTIFICATE_COLUMN_COUNT);
+}
+
+static bool visit_certificates(struct query *query, store_visit_certificate *visit, void *context,
+                               struct error *error) {
+    for (;;) {
+        bool found;
+        struct store_certificate stored;
+        if (!query_row(query, &found, error)) {
+            return false;
+        }
+        if (!found) {
+            return true;
+        }
+        stored_certificate_read(query, &stored);
+        if (!visit(context, &stored)) {
+            return true;
+        }
+    }
+}
+
+bool store_sqlite_select_certificates(struct store *store, const struct store_filter *filter,
+                                      store_visit_certificate *visit, void *context,
+                                      struct error *error) {
+    const char *state = filter->state == NULL ? "" : NULL;
+    struct query query = {.store = store};
+    for (size_t i = 0; state == NULL && i < ARRAY_LENGTH(certificate_filters); i++) {
+        bool is_it = strcmp(certificate_filters[i].name, filter->state) == 0;
+        state = is_it ? certificate_filters[i].sql : NULL;
+    }
+    if (state == NULL) {
+        return error_set(error, E_USAGE, "there is no state \"%s\" to select", filter->state);
+    }
+    bool is_of_unit = filter->serial[0] != '\0';
+    char *sql = sqlite3_mprintf(certificate_sql, is_of_unit ? OF_ONE_UNIT : "", state);
+    if (sql == NULL) {
+        return error_set(error, E_MEMORY, "%s: no memory", store->name);
+    }
+    bool good = query_begin_own(store, sql, &query, error);
+    sqlite3_free(sql);
+    if (good && is_of_unit) {
+        query_bind_text(&query, filter->serial);
+    }
+    good = good && visit_certificates(&query, visit, context, error);
     query_end_own(&query);
     return good;
 }

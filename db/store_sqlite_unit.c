@@ -25,13 +25,15 @@ static bool find_unit(struct change *change, struct known_unit *known, struct er
         return false;
     }
     unit->is_new = !found;
+    unit->board = 1;
     if (found) {
         unit->unit_id = query_integer(&query, 0);
-        unit->result = query_choice(&query, 1, UNIT_PASSED, UNIT_FAILED);
+        unit->result = query_choice(&query, 1, UNIT_SCRAPPED, UNIT_FAILED);
         query_text(&query, 2, known->model, sizeof known->model);
         known->hardware_id_length =
             query_blob(&query, 3, known->hardware_id, sizeof known->hardware_id);
         known->names_are_used = query_integer(&query, 4) != 0;
+        unit->board = (uint32_t)query_integer(&query, 5);
         query_end(&query);
     }
     return true;
@@ -191,6 +193,32 @@ static bool write_result(struct change *change, enum unit_result result, enum er
     return query_run(&query, error);
 }
 
+// The old board may be back in its camera, or another camera may have been given it.
+static bool find_old_keys(struct change *change, struct error *error) {
+    const struct admission *admission = &change->record->admission;
+    struct unit_record *unit = &change->answer->unit;
+    for (size_t i = 0; i < admission->wanted_count && unit->board > 1; i++) {
+        if (!admission->wanted[i].has_key) {
+            continue;
+        }
+        struct query query = query_begin(change->store, SQL_UNIT_OLD_KEY);
+        query_bind_integer(&query, unit->unit_id);
+        query_bind_blob(&query, admission->wanted[i].spki_sha256, SHA256_SIZE);
+        bool found;
+        if (!query_row(&query, &found, error)) {
+            return false;
+        }
+        if (found) {
+            query_end(&query);
+        }
+        for (uint32_t j = 0; j < unit->credential_count; j++) {
+            bool is_it = unit->credentials[j].number == admission->wanted[i].number;
+            unit->credentials[j].has_old_key |= is_it && found;
+        }
+    }
+    return true;
+}
+
 // A unit that passed did so with what was wanted then.
 static bool reopen_where_due(struct change *change, struct error *error) {
     struct unit_record *unit = &change->answer->unit;
@@ -243,11 +271,16 @@ bool change_admit(struct change *change, struct error *error) {
     if (!unit->is_new) {
         note_other_names(change, &known);
     }
+    if (unit->result == UNIT_SCRAPPED) {
+        change->unit_id = unit->unit_id;
+        return read_credentials(change, error); // that it came is history, and nothing else
+    }
     if (!write_unit(change, &known, error) || !write_credentials(change, error)) {
         return false;
     }
     change->unit_id = unit->unit_id;
-    return read_credentials(change, error) && reopen_where_due(change, error);
+    return read_credentials(change, error) && find_old_keys(change, error) &&
+           reopen_where_due(change, error);
 }
 
 bool change_result(struct change *change, struct error *error) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every transport over a file descriptor shares: bounded reading, a bounded write queue, and
-// the hang-up. For transport_*.c only.
+// the hang-up. For transport_*.c, and for simulated cameras on a tty.
 #ifndef BIRTHCERT_PROTOCOL_TRANSPORT_STREAM_H
 #define BIRTHCERT_PROTOCOL_TRANSPORT_STREAM_H
 

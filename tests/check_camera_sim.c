@@ -2,10 +2,12 @@
 // The simulated cameras, from outside: whole flows over ptys and sockets with real keys, and every
 // fault as the station sees it.
 #include <check.h>
+#include <fcntl.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/support_camera_sim.h"
 #include "tests/support_pki.h"
@@ -288,6 +290,48 @@ START_TEST(provisions_over_a_bad_line) {
 }
 END_TEST
 
+// ---- a tty of the camera's own --------------------------------------------------------------------
+
+// The camera's tty is a pty's slave, as fresh as the kernel makes it; the station has the master.
+static void plug_tty(void) {
+    char slave[64];
+    char path[96];
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    ck_assert_int_ge(master, 0);
+    ck_assert_int_eq(grantpt(master), 0);
+    ck_assert_int_eq(unlockpt(master), 0);
+    ck_assert_int_eq(ptsname_r(master, slave, sizeof slave), 0);
+    snprintf(path, sizeof path, "%s/p/cam0", sim.folder);
+    unlink(path);
+    ck_assert_int_eq(symlink(slave, path), 0);
+    camera_line_take(&line, &sim, master);
+}
+
+START_TEST(hangs_on_a_tty_that_comes_and_goes) {
+    camera_sim_make_folder(&sim);
+    plug_tty();
+    START("--transport", "tty", "--key-time", "1000", "--boot-text", "boot\\n");
+    identify();
+    struct session_order order = generate_order(KEY_P256, 1);
+    ck_assert_ptr_null(camera_line_do(&line, &order, 50));
+    ck_assert(!line.hung_up);
+    camera_line_close(&line);
+    plug_tty();
+    provision(KEY_P256);
+    camera_line_close(&line);
+    plug_tty();
+    ck_assert_uint_eq(identify()->lifecycle, LIFECYCLE_LOCKED);
+}
+END_TEST
+
+START_TEST(wants_a_tty_that_is_there) {
+    char out[256];
+    camera_sim_make_folder(&sim);
+    const char *const arguments[] = {"--transport", "tty", "--dir", sim.folder, NULL};
+    ck_assert_int_ne(camera_sim_run(arguments, out, sizeof out), 0);
+}
+END_TEST
+
 // ---- power and plugs ----------------------------------------------------------------------------
 
 START_TEST(crashes_at_each_commit) {
@@ -497,6 +541,8 @@ static Suite *camera_sim_suite(void) {
     tcase_set_timeout(cameras, 60);
     tcase_add_test(cameras, provisions_over_a_pty_and_survives_a_restart);
     tcase_add_test(cameras, provisions_over_a_socket);
+    tcase_add_test(cameras, hangs_on_a_tty_that_comes_and_goes);
+    tcase_add_test(cameras, wants_a_tty_that_is_there);
     tcase_add_test(cameras, the_subject_is_the_station_s_or_the_camera_s);
     tcase_add_test(cameras, provisions_over_a_bad_line);
     tcase_add_test(cameras, crashes_at_each_commit);

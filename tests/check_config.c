@@ -232,8 +232,8 @@ static const struct bad bad_texts[] = {
     {GOOD_REST "[slot 2]\nspeed = 9600\n", ".conf:7: [slot 2]", "has no port"},
     {GOOD_REST "[slot 2]\n", ".conf:7: [slot 2]", "has no port"},
     {GOOD_REST "[slot 2]\nserial = /dev/ttyS0\n", ".conf:8: [slot 2]", "already that of [slot 1]"},
-    {GOOD_REST "[ca b]\nbackend = verisign\n", ".conf:8: [ca b]", "is not hvca or local"},
-    {GOOD_REST "[ca b]\nbackend =\n", ".conf:7: [ca b]", "has no backend: hvca or local"},
+    {GOOD_REST "[ca b]\nbackend = verisign\n", ".conf:8: [ca b]", "is not hvca or "},
+    {GOOD_REST "[ca b]\nbackend =\n", ".conf:7: [ca b]", "has no backend: hvca or "},
     {GOOD_REST "[ca b]\nin_flight = 4\n", ".conf:7: [ca b]", "has no backend"},
     {GOOD_REST "[ca b]\nbackend = local\nin_flight = 0\n", ".conf:9:", "from 1 to"},
     {GOOD_REST "[ca b]\nbackend = local\ntimeout = 999ms\n", ".conf:9:", "a time"},
@@ -297,9 +297,22 @@ START_TEST(test_bad_text) {
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    const char *fragment;
+} secrets[] = {
+    {"[ca b]\nbackend = hvca\napi_secret = hunter2\n", "api_secret"},
+    {"[ca b]\nbackend = local\nca_key_file = pkcs11:token=t?pin-value=hunter2\n",
+     "ca_key_file: pin-value: a PIN must not stand here"},
+    {"[ca b]\nbackend = local\nca_key_file = pkcs11:token=t;pin=hunter2\n",
+     "an attribute that is not known"},
+};
+
 START_TEST(test_secret_is_not_repeated) {
-    folder_write_text("birthcert.conf", GOOD_REST "[ca b]\nbackend = hvca\napi_secret = hunter2\n");
-    assert_fails(".conf:9:", "api_secret");
+    char text[512];
+    snprintf(text, sizeof text, "%s%s", GOOD_REST, secrets[_i].text);
+    folder_write_text("birthcert.conf", text);
+    assert_fails(".conf:9:", secrets[_i].fragment);
     ck_assert_ptr_null(strstr(error.text, "hunter2"));
 }
 END_TEST
@@ -461,6 +474,20 @@ START_TEST(test_where_it_is_found) {
 }
 END_TEST
 
+// The URI stays one; the PIN's file is beside the configuration.
+START_TEST(test_key_in_a_token) {
+    char expected[256];
+    const char *escaped = strrchr(folder_name, '/') + 1;
+    load_text(GOOD_REST "[ca b]\nbackend = local\n"
+                        "ca_key_file = pkcs11:token=station;object=ca?pin-source=sub/pin\n"
+                        "[ca c]\nbackend = hvca\nclient_key_file = pkcs11:object=a%20b\n");
+    snprintf(expected, sizeof expected,
+             "pkcs11:token=station;object=ca?pin-source=%%2Ftmp%%2F%s%%2Fsub%%2Fpin", escaped);
+    ck_assert_str_eq(config->cas[1].settings.ca_key_file, expected);
+    ck_assert_str_eq(config->cas[2].settings.client_key_file, "pkcs11:object=a%20b");
+}
+END_TEST
+
 START_TEST(test_systemd_credential) {
     ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", "/run/credentials/x", 1), 0);
     load_text(GOOD_REST "[ca b]\nbackend = hvca\napi_secret_file = credential:hvca-secret\n");
@@ -476,7 +503,7 @@ static Suite *config_suite(void) {
     tcase_add_test(reading, test_every_key);
     tcase_add_test(reading, test_usb);
     tcase_add_loop_test(reading, test_bad_text, 0, (int)ARRAY_LENGTH(bad_texts));
-    tcase_add_test(reading, test_secret_is_not_repeated);
+    tcase_add_loop_test(reading, test_secret_is_not_repeated, 0, ARRAY_LENGTH(secrets));
     tcase_add_test(reading, test_hostile_text_is_escaped);
     tcase_add_test(reading, test_lines);
     tcase_add_test(reading, test_no_text);
@@ -487,6 +514,7 @@ static Suite *config_suite(void) {
     tcase_add_test(reading, test_missing);
     tcase_add_test(reading, test_where_it_is_found);
     tcase_add_test(reading, test_systemd_credential);
+    tcase_add_test(reading, test_key_in_a_token);
     suite_add_tcase(suite, reading);
     return suite;
 }

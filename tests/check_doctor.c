@@ -155,6 +155,11 @@ START_TEST(test_requests) {
     store_make_unit(&fixture, "S6", 6, REQUEST_ISSUED, INSTALL_NONE);
     store_make_unit(&fixture, "S7", 7, REQUEST_ISSUED, INSTALL_STARTED);
     store_make_unit(&fixture, "S8", 8, REQUEST_ISSUED, INSTALL_PROVED);
+    struct unit_record unit = store_make_unit(&fixture, "S9", 9, REQUEST_ISSUED, INSTALL_PROVED);
+    struct record record = store_record(&fixture, RECORD_REVOKING, &unit, 0);
+    record.certificate_id = 5;
+    text_copy(record.reason, sizeof record.reason, "superseded");
+    store_accept(&fixture, &record);
     store_fixture_close(&fixture);
     doctor_check_store(&doctor);
     ck_assert_said("2 wait for the CA");
@@ -162,8 +167,9 @@ START_TEST(test_requests) {
     ck_assert_said("1 are held");
     ck_assert_said("1 are quarantined");
     ck_assert_said("2 are issued and not installed");
+    ck_assert_said("1 are to be revoked");
     ck_assert_said("birthcert reconcile");
-    ck_assert_uint_eq(doctor.warning_count, 5);
+    ck_assert_uint_eq(doctor.warning_count, 6);
     ck_assert_uint_eq(doctor.fault_count, 0);
 }
 END_TEST

@@ -188,6 +188,19 @@ START_TEST(test_kept_alive) {
 }
 END_TEST
 
+START_TEST(test_connection_for_each) {
+    start_steps(_i == 1, 1, (const enum server_step[]){SERVER_ANSWER});
+    const struct http_settings settings = {bench.server.root_file, NULL, NULL, 8, 5000, true};
+    http_free(bench.http);
+    ck_assert(http_new(bench.loop, &settings, &bench.http, &bench.exchanges[0].error));
+    assert_created(send_one("POST", true));
+    assert_created(send_one("POST", true));
+    ck_assert_uint_eq(bench.server.connections, 2);
+    ck_assert_ptr_nonnull(strcasestr(bench.server.last_request, "\r\nConnection: close\r\n"));
+    stop();
+}
+END_TEST
+
 // With HTTP/2 they share one connection, with HTTP/1.1 they spread over those that are allowed.
 START_TEST(test_many_at_once) {
     start_steps(_i == 1, 1, (const enum server_step[]){SERVER_ANSWER});
@@ -537,6 +550,7 @@ static Suite *http_suite(void) {
     TCase *good = tcase_create("good");
     tcase_set_timeout(good, 60);
     tcase_add_loop_test(good, test_kept_alive, 0, 2);
+    tcase_add_loop_test(good, test_connection_for_each, 0, 2);
     tcase_add_loop_test(good, test_many_at_once, 0, 2);
     tcase_add_test(good, test_request_as_written);
     tcase_add_test(good, test_answer_in_full);

@@ -87,6 +87,24 @@ START_TEST(test_two_locations) {
 }
 END_TEST
 
+START_TEST(test_challenges) {
+    char line[2048] = "WWW-Authenticate: ";
+    const size_t used = strlen(line);
+    ck_assert(put("HTTP/1.1 401 Unauthorized\r\n"));
+    ck_assert_str_eq(answer.response.authenticate, "");
+    ck_assert(put("WWW-Authenticate: Digest realm=\"a\", nonce=\"b\"\r\n"));
+    memset(line + used, 'x', 1000);
+    ck_assert(put(line)); // no room for it beside the first
+    ck_assert(put("www-authenticate: Basic realm=\"a\"\r\n"));
+    ck_assert_str_eq(answer.response.authenticate,
+                     "Digest realm=\"a\", nonce=\"b\", Basic realm=\"a\"");
+    memset(line + used, 'x', sizeof line - used - 1);
+    ck_assert(put(line)); // over every cap
+    ck_assert_str_eq(answer.response.authenticate,
+                     "Digest realm=\"a\", nonce=\"b\", Basic realm=\"a\"");
+}
+END_TEST
+
 START_TEST(test_trailer_is_not_looked_at) {
     ck_assert(put("HTTP/1.1 201 Created\r\n"));
     ck_assert(put("\r\n"));
@@ -170,6 +188,7 @@ static Suite *http_answer_suite(void) {
     tcase_add_loop_test(tests, test_retry_after, 0, ARRAY_LENGTH(retries));
     tcase_add_test(tests, test_two_locations);
     tcase_add_test(tests, test_trailer_is_not_looked_at);
+    tcase_add_test(tests, test_challenges);
     tcase_add_test(tests, test_strange_lines);
     tcase_add_test(tests, test_too_long_values);
     tcase_add_test(tests, test_caps);

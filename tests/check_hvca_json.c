@@ -75,7 +75,7 @@ START_TEST(test_problem) {
         {"{\"description\":\"no\",\"title\":\"t\"}", "no"},
         {"{\"title\":\"t\",\"detail\":\"d\"}", "d"},
         {"{\"title\":\"t\"}", "t"},
-        {"{\"description\":\"a\\u001b[2Jb\\u0085\"}", "a\\x1b[2Jb\\xc2\\x85"},
+        {"{\"description\":\"a\\u001b[2Jb\\u0085\"}", "a\x1b[2Jb\xc2\x85"},
         {"{\"description\":7}", ""},
         {"{}", ""},
         {"[]", ""},

@@ -137,6 +137,35 @@ static void put_request(const char *text) {
     output.ops->request(&output, &request);
 }
 
+static void put_certificate(const char *text) {
+    struct error error = error_of(text);
+    struct store_certificate stored = {.certificate_id = 3,
+                                       .credential = 1,
+                                       .board = 2,
+                                       .state = CERTIFICATE_REVOKING,
+                                       .ended_ms = 1767225600000,
+                                       .certificate = {.serial = {0x01, 0xab}, .serial_length = 2}};
+    struct output_certificate certificate = {.stored = &stored,
+                                             .finding = text,
+                                             .remedy = text,
+                                             .error = &error,
+                                             .age_ms = 3600000,
+                                             .price = text};
+    PUT(stored.serial, text);
+    PUT(stored.profile, text);
+    PUT(stored.ca, text);
+    PUT(stored.reason, text);
+    PUT(stored.certificate.issuer, text);
+    PUT(stored.certificate.subject, text);
+    output.ops->certificate(&output, &certificate);
+}
+
+static void put_orphans(const char *text) {
+    struct output_orphans orphans = {.count = 2, .at_work = 1, .currency_count = 1};
+    PUT(orphans.costs[0], text);
+    output.ops->orphans(&output, &orphans);
+}
+
 static void put_summary(const char *text) {
     struct output_summary summary = {
         .lot = text, .total = 3, .passed = 1, .failed = 2, .first_pass = 1, .elapsed_ms = 5000};
@@ -166,7 +195,7 @@ static const struct {
     {"verdict", put_verdict, "serial"}, {"check", put_check, "text"},
     {"unit", put_unit, "model"},        {"event", put_event, "text"},
     {"request", put_request, "remedy"}, {"summary", put_summary, "lot"},
-    {"error", put_error, "context"},
+    {"error", put_error, "context"},    {"certificate", put_certificate, "price"},
 };
 
 // ---- JSON ---------------------------------------------------------------------------------------
@@ -245,6 +274,55 @@ START_TEST(test_json_unit) {
     ck_assert_str_eq(string_of(object, "finished_at"), "2026-01-01T00:01:00.123Z");
     ck_assert_ptr_null(json_object_get(object, "proved_at"));
     json_decref(object);
+    release();
+}
+END_TEST
+
+// What is out of use says so, and so does what was on a board that was swapped.
+START_TEST(test_json_unit_out_of_use) {
+    begin(&output_json);
+    struct store_row row = row_of("text");
+    row.unit.result = UNIT_SCRAPPED;
+    row.credential.request = REQUEST_WITHDRAWN;
+    row.credential.install = INSTALL_PROVED;
+    row.board = 1;
+    row.is_old_board = true;
+    row.certificate_state = CERTIFICATE_REVOKED;
+    row.ended_ms = 1767225600000;
+    PUT(row.reason, "superseded");
+    output.ops->unit(&output, &row);
+    end();
+    json_t *object = take_line(results, results_length);
+    const json_t *certificate = json_object_get(object, "certificate");
+    ck_assert_str_eq(string_of(object, "result"), "scrapped");
+    ck_assert_str_eq(string_of(object, "request"), "withdrawn");
+    ck_assert_str_eq(string_of(object, "install"), "replaced");
+    ck_assert_int_eq(number_of(object, "board"), 1);
+    ck_assert_str_eq(string_of(certificate, "state"), "revoked");
+    ck_assert_str_eq(string_of(certificate, "reason"), "superseded");
+    ck_assert_str_eq(string_of(certificate, "ended_at"), "2026-01-01T00:00:00.000Z");
+    json_decref(object);
+    release();
+}
+END_TEST
+
+START_TEST(test_json_orphans) {
+    begin(&output_json);
+    put_orphans("1.35 EUR");
+    end();
+    json_t *object = take_line(results, results_length);
+    ck_assert_str_eq(string_of(object, "type"), "orphans");
+    ck_assert_int_eq(number_of(object, "count"), 2);
+    ck_assert_int_eq(number_of(object, "at_work"), 1);
+    const json_t *costs = json_object_get(object, "costs");
+    ck_assert_uint_eq(json_array_size(costs), 1);
+    ck_assert_str_eq(json_string_value(json_array_get(costs, 0)), "1.35 EUR");
+    json_decref(object);
+    release();
+    begin(&output_json);
+    put_orphans("1 \xff"); // no UTF-8
+    end();
+    json_decref(take_line(results, results_length));
     release();
 }
 END_TEST
@@ -422,6 +500,8 @@ static Suite *output_suite(void) {
     tcase_add_loop_test(json, test_json_holds_text_as_it_is, 0, count);
     tcase_add_loop_test(json, test_json_escapes_what_is_not_utf8, 0, count);
     tcase_add_test(json, test_json_unit);
+    tcase_add_test(json, test_json_unit_out_of_use);
+    tcase_add_test(json, test_json_orphans);
     tcase_add_test(json, test_json_unit_without_credential);
     tcase_add_test(json, test_json_verdicts);
     tcase_add_test(json, test_json_summary);

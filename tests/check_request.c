@@ -4,122 +4,7 @@
 #include <string.h>
 
 #include "station/core/request.h"
-
-static const struct ca_policy usual = {
-    .can_reconcile = true,
-    .settle_ms = 5000,
-    .in_flight = 4,
-    .backoff_ms = 200,
-    .backoff_max_ms = 5000,
-    .rescan_ms = 700,
-    .empty_scans = 3,
-    .breaker_failures = 5,
-};
-
-// ---- a request on a bench -----------------------------------------------------------------------
-
-struct bench {
-    struct ca_policy policy;
-    struct request request;
-    struct request_output output;
-    struct request_record record;
-    int64_t now_ms; // monotonic
-    uint64_t random;
-};
-
-static enum request_step step(struct bench *bench, struct request_event *event) {
-    event->monotonic_ms = bench->now_ms;
-    event->now_ms = 1000000 + bench->now_ms;
-    event->random = policy_random(&bench->random);
-    request_step(&bench->request, event, &bench->output);
-    ck_assert_uint_le(bench->output.record_count, REQUEST_RECORDS_MAX);
-    for (size_t i = 0; i < bench->output.record_count; i++) {
-        ck_assert_int_eq(bench->output.records[i].credential_id, 71);
-        ck_assert_int_eq(bench->output.records[i].unit_id, 7);
-        ck_assert_int_eq(bench->output.records[i].time_ms, event->now_ms);
-    }
-    return bench->request.step;
-}
-
-static enum request_step start(struct bench *bench, enum request_state state) {
-    memset(bench, 0, sizeof *bench);
-    bench->policy = usual;
-    bench->random = 1;
-    bench->now_ms = 50000;
-    bench->record = (struct request_record){.unit_id = 7, .credential_id = 71, .state = state};
-    request_init(&bench->request, &bench->policy, "toy");
-    struct request_event event = {.kind = REQUEST_ON_START, .request = &bench->record};
-    return step(bench, &event);
-}
-
-static enum request_step post(struct bench *bench, enum request_event_kind kind) {
-    struct request_event event = {.kind = kind, .request = &bench->record};
-    return step(bench, &event);
-}
-
-static enum request_step post_conflict(struct bench *bench, enum error_code code) {
-    struct request_event event = {.kind = REQUEST_ON_CONFLICT};
-    error_set(&event.error, code, "of the store");
-    return step(bench, &event);
-}
-
-static const uint8_t offer[3] = "cp";
-
-static enum request_step answer_with(struct bench *bench, enum request_outcome outcome,
-                                     enum error_code code, uint32_t retry_after_ms,
-                                     size_t offer_length) {
-    struct request_result result = {.outcome = outcome,
-                                    .handle = "0a1b",
-                                    .retry_after_ms = retry_after_ms,
-                                    .offer = {offer, offer_length}};
-    struct request_event event = {.kind = REQUEST_ON_RESULT, .result = &result};
-    if (code != ERROR_NONE) {
-        error_set(&result.error, code, "of the CA");
-    }
-    memset(result.certificate.sha256, 0x55, SHA256_SIZE);
-    return step(bench, &event);
-}
-
-static enum request_step answer(struct bench *bench, enum request_outcome outcome,
-                                enum error_code code, uint32_t retry_after_ms) {
-    return answer_with(bench, outcome, code, retry_after_ms, 0);
-}
-
-// Its pause is over; what it looks up is there.
-static enum request_step come_due(struct bench *bench) {
-    ck_assert_int_eq(bench->request.step, STEP_DUE);
-    bench->now_ms = bench->request.due_ms > bench->now_ms ? bench->request.due_ms : bench->now_ms;
-    post(bench, REQUEST_ON_DUE);
-    return post(bench, REQUEST_ON_RECORD);
-}
-
-static void expect_record(const struct bench *bench, size_t index, enum record_kind kind,
-                          enum request_state state, enum error_code code) {
-    ck_assert_uint_gt(bench->output.record_count, index);
-    const struct record *record = &bench->output.records[index];
-    ck_assert_int_eq(record->kind, kind);
-    ck_assert_int_eq(record->request, state);
-    ck_assert_int_eq(record->error, code);
-}
-
-// The outcome is on record before anybody is told.
-static void expect_settled(struct bench *bench, enum request_state state, enum error_code code) {
-    ck_assert_int_eq(bench->request.step, STEP_SETTLING);
-    ck_assert(!bench->output.settled);
-    ck_assert_int_eq(bench->output.action, REQUEST_ACT_NONE);
-    ck_assert_int_eq(post(bench, REQUEST_ON_STORED), STEP_FREE);
-    ck_assert(bench->output.settled);
-    ck_assert_uint_eq(bench->output.record_count, 0);
-    ck_assert_int_eq(bench->request.outcome, state);
-    ck_assert_int_eq(bench->request.error.code, code);
-}
-
-static void submit(struct bench *bench) {
-    ck_assert_int_eq(start(bench, REQUEST_QUEUED), STEP_DUE);
-    ck_assert_int_eq(bench->request.due_ms, bench->now_ms);
-    ck_assert_int_eq(come_due(bench), STEP_SUBMITTED);
-    ck_assert_int_eq(bench->output.action, REQUEST_ACT_SUBMIT);
-}
+#include "tests/support_request.h"
 
 // ---- the way there ------------------------------------------------------------------------------
 
@@ -164,6 +49,10 @@ START_TEST(test_certificate_later) {
     ck_assert_int_eq(bench.output.action, REQUEST_ACT_FETCH);
     ck_assert_int_eq(answer(&bench, OUTCOME_ACCEPTED, ERROR_NONE, 0), STEP_DUE);
     ck_assert_int_eq(bench.request.due_ms, bench.now_ms + usual.backoff_ms);
+    ck_assert_int_eq(come_due(&bench), STEP_FETCHING);
+    // The CA's own word on when to come back counts here too.
+    ck_assert_int_eq(answer(&bench, OUTCOME_ACCEPTED, ERROR_NONE, 90000), STEP_DUE);
+    ck_assert_int_eq(bench.request.due_ms, bench.now_ms + 90000);
     ck_assert_int_eq(come_due(&bench), STEP_FETCHING);
     ck_assert_int_eq(answer(&bench, OUTCOME_NOT_SENT, E_CA_UNREACHABLE, 0), STEP_DUE);
     ck_assert(bench.output.ca_failed);
@@ -302,6 +191,45 @@ START_TEST(test_doubt_needs_both) {
 }
 END_TEST
 
+// Sent again without knowing: the record says so, for whoever looks for a certificate too many.
+START_TEST(test_sent_again_blindly) {
+    struct bench bench;
+    submit(&bench);
+    answer(&bench, OUTCOME_DOUBT, E_CA_DOUBT, 0);
+    bench.now_ms += usual.settle_ms;
+    for (uint32_t i = 0; i < usual.empty_scans; i++) {
+        come_due(&bench);
+        answer(&bench, OUTCOME_NOT_ISSUED, E_CA_DOUBT, 0);
+    }
+    expect_record(&bench, 0, RECORD_REQUEST, REQUEST_QUEUED, E_CA_DOUBT);
+    ck_assert_int_eq(bench.request.purpose, PURPOSE_SUBMIT);
+}
+END_TEST
+
+// Who looks for us knows when it sent last: before that is settled no scan counts, and none is the
+// CA's failure.
+START_TEST(test_scans_that_come_too_early) {
+    struct bench bench;
+    submit(&bench);
+    answer(&bench, OUTCOME_DOUBT, E_CA_DOUBT, 0);
+    bench.now_ms += 10 * (int64_t)usual.settle_ms;
+    for (int i = 0; i < 20; i++) {
+        come_due(&bench);
+        ck_assert_int_eq(answer(&bench, OUTCOME_NOT_ISSUED, ERROR_NONE, 1234), STEP_DUE);
+        ck_assert_int_eq(bench.request.purpose, PURPOSE_RECONCILE);
+        ck_assert_int_eq(bench.request.due_ms, bench.now_ms + 1234);
+        ck_assert(bench.output.ca_worked && !bench.output.ca_failed);
+        ck_assert_uint_eq(bench.output.record_count, 0);
+    }
+    for (uint32_t i = 0; i < usual.empty_scans; i++) {
+        ck_assert_int_eq(bench.request.purpose, PURPOSE_RECONCILE);
+        come_due(&bench);
+        answer(&bench, OUTCOME_NOT_ISSUED, ERROR_NONE, 0);
+    }
+    ck_assert_int_eq(bench.request.purpose, PURPOSE_SUBMIT);
+}
+END_TEST
+
 // A scan that could not be made says nothing; a second doubt begins anew.
 START_TEST(test_scans_that_fail) {
     struct bench bench;
@@ -412,135 +340,6 @@ START_TEST(test_mixed_up_answers) {
 }
 END_TEST
 
-// ---- a CA that waits to hear of its certificate -----------------------------------------------------
-
-// A certificate that came with an offer, up to where the CA is told what became of it.
-static void come_to_confirm(struct bench *bench, enum error_code code) {
-    submit(bench);
-    ck_assert_int_eq(answer_with(bench, OUTCOME_CERTIFICATE, code, 0, sizeof offer), STEP_SETTLING);
-    expect_record(bench, 0, RECORD_CERTIFICATE, REQUEST_NONE, code);
-    ck_assert_uint_eq(bench->output.records[0].bytes.length, sizeof offer);
-    ck_assert_ptr_eq(bench->output.records[0].bytes.data, offer);
-    ck_assert_int_eq(bench->output.action, REQUEST_ACT_NONE);
-    // It is durable now, not before.
-    ck_assert_int_eq(post(bench, REQUEST_ON_STORED), STEP_LOOKING_UP);
-    ck_assert(!bench->output.settled);
-    ck_assert_int_eq(bench->output.action, REQUEST_ACT_NONE);
-    expect_record(bench, 0, RECORD_LOAD_REQUEST, REQUEST_NONE, ERROR_NONE);
-    bench->record.state = code == ERROR_NONE ? REQUEST_UNCONFIRMED : REQUEST_QUARANTINED;
-    bench->record.offer = (struct slice){offer, sizeof offer};
-    ck_assert_int_eq(post(bench, REQUEST_ON_RECORD), STEP_CONFIRMING);
-    ck_assert_int_eq(bench->output.action, REQUEST_ACT_CONFIRM);
-    ck_assert(!request_is_in_flight(&bench->request));
-}
-
-START_TEST(test_confirmed) {
-    struct bench bench;
-    come_to_confirm(&bench, ERROR_NONE);
-    answer(&bench, OUTCOME_CONFIRMED, ERROR_NONE, 0);
-    expect_record(&bench, 0, RECORD_REQUEST, REQUEST_ISSUED, ERROR_NONE);
-    expect_settled(&bench, REQUEST_ISSUED, ERROR_NONE);
-}
-END_TEST
-
-// Nobody is told of the certificate, and it is not lost, however long the CA is away.
-START_TEST(test_confirmation_that_is_lost) {
-    static const enum request_outcome lost[] = {OUTCOME_NOT_SENT,    OUTCOME_DOUBT,
-                                                OUTCOME_NOT_ISSUED,  OUTCOME_CANNOT_TELL,
-                                                OUTCOME_CERTIFICATE, OUTCOME_ACCEPTED};
-    struct bench bench;
-    come_to_confirm(&bench, ERROR_NONE);
-    for (int i = 0; i < 60; i++) {
-        ck_assert_int_eq(answer(&bench, lost[i % 6], E_CA_DOUBT, 0), STEP_DUE);
-        ck_assert_int_eq(bench.request.purpose, PURPOSE_CONFIRM);
-        ck_assert_int_gt(bench.request.due_ms, bench.now_ms);
-        ck_assert_uint_eq(bench.output.record_count, 0);
-        ck_assert(bench.output.ca_failed && !bench.output.settled);
-        ck_assert_int_eq(come_due(&bench), STEP_CONFIRMING);
-        ck_assert_int_eq(bench.output.action, REQUEST_ACT_CONFIRM);
-    }
-    answer(&bench, OUTCOME_CONFIRMED, ERROR_NONE, 0);
-    expect_settled(&bench, REQUEST_ISSUED, ERROR_NONE);
-}
-END_TEST
-
-// It is not known whether the certificate is good: it goes no further.
-START_TEST(test_confirmation_that_is_refused) {
-    struct bench bench;
-    come_to_confirm(&bench, ERROR_NONE);
-    answer(&bench, OUTCOME_REFUSED, E_CERT_UNCONFIRMED, 0);
-    expect_record(&bench, 0, RECORD_REQUEST, REQUEST_QUARANTINED, E_CERT_UNCONFIRMED);
-    ck_assert_str_eq(bench.output.records[0].text, "of the CA");
-    expect_settled(&bench, REQUEST_QUARANTINED, E_CERT_UNCONFIRMED);
-}
-END_TEST
-
-// A certificate that is not wanted is refused once; what the CA says to that is history.
-START_TEST(test_rejection) {
-    static const enum request_outcome outcomes[] = {OUTCOME_CONFIRMED, OUTCOME_REFUSED,
-                                                    OUTCOME_DOUBT, OUTCOME_NOT_SENT};
-    for (size_t i = 0; i < ARRAY_LENGTH(outcomes); i++) {
-        struct bench bench;
-        come_to_confirm(&bench, E_CERT_NAMES);
-        answer(&bench, outcomes[i], E_CA_DOUBT, 0);
-        expect_record(&bench, 0, RECORD_REQUEST, REQUEST_QUARANTINED, E_CERT_NAMES);
-        ck_assert_str_eq(bench.output.records[0].text, i == 0
-                                                           ? "the CA was told: of the CA"
-                                                           : "the CA could not be told: of the CA");
-        expect_settled(&bench, REQUEST_QUARANTINED, E_CERT_NAMES);
-    }
-}
-END_TEST
-
-// The CA gave it to this request: asking again would not bring another.
-START_TEST(test_offer_of_another_key) {
-    struct bench bench;
-    start(&bench, REQUEST_ACCEPTED);
-    come_due(&bench);
-    ck_assert_int_eq(answer_with(&bench, OUTCOME_CERTIFICATE, E_CERT_KEY, 0, sizeof offer),
-                     STEP_SETTLING);
-    expect_record(&bench, 0, RECORD_CERTIFICATE, REQUEST_NONE, E_CERT_KEY);
-}
-END_TEST
-
-// The store would have neither the certificate nor its offer: the CA hears nothing.
-START_TEST(test_offer_that_is_not_on_record) {
-    struct bench bench;
-    submit(&bench);
-    answer_with(&bench, OUTCOME_CERTIFICATE, ERROR_NONE, 0, sizeof offer);
-    ck_assert_int_eq(post_conflict(&bench, E_CERT_DUPLICATE), STEP_SETTLING);
-    expect_record(&bench, 0, RECORD_REQUEST, REQUEST_QUARANTINED, E_CERT_DUPLICATE);
-    ck_assert_int_eq(post(&bench, REQUEST_ON_STORED), STEP_LOOKING_UP);
-    bench.record.state = REQUEST_QUARANTINED;
-    ck_assert_int_eq(post(&bench, REQUEST_ON_RECORD), STEP_FREE);
-    ck_assert(bench.output.settled);
-    ck_assert_int_eq(bench.output.action, REQUEST_ACT_NONE);
-    ck_assert_int_eq(bench.request.outcome, REQUEST_QUARANTINED);
-}
-END_TEST
-
-// A start between the record and the CA's word goes on with it.
-START_TEST(test_confirms_after_a_restart) {
-    struct bench bench;
-    ck_assert_int_eq(start(&bench, REQUEST_UNCONFIRMED), STEP_DUE);
-    ck_assert_int_eq(bench.request.due_ms, bench.now_ms);
-    bench.record.offer = (struct slice){offer, sizeof offer};
-    ck_assert_int_eq(come_due(&bench), STEP_CONFIRMING);
-    answer(&bench, OUTCOME_CONFIRMED, ERROR_NONE, 0);
-    expect_settled(&bench, REQUEST_ISSUED, ERROR_NONE);
-    // The profile names another CA by now: the record stays, the unit is told.
-    start(&bench, REQUEST_UNCONFIRMED);
-    bench.record.offer = (struct slice){offer, sizeof offer};
-    text_copy(bench.record.ca, sizeof bench.record.ca, "other");
-    ck_assert_int_eq(come_due(&bench), STEP_FREE);
-    ck_assert(bench.output.settled);
-    ck_assert_uint_eq(bench.output.record_count, 0);
-    ck_assert_int_eq(bench.output.action, REQUEST_ACT_NONE);
-    ck_assert_int_eq(bench.request.outcome, REQUEST_HELD);
-    ck_assert_int_eq(bench.request.error.code, E_UNIT_HELD);
-}
-END_TEST
-
 // ---- at start, and the store's word -------------------------------------------------------------
 
 START_TEST(test_start_from_each_state) {
@@ -572,6 +371,24 @@ START_TEST(test_start_from_each_state) {
             expect_record(&bench, 0, RECORD_REQUEST, REQUEST_DOUBT, ERROR_NONE);
         }
     }
+}
+END_TEST
+
+// Looked at again, what is in quarantine is good now or stays there; nothing makes it unissued.
+START_TEST(test_second_look_at_quarantine) {
+    static const enum request_outcome outcomes[] = {OUTCOME_NOT_ISSUED, OUTCOME_CANNOT_TELL};
+    struct bench bench;
+    for (size_t i = 0; i < ARRAY_LENGTH(outcomes); i++) {
+        start(&bench, REQUEST_QUARANTINED);
+        come_due(&bench);
+        answer(&bench, outcomes[i], E_UNIT_HELD, 0);
+        expect_record(&bench, 0, RECORD_REQUEST, REQUEST_QUARANTINED, E_UNIT_QUARANTINED);
+        expect_settled(&bench, REQUEST_QUARANTINED, E_UNIT_QUARANTINED);
+    }
+    start(&bench, REQUEST_QUARANTINED);
+    come_due(&bench);
+    answer(&bench, OUTCOME_CERTIFICATE, ERROR_NONE, 0);
+    expect_settled(&bench, REQUEST_ISSUED, ERROR_NONE);
 }
 END_TEST
 
@@ -675,6 +492,8 @@ int main(void) {
     tcase_set_timeout(doubt, 120);
     tcase_add_test(doubt, test_doubt_takes_scans_and_time);
     tcase_add_test(doubt, test_doubt_needs_both);
+    tcase_add_test(doubt, test_sent_again_blindly);
+    tcase_add_test(doubt, test_scans_that_come_too_early);
     tcase_add_test(doubt, test_scans_that_fail);
     tcase_add_test(doubt, test_found_after_all);
     tcase_add_test(doubt, test_ca_that_cannot_reconcile);
@@ -682,20 +501,11 @@ int main(void) {
     tcase_add_test(doubt, test_fetch_that_is_refused);
     tcase_add_test(doubt, test_mixed_up_answers);
     suite_add_tcase(suite, doubt);
-    TCase *confirm = tcase_create("confirm");
-    tcase_set_timeout(confirm, 120);
-    tcase_add_test(confirm, test_confirmed);
-    tcase_add_test(confirm, test_confirmation_that_is_lost);
-    tcase_add_test(confirm, test_confirmation_that_is_refused);
-    tcase_add_test(confirm, test_rejection);
-    tcase_add_test(confirm, test_offer_of_another_key);
-    tcase_add_test(confirm, test_offer_that_is_not_on_record);
-    tcase_add_test(confirm, test_confirms_after_a_restart);
-    suite_add_tcase(suite, confirm);
     TCase *store = tcase_create("store");
     tcase_set_timeout(store, 120);
     tcase_add_test(store, test_start_from_each_state);
     tcase_add_test(store, test_no_second_look);
+    tcase_add_test(store, test_second_look_at_quarantine);
     tcase_add_test(store, test_another_ca);
     tcase_add_test(store, test_doubt_after_a_restart);
     tcase_add_test(store, test_claims_that_are_lost);

@@ -33,6 +33,7 @@ struct walk {
     bool claimed; // the intent is durable and not yet used
     unsigned submits;
     unsigned submits_after_doubt;
+    unsigned repeats;
     unsigned settled;
     unsigned confirms;
 };
@@ -71,8 +72,9 @@ static void note_start(struct walk *walk, enum request_state state) {
 static void note_result(struct walk *walk, enum request_step before, enum request_outcome outcome) {
     bool lost =
         outcome == OUTCOME_DOUBT || outcome == OUTCOME_NOT_ISSUED || outcome == OUTCOME_CANNOT_TELL;
-    if ((before == STEP_SUBMITTED && lost) ||
-        (before == STEP_FETCHING && outcome == OUTCOME_REFUSED)) {
+    bool repeats = walk->policy.fetch_repeats;
+    if ((before == STEP_SUBMITTED && lost) || (before == STEP_FETCHING && repeats && lost) ||
+        (before == STEP_FETCHING && !repeats && outcome == OUTCOME_REFUSED)) {
         walk->in_doubt = true;
         walk->doubt_ms = walk->now_ms;
         walk->empty_scans = 0;
@@ -100,6 +102,14 @@ static void check_confirm(struct walk *walk) {
     ck_assert(walk->request.outcome == REQUEST_UNCONFIRMED ||
               walk->request.outcome == REQUEST_QUARANTINED);
     walk->confirms++;
+}
+
+// A fetch that is the request once more leaves as a first one does: on record, and never in doubt.
+static void check_fetch(struct walk *walk) {
+    ck_assert_int_eq(walk->claimed, walk->policy.fetch_repeats);
+    ck_assert(!walk->in_doubt);
+    walk->claimed = false;
+    walk->repeats += walk->policy.fetch_repeats ? 1 : 0;
 }
 
 static bool is_untouched(const void *before, const void *after, size_t size) {
@@ -142,6 +152,8 @@ static void take_step(struct walk *walk) {
     }
     if (walk->output.action == REQUEST_ACT_SUBMIT) {
         check_submit(walk);
+    } else if (walk->output.action == REQUEST_ACT_FETCH) {
+        check_fetch(walk);
     }
     if (walk->output.action == REQUEST_ACT_CONFIRM) {
         check_confirm(walk);
@@ -163,6 +175,7 @@ START_TEST(test_whatever_happens) {
     for (int i = 0; i < 200000; i++) {
         if (walk->request.step == STEP_FREE) {
             walk->policy.can_reconcile = below(walk, 4) != 0;
+            walk->policy.fetch_repeats = below(walk, 3) == 0;
             request_init(&walk->request, &walk->policy, "toy");
             walk->request.unit_id = 7;
             walk->request.credential_id = 71;
@@ -173,6 +186,7 @@ START_TEST(test_whatever_happens) {
     }
     ck_assert_uint_gt(walk->submits, 1000);
     ck_assert_uint_gt(walk->submits_after_doubt, 20);
+    ck_assert_uint_gt(walk->repeats, 100);
     ck_assert_uint_gt(walk->settled, 1000);
     ck_assert_uint_gt(walk->confirms, 500);
     free(walk);

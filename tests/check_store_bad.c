@@ -420,6 +420,11 @@ START_TEST(test_check_finds) {
         "UPDATE certificate SET spki_sha256 = zeroblob(32) WHERE id = 1",
         "UPDATE certificate SET state = 2, error = 'x' WHERE id = 1",
         "DELETE FROM unit WHERE id = 1",
+        "UPDATE unit SET result = 3, error = 'E-UNIT-SCRAPPED' WHERE id = 1",
+        "UPDATE unit SET board = 2 WHERE id = 2",
+        "UPDATE credential SET board = 2 WHERE id = 2",
+        ("UPDATE credential SET request = 9 WHERE id = 1;"
+         "PRAGMA ignore_check_constraints = ON; UPDATE certificate SET state = 4 WHERE id = 1"),
         ("DROP TRIGGER event_keep_delete; DELETE FROM event WHERE unit = 1 AND seq = 2;"
          "CREATE TRIGGER event_keep_delete BEFORE DELETE ON event BEGIN SELECT 1; END"),
     };
@@ -445,23 +450,29 @@ START_TEST(test_schema_refuses) {
         "DELETE FROM session",
         // I1
         "INSERT INTO unit SELECT 99, serial, result, error, model, firmware, lot, label,"
-        " hardware_id, boot_id FROM unit WHERE id = 1",
+        " hardware_id, boot_id, board FROM unit WHERE id = 1",
         "UPDATE credential SET spki_sha256 = (SELECT spki_sha256 FROM credential WHERE id = 1)"
         " WHERE id = 2",
         "INSERT INTO certificate SELECT 99, credential, state, time_ms, not_before_ms,"
         " not_after_ms, issuer, intermediates, error, subject, x'01', zeroblob(32), spki_sha256,"
-        " leaf FROM certificate WHERE id = 1",
+        " leaf, ca, reason, ended_ms FROM certificate WHERE id = 1",
         "UPDATE certificate SET serial = (SELECT serial FROM certificate WHERE id = 1)"
         " WHERE id = 2",
         "UPDATE certificate SET sha256 = (SELECT sha256 FROM certificate WHERE id = 1)"
         " WHERE id = 2",
         // States and sizes
-        "UPDATE credential SET request = 9 WHERE id = 1",
+        "UPDATE credential SET request = 10 WHERE id = 1",
         "UPDATE credential SET install = 4 WHERE id = 1",
         "UPDATE credential SET request = 7 WHERE id = 1", // it is installed
         "UPDATE credential SET spki_sha256 = x'00' WHERE id = 1",
         "UPDATE credential SET job_id = x'00' WHERE id = 1",
-        "UPDATE unit SET result = 3",
+        "UPDATE credential SET board = 0 WHERE id = 1",
+        "UPDATE credential SET unit = 1, number = 1 WHERE id = 2",
+        "UPDATE unit SET result = 4",
+        "UPDATE certificate SET state = 6 WHERE id = 1",
+        "UPDATE certificate SET state = 4, ended_ms = 1 WHERE id = 1",             // no reason
+        "UPDATE certificate SET state = 4, reason = 'superseded' WHERE id = 1",    // no time
+        "UPDATE certificate SET reason = 'superseded', ended_ms = 1 WHERE id = 1", // is live
         "UPDATE unit SET serial = ''",
         "UPDATE unit SET result = 'passed'",
         "UPDATE csr SET der = x''",
@@ -534,7 +545,7 @@ int main(void) {
     tcase_add_test(tests, test_truncated);
     tcase_add_test(tests, test_states_out_of_range);
     tcase_add_loop_test(tests, test_corrupt, 0, 20);
-    tcase_add_loop_test(tests, test_check_finds, 0, 9);
+    tcase_add_loop_test(tests, test_check_finds, 0, 13);
     tcase_add_test(tests, test_schema_refuses);
     tcase_add_test(tests, test_schema_refuses_one_record);
     suite_add_tcase(suite, tests);

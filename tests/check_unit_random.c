@@ -70,15 +70,16 @@ static void make_record(struct walk *walk) {
     struct unit_record *record = &walk->record;
     *record = walk->bench.record;
     text_copy(record->serial, sizeof record->serial, walk->bench.unit.info.serial);
-    record->result = (enum unit_result)below(walk, 3);
+    record->result = (enum unit_result)below(walk, very_rarely(walk) ? 4 : 3);
     for (uint32_t i = 0; i < record->credential_count; i++) {
         struct credential_record *credential = &record->credentials[i];
         credential->has_key = true;
         unit_bench_fill_key(credential->spki_sha256, i, variant(walk));
-        credential->request = (enum request_state)(rarely(walk)          ? below(walk, 9)
+        credential->request = (enum request_state)(rarely(walk)          ? below(walk, 10)
                                                    : below(walk, 3) == 0 ? REQUEST_NONE
                                                                          : REQUEST_ISSUED);
         credential->install = (enum install_state)below(walk, 4);
+        credential->has_old_key = very_rarely(walk);
         credential->profile[0] = very_rarely(walk) ? '?' : credential->profile[0];
     }
 }
@@ -280,9 +281,23 @@ static void check_install(struct walk *walk) {
     }
 }
 
+// A camera that was scrapped, or whose certificate is out of use, or that is the old board: nothing
+// is asked of it.
+static bool is_turned_away(const struct unit *unit) {
+    bool is_away = unit->record.result == UNIT_SCRAPPED;
+    for (uint32_t i = 0; i < unit->record.credential_count; i++) {
+        const struct credential_record *credential = &unit->record.credentials[i];
+        is_away = is_away || credential->has_old_key || credential->request == REQUEST_WITHDRAWN;
+    }
+    return is_away;
+}
+
 static void check_other_actions(const struct walk *walk) {
     const struct unit *unit = &walk->bench.unit;
     const struct unit_output *output = &walk->bench.output;
+    bool is_kept_off = output->action == UNIT_ACT_NONE || output->action == UNIT_ACT_WATCH ||
+                       output->action == UNIT_ACT_PROBE;
+    ck_assert(!is_turned_away(unit) || is_kept_off);
     if (output->action == UNIT_ACT_GENERATE) {
         ck_assert_int_eq(current(unit)->request, REQUEST_NONE);
         ck_assert(!unit->replace_key || unit->policy->wanted[unit->current].replace_foreign_key);
@@ -295,12 +310,14 @@ static void check_other_actions(const struct walk *walk) {
 }
 
 static void check_records(const struct walk *walk) {
+    const struct unit *unit = &walk->bench.unit;
     const struct unit_output *output = &walk->bench.output;
     for (size_t i = 0; i < output->record_count; i++) {
         const struct record *record = &output->records[i];
         ck_assert(record->kind == RECORD_ADMIT || record->unit_id == UNIT_BENCH_ID);
         if (record->kind == RECORD_RESULT) {
             ck_assert_int_ne(walk->before.record.result, UNIT_PASSED);
+            ck_assert_int_ne(unit->record.result, UNIT_SCRAPPED);
             ck_assert((record->result == UNIT_PASSED) == (record->error == ERROR_NONE));
         }
         if (record->kind == RECORD_CSR) {

@@ -141,6 +141,38 @@ END_TEST
 
 // ---- look-alikes --------------------------------------------------------------------------------
 
+// What a CA gave along is remembered for the next certificate that comes with the same, and serves no
+// other.
+START_TEST(what_was_given_along_before) {
+    struct pki_ca issuing = pki_ca_new("Issuing", &root);
+    struct pki_ca other = pki_ca_new("Other", &root);
+    struct buf *leaf = leaf_from(&issuing);
+    struct buf *good = pki_der(issuing.certificate);
+    struct buf *bad = pki_der(other.certificate);
+    const struct slice given[] = {buf_slice(good), none,           buf_slice(good), buf_slice(bad),
+                                  buf_slice(good), buf_slice(leaf)};
+    struct buf *chain = buf_new(X509_OBJECT_MAX);
+    struct x509_trust *trust = NULL;
+    struct certificate_facts facts;
+    struct error error;
+    ck_assert(make_trust(root.certificate, NULL, &trust, &error));
+    for (size_t i = 0; i < 2 * ARRAY_LENGTH(given); i++) {
+        buf_clear(chain);
+        bool leads = x509_check_certificate(trust, buf_slice(leaf), given[i % ARRAY_LENGTH(given)],
+                                            &expected, &facts, chain, &error);
+        ck_assert_msg(leads == (i % 2 == 0), "%zu: %s", i, error.text);
+        ck_assert(leads || error.code == E_CERT_CHAIN);
+    }
+    x509_trust_free(trust);
+    buf_free(chain);
+    buf_free(bad);
+    buf_free(good);
+    buf_free(leaf);
+    pki_ca_free(&other);
+    pki_ca_free(&issuing);
+}
+END_TEST
+
 START_TEST(a_root_of_the_same_name) {
     struct pki_ca fake = pki_ca_new("Root", NULL);
     struct buf *leaf = leaf_from(&fake);
@@ -332,6 +364,7 @@ int main(void) {
     tcase_add_test(tests, a_root_that_issues_itself);
     tcase_add_test(tests, two_intermediates_in_any_order_with_rubbish);
     tcase_add_test(tests, a_missing_intermediate);
+    tcase_add_test(tests, what_was_given_along_before);
     tcase_add_test(tests, a_root_of_the_same_name);
     tcase_add_test(tests, an_issuer_of_the_same_name);
     tcase_add_test(tests, an_issuer_that_is_no_ca);

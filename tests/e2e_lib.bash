@@ -16,6 +16,8 @@ WORKERS=()
 STARTED=()
 PREFIX=VX-
 RUN_TIMEOUT_S=120
+# The folder with what a simulated CA issued.
+SIMULATED_CA=hvca
 # Who plays the cameras, and what goes before the program's name on its command line.
 CAMERA_PROGRAM=camera-sim
 CAMERA_TRANSPORT=unix
@@ -314,7 +316,7 @@ program_says() {
 ca_says() {
     local serial spki der
     jq -r '"\((.subject | capture("serialNumber=(?<s>[^,]+)").s)? // "-") \(.spki_sha256) " +
-        (.certificate | split("\n")[1:-2] | join(""))' "$FOLDER/hvca/issued.jsonl" |
+        (.certificate | split("\n")[1:-2] | join(""))' "$FOLDER/$SIMULATED_CA/issued.jsonl" |
         while read -r serial spki der; do
             printf '%s %s %s\n' "$serial" "$spki" "$(base64 -d <<<"$der" | sha256sum | cut -c -64)"
         done
@@ -325,9 +327,9 @@ database_certificates() {
 }
 
 issued() { # how many the CA issued
-    if [ -d "$FOLDER/hvca" ]; then
-        touch "$FOLDER/hvca/issued.jsonl"
-        wc -l <"$FOLDER/hvca/issued.jsonl"
+    if [ -d "$FOLDER/$SIMULATED_CA" ]; then
+        touch "$FOLDER/$SIMULATED_CA/issued.jsonl"
+        wc -l <"$FOLDER/$SIMULATED_CA/issued.jsonl"
     else
         database_certificates
     fi
@@ -338,7 +340,7 @@ witnesses_agree() { # CERTIFICATES
     program_says | sort >"$FOLDER/said_by_program"
     is "$(wc -l <"$FOLDER/said_by_cameras") of the cameras" "$1 of the cameras" &&
         diff "$FOLDER/said_by_cameras" "$FOLDER/said_by_program" || return 1
-    [ -d "$FOLDER/hvca" ] || return 0
+    [ -d "$FOLDER/$SIMULATED_CA" ] || return 0
     ca_says | sort >"$FOLDER/said_by_ca"
     comm -23 "$FOLDER/said_by_cameras" "$FOLDER/said_by_ca" >"$FOLDER/not_of_ca"
     not grep . "$FOLDER/not_of_ca" && not no_key_twice

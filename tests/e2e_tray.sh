@@ -40,7 +40,7 @@ check_export() {
         'SELECT name FROM pragma_table_info("t")' | while read -r column; do
         sqlite3 :memory: -cmd ".import --csv $table t" \
             "SELECT '$column' FROM t WHERE \"$column\" = '' LIMIT 1"
-    done | tr '\n' ' ')" "code text request_code "
+    done | tr '\n' ' ')" "code text request_code certificate_reason certificate_ended_at "
     ok "export: who, where and what came of it" is "$(sqlite3 :memory: \
         -cmd ".import --csv $table t" 'SELECT DISTINCT lot, station, operator, result, install,
         key_type, model FROM t')" "LOT-1|bench|tester|passed|proved|p256|VX-2251L"

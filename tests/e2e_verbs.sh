@@ -9,7 +9,7 @@ PROGRAM=$BUILD/birthcert
 WORK=$(mktemp -d)
 BENCH=$WORK/bench
 CONF=$BENCH/birthcert.conf
-VERBS='init doctor run tray list show export reconcile ports diagram'
+VERBS='init doctor run tray list show export reconcile revoke scrap rework orphans outbox inbox ca ports diagram'
 PASSED=0
 FAILED=0
 SIM_PID=
@@ -91,7 +91,7 @@ ok 'show takes one argument' refuses show A B
 ok 'list takes no --once' refuses list --once
 ok 'diagram takes no --lot' refuses diagram --lot L
 ok 'list --state: what is allowed is told' refuses list --state lost
-ok 'list --state: all of it' err_has 'open, failed, passed, pending, doubt, quarantined and orphan'
+ok 'list --state: all of it' err_has 'open, failed, passed, scrapped, pending, doubt, quarantined and orphan'
 ok 'list --lot: not empty' refuses list --lot ''
 ok 'list --lot: printable' refuses list --lot $'a\tb'
 ok 'export --format' refuses export --format xml
@@ -170,7 +170,7 @@ ok 'list: nothing on stdout' out_is_empty
 ok 'list: a note on stderr' err_has 'no unit matches'
 ok 'list --json: status 3' gives 3 list --json --config "$CONF"
 ok 'list --json: nothing at all' out_is_empty
-for state in open failed passed pending doubt quarantined orphan; do
+for state in open failed passed scrapped pending doubt quarantined orphan; do
     ok "list --state $state: status 3" gives 3 list --state "$state" --config "$CONF"
 done
 ok 'show: an unknown serial: status 2' gives 2 show NOBODY --config "$CONF"
@@ -231,6 +231,8 @@ control() { # JSON
     curl -sf -d "$1" "http://127.0.0.1:$CONTROL/control" >/dev/null
 }
 
+is_unsold() { [ ! -s "$BENCH/hvca/issued.jsonl" ]; }
+
 if [ -x "$BUILD/hvca-sim" ]; then
     start 0
     cat >"$CONF" <<END
@@ -262,6 +264,26 @@ END
     ok 'doctor, HVCA: each profile' test "$(grep -c '^ok *profile .*: fits' "$WORK/out")" = 2
     ok "doctor, HVCA: the station's certificate" out_has "the station's own certificate ends at"
     ok "doctor, HVCA: the CA's clock" grep -q '^ok *clock: .* from it' "$WORK/out"
+    control '{"quota": 8241}'
+    ok 'doctor, HVCA: a forecast' gives 0 doctor --config "$CONF"
+    ok 'doctor, HVCA: for two profiles' out_has 'quota: 8241 certificates left, enough for 4120 cameras'
+    ok 'ca test, HVCA: status 0' gives 0 ca test factory --serial VX2251L-000001 --config "$CONF"
+    ok 'ca test, HVCA: says how it issues' out_has 'hvca-sim Issuing CA'
+    ok 'ca test, HVCA: what it would ask for' \
+        out_has 'profile https: asks for: commonName VX2251L-000001, serialNumber VX2251L-000001, DNS'
+    ok 'ca test, HVCA: bought nothing' is_unsold
+    cp "$CONF" "$WORK/good.conf"
+    sed -i 's/^ca = factory/ca = trial/' "$CONF"
+    cat >>"$CONF" <<END
+[ca trial]
+backend = local
+ca_certificate_file = ca/root.pem
+ca_key_file = ca/root.key
+END
+    ok 'ca test: a CA that no profile names yet' gives 0 ca test factory --json --config "$CONF"
+    ok 'ca test: with every profile' \
+        test "$(jq -r 'select(.text | startswith("fits")) | .subject' "$WORK/out" | wc -l)" = 2
+    cp "$WORK/good.conf" "$CONF"
     control '{"quota": 99}'
     ok 'doctor, HVCA: a small quota: status 0' gives 0 doctor --config "$CONF"
     ok 'doctor, HVCA: is a warning' grep -q '^warning *CA factory: quota: only 99' "$WORK/out"

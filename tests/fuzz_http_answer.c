@@ -34,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const struct http_response *response = &answer.response;
     need_plain(response->location, sizeof response->location);
     need_plain(response->links, sizeof response->links);
+    need_plain(response->authenticate, sizeof response->authenticate);
     need_plain(response->content_type, sizeof response->content_type);
     need(response->retry_after_ms >= 0 && response->retry_after_ms <= HTTP_RETRY_AFTER_MAX_MS);
     need(response->total_count >= -1);

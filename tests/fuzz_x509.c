@@ -51,6 +51,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc;
     (void)argv;
     struct error error;
+    struct key *key = NULL;
     struct x509_issuer *issuer = NULL;
     struct buf *key_pem = buf_new(X509_OBJECT_MAX);
     world.csr = buf_new(X509_OBJECT_MAX);
@@ -60,7 +61,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     need(profile_built_in("idevid", &world.profile) &&
          x509_check_csr(buf_slice(world.csr), &world.csr_facts, &error) &&
          x509_create_root("Root", NOW_MS, world.root_pem, key_pem, &error) &&
-         x509_issuer_new(buf_slice(world.root_pem), buf_slice(key_pem), &issuer, &error) &&
+         key_from_pem(buf_slice(key_pem), "the key", &key, &error) &&
+         x509_issuer_new(buf_slice(world.root_pem), key, &issuer, &error) &&
          x509_trust_new(buf_slice(world.root_pem), (struct slice){NULL, 0}, &world.trust, &error));
     const struct x509_issue_request request = {.profile = &world.profile,
                                                .subject = {.serial = "A1", .model = "M"},
@@ -72,6 +74,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
                                                    .spki_sha256 = world.csr_facts.spki_sha256,
                                                    .now_ms = NOW_MS};
     x509_issuer_free(issuer);
+    key_free(key);
     buf_free_secret(key_pem);
     return 0;
 }

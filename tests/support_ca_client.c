@@ -70,7 +70,8 @@ static void handle_report(void *context, const struct ca_report *report) {
 static void make_unit(struct client *client, struct client_unit *unit, const char *key_kind) {
     static const uint8_t hardware_id[6] = {0, 1, 2, 3, 4, 5};
     snprintf(unit->serial, sizeof unit->serial, "CAM%06zu", (size_t)(unit - client->units));
-    const struct pki_pair subject[] = {{"CN", unit->serial}, {NULL, NULL}};
+    const struct pki_pair subject[] = {
+        {"CN", unit->serial}, {"serialNumber", unit->serial}, {NULL, NULL}};
     unit->key = pki_key(key_kind);
     unit->csr = pki_csr(unit->key, subject, NULL, false);
     unit->request = (struct ca_request){

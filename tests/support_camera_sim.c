@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -69,14 +70,23 @@ static void read_output(int output, char *out, size_t capacity, const char *unti
     close(output);
 }
 
+void camera_sim_make_folder(struct camera_sim *sim) {
+    char part[80];
+    snprintf(sim->folder, sizeof sim->folder, "/tmp/birthcert-cameras-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(sim->folder));
+    snprintf(part, sizeof part, "%s/p", sim->folder);
+    ck_assert_int_eq(mkdir(part, 0700), 0);
+    snprintf(part, sizeof part, "%s/s", sim->folder);
+    ck_assert_int_eq(mkdir(part, 0700), 0);
+}
+
 void camera_sim_start(struct camera_sim *sim, const char *const arguments[]) {
     char ports[80];
     char state[80];
     char text[16] = "";
     const char *list[ARGUMENTS_MAX + 1] = {"--dir", ports, "--state", state};
     if (sim->folder[0] == '\0') {
-        snprintf(sim->folder, sizeof sim->folder, "/tmp/birthcert-cameras-XXXXXX");
-        ck_assert_ptr_nonnull(mkdtemp(sim->folder));
+        camera_sim_make_folder(sim);
     }
     snprintf(ports, sizeof ports, "%s/p", sim->folder);
     snprintf(state, sizeof state, "%s/s", sim->folder);
@@ -174,7 +184,7 @@ void camera_line_reopen(struct camera_line *line) {
     session_forget(&line->session);
 }
 
-void camera_line_open(struct camera_line *line, const struct camera_sim *sim, uint32_t index) {
+void camera_line_take(struct camera_line *line, const struct camera_sim *sim, int descriptor) {
     static const struct session_settings settings = {
         .max_payload = 1024,
         .generate_timeout_ms = 60000,
@@ -184,9 +194,13 @@ void camera_line_open(struct camera_line *line, const struct camera_sim *sim, ui
     };
     memset(line, 0, sizeof *line);
     line->sim = sim;
-    line->index = index;
-    line->descriptor = -1;
+    line->descriptor = descriptor;
     session_init(&line->session, &settings);
+}
+
+void camera_line_open(struct camera_line *line, const struct camera_sim *sim, uint32_t index) {
+    camera_line_take(line, sim, -1);
+    line->index = index;
     camera_line_reopen(line);
 }
 

@@ -15,6 +15,9 @@ struct camera_sim {
     pid_t process;
 };
 
+// The folders, for what has to be there before the start, which makes them else.
+void camera_sim_make_folder(struct camera_sim *sim);
+
 // `arguments` ends with NULL and is added to --dir and --state. Waits until it is ready.
 void camera_sim_start(struct camera_sim *sim, const char *const arguments[]);
 void camera_sim_stop(struct camera_sim *sim); // SIGTERM; it must end with 0
@@ -34,6 +37,9 @@ struct camera_line {
     struct session session;
     struct session_output output;
 };
+
+// A line on a descriptor that is open already; camera_line_close closes it.
+void camera_line_take(struct camera_line *line, const struct camera_sim *sim, int descriptor);
 
 // Opens the port of a camera, again after a hang-up; waits for it to come up.
 void camera_line_open(struct camera_line *line, const struct camera_sim *sim, uint32_t index);

@@ -405,7 +405,8 @@ static void make_issuer(struct cmp_server *server) {
     struct buf *key = buf_new(MESSAGE_MAX);
     need(profile_built_in("https", &server->profile) &&
              x509_create_root("CMP test root", clock_wall_ms(), certificate, key, &error) &&
-             x509_issuer_new(buf_slice(certificate), buf_slice(key), &server->issuer, &error),
+             key_from_pem(buf_slice(key), "the test's CA", &server->issuer_key, &error) &&
+             x509_issuer_new(buf_slice(certificate), server->issuer_key, &server->issuer, &error),
          "no issuer");
     pki_write_file(server->http.folder, "issuing.pem", 0644, buf_slice(certificate),
                    server->root_file);
@@ -462,6 +463,7 @@ void cmp_server_stop(struct cmp_server *server) {
         OSSL_CMP_SRV_CTX_free(server->transactions[i].context);
     }
     x509_issuer_free(server->issuer);
+    key_free(server->issuer_key);
     EVP_PKEY_free(server->signer_key);
     X509_free(server->signer);
     buf_free(server->last);

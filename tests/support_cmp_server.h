@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "ca-client/ca.h"
+#include "ca-client/key.h"
 #include "ca-client/x509_issue.h"
 #include "tests/support_http_server.h"
 
@@ -64,6 +65,7 @@ struct cmp_server {
     struct server http;
     struct profile profile;
     struct x509_issuer *issuer;
+    struct key *issuer_key;
     EVP_PKEY *signer_key;
     X509 *signer;
     char root_file[160];

@@ -14,15 +14,18 @@
 #include "station/base/bytes.h"
 #include "tests/support_pki.h"
 
-static const char *const file_names[] = {"root.pem",   "server_root.pem", "client.pem",
-                                         "client.key", "api_key",         "api_secret"};
+static const struct sim_kind hvca_kind = {
+    .program = "hvca-sim",
+    .path = "/v2",
+    .files = {"root.pem", "server_root.pem", "client.pem", "client.key", "api_key", "api_secret"},
+};
 
 __attribute__((noreturn)) static void give_up(const char *what) {
-    fprintf(stderr, "hvca-sim: %s\n", what);
+    fprintf(stderr, "simulator: %s\n", what);
     exit(2);
 }
 
-static void find_program(char out[PATH_MAX]) {
+static void find_program(const char *name, char out[PATH_MAX]) {
     char self[PATH_MAX] = "";
     if (readlink("/proc/self/exe", self, sizeof self - 1) < 0) {
         give_up("where is this program?");
@@ -33,7 +36,7 @@ static void find_program(char out[PATH_MAX]) {
             *slash = '\0';
         }
     }
-    if (snprintf(out, PATH_MAX, "%s/hvca-sim", self) >= PATH_MAX || access(out, X_OK) != 0) {
+    if (snprintf(out, PATH_MAX, "%s/%s", self, name) >= PATH_MAX || access(out, X_OK) != 0) {
         give_up("not built: make it first");
     }
 }
@@ -72,13 +75,13 @@ static void read_ports(struct hvca_sim *sim, int input) {
     fclose(lines);
     sim->port = (unsigned)port;
     sim->control_port = (unsigned)control;
-    snprintf(sim->url, sizeof sim->url, "https://127.0.0.1:%lu/v2", port);
+    snprintf(sim->url, sizeof sim->url, "https://127.0.0.1:%lu%s", port, sim->kind->path);
 }
 
 void hvca_sim_restart(struct hvca_sim *sim, const char *const options[]) {
     char program[PATH_MAX];
     int ends[2];
-    find_program(program);
+    find_program(sim->kind->program, program);
     if (pipe(ends) != 0) {
         give_up("no pipe");
     }
@@ -95,13 +98,19 @@ void hvca_sim_restart(struct hvca_sim *sim, const char *const options[]) {
 }
 
 void hvca_sim_start(struct hvca_sim *sim, const char *const options[]) {
+    sim_start_kind(sim, &hvca_kind, options);
+}
+
+void sim_start_kind(struct hvca_sim *sim, const struct sim_kind *kind,
+                    const char *const options[]) {
     memset(sim, 0, sizeof *sim);
-    snprintf(sim->folder, sizeof sim->folder, "/tmp/check_hvca_XXXXXX");
+    sim->kind = kind;
+    snprintf(sim->folder, sizeof sim->folder, "/tmp/check_sim_XXXXXX");
     if (mkdtemp(sim->folder) == NULL) {
         give_up("no folder in /tmp");
     }
-    for (size_t i = 0; i < ARRAY_LENGTH(file_names); i++) {
-        snprintf(sim->files[i], SIM_PATH_SIZE, "%s/%s", sim->folder, file_names[i]);
+    for (size_t i = 0; i < ARRAY_LENGTH(kind->files); i++) {
+        snprintf(sim->files[i], SIM_PATH_SIZE, "%s/%s", sim->folder, kind->files[i]);
     }
     hvca_sim_restart(sim, options);
 }

@@ -13,7 +13,15 @@
 #define SIM_PATH_SIZE 128
 #define SIM_OPTIONS_MAX 16
 
+// Which simulator: its name, where its API begins, and the files of its state that a station needs.
+struct sim_kind {
+    const char *program;
+    const char *path;
+    const char *files[6];
+};
+
 struct hvca_sim {
+    const struct sim_kind *kind;
     char folder[64]; // its state; removed by hvca_sim_stop
     pid_t pid;
     unsigned port;
@@ -24,6 +32,8 @@ struct hvca_sim {
 
 // `options` ends with NULL, and may be NULL.
 void hvca_sim_start(struct hvca_sim *sim, const char *const options[]);
+// Another simulator than hvca-sim; all else is the same.
+void sim_start_kind(struct hvca_sim *sim, const struct sim_kind *kind, const char *const options[]);
 // Ends the process; the state and the port stay.
 void hvca_sim_kill(struct hvca_sim *sim);
 // The same port and state again.

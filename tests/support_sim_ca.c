@@ -7,6 +7,7 @@
 // What travels to the CA and back. `life` is the station's: answers for a dead one are lost.
 struct ca_message {
     enum request_action action;
+    bool repeats; // it goes to a CA that is asked again for what it accepted
     uint64_t life;
     int64_t credential_id;
     uint8_t spki[SHA256_SIZE];
@@ -46,6 +47,7 @@ static void answer(struct sim *sim, struct ca_message *message, enum request_out
 void sim_ca_ask(struct sim *sim, enum request_action action, const struct request_record *request) {
     struct ca_message message = {
         .action = action,
+        .repeats = strcmp(request->profile, "idevid") == 0,
         .life = sim->life,
         .credential_id = request->credential_id,
     };
@@ -120,9 +122,14 @@ static void arrive_submit(struct sim *sim, struct ca_message *message) {
         answer(sim, message, OUTCOME_REFUSED, E_CA_REFUSED);
         return;
     }
+    bool later = sim_chance(sim, sim->faults.ca_pending);
+    if (later && message->repeats && sim_chance(sim, 90)) {
+        answer(sim, message, OUTCOME_ACCEPTED, ERROR_NONE);
+        return;
+    }
     message->issued = issue(sim, message);
     bool lost = !sim_is_kind(sim) && sim_chance(sim, sim->faults.ca_lost_after);
-    bool later = sim_chance(sim, sim->faults.ca_pending);
+    later = later && !message->repeats;
     memcpy(message->handle, sim->issued[message->issued].handle, sizeof message->handle);
     answer(sim, message,
            lost    ? OUTCOME_DOUBT
@@ -143,6 +150,10 @@ static size_t mix_up(struct sim *sim, size_t wanted) {
 }
 
 static void arrive_fetch(struct sim *sim, struct ca_message *message) {
+    if (message->repeats) {
+        arrive_submit(sim, message);
+        return;
+    }
     for (size_t i = 0; i < sim->issued_count; i++) {
         if (strcmp(sim->issued[i].handle, message->handle) == 0) {
             message->issued = mix_up(sim, i);

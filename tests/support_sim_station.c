@@ -26,6 +26,19 @@ static const struct ca_policy ca_policy = {
     .breaker_failures = 5,
 };
 
+// The second credential's CA keeps a request, and issues when it is asked again.
+static const struct ca_policy repeating_policy = {
+    .can_reconcile = true,
+    .fetch_repeats = true,
+    .settle_ms = 5000,
+    .in_flight = 4,
+    .backoff_ms = 200,
+    .backoff_max_ms = 5000,
+    .rescan_ms = 700,
+    .empty_scans = 3,
+    .breaker_failures = 5,
+};
+
 struct pool_time sim_time(const struct sim *sim) {
     return (struct pool_time){.wall_ms = SIM_WALL_MS + sim->now_ms, .monotonic_ms = sim->now_ms};
 }
@@ -177,7 +190,7 @@ bool sim_station_start(struct sim *sim) {
         .slot_count = SIM_CAMERAS,
         .slot_names = names,
         .unit_policy = &unit_policy,
-        .ca_policies = {&ca_policy, &ca_policy},
+        .ca_policies = {&ca_policy, &repeating_policy},
         .ca_names = {"toy", "toy"},
         .seed = sim_random(sim) | 1,
     };

@@ -240,7 +240,8 @@ static void make_request(struct store_fixture *fixture, const struct unit_record
     if (request == REQUEST_SENT) {
         return;
     }
-    if (request >= REQUEST_QUARANTINED) {
+    if (request == REQUEST_QUARANTINED || request == REQUEST_ISSUED ||
+        request == REQUEST_UNCONFIRMED) {
         record = store_record_certificate(
             fixture, unit, seed, seed, request == REQUEST_QUARANTINED ? E_CERT_NAMES : ERROR_NONE);
         if (request == REQUEST_UNCONFIRMED) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a USB wire to a camera can do, without a station: the time of the shortest exchange (HELLO)
 // and the rate of bulk transfers. It asks the kernel directly, so that no code of the station's is
-// in what the station is measured against. Prints two numbers: microseconds, bytes per second.
+// in what the station is measured against. Prints the median, the mean and the longest time of an
+// exchange in microseconds, and bytes per second.
 //
 //   wire-rate /dev/bus/usb/BBB/DDD IN OUT      addresses of the endpoints, in hex
 #include <errno.h>
@@ -73,14 +74,22 @@ static int compare(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-static int64_t median_exchange_us(const struct device *device) {
+struct times {
+    int64_t median_us;
+    int64_t mean_us;
+    int64_t longest_us;
+};
+
+static struct times measure_exchanges(const struct device *device) {
     int64_t times_us[EXCHANGES];
+    int64_t sum_us = 0;
     for (uint16_t i = 0; i < EXCHANGES; i++) {
         usleep(PAUSE_US);
         times_us[i] = exchange_us(device, i);
+        sum_us += times_us[i];
     }
     qsort(times_us, EXCHANGES, sizeof times_us[0], compare);
-    return times_us[EXCHANGES / 2];
+    return (struct times){times_us[EXCHANGES / 2], sum_us / EXCHANGES, times_us[EXCHANGES - 1]};
 }
 
 // Empty frames: a camera takes them as fast as they come, and answers nothing.
@@ -111,7 +120,9 @@ int main(int count, char **arguments) {
     if (device.file < 0 || ioctl(device.file, USBDEVFS_CLAIMINTERFACE, &interface) != 0) {
         give_up(arguments[1]);
     }
-    printf("%lld %.0f\n", (long long)median_exchange_us(&device), bulk_rate(&device));
+    struct times times = measure_exchanges(&device);
+    printf("%lld %lld %lld %.0f\n", (long long)times.median_us, (long long)times.mean_us,
+           (long long)times.longest_us, bulk_rate(&device));
     close(device.file);
     return 0;
 }

@@ -32,7 +32,7 @@ CREATE TABLE credential (
     unit INTEGER NOT NULL REFERENCES unit (id),
     number INTEGER NOT NULL CHECK (number BETWEEN 1 AND 255),
     key_type INTEGER NOT NULL CHECK (key_type BETWEEN 0 AND 255),
-    request INTEGER NOT NULL DEFAULT 0 CHECK (request BETWEEN 0 AND 9),
+    request INTEGER NOT NULL DEFAULT 0 CHECK (request BETWEEN 0 AND 8),
     install INTEGER NOT NULL DEFAULT 0 CHECK (install BETWEEN 0 AND 3),
     wanted INTEGER NOT NULL DEFAULT 1 CHECK (wanted BETWEEN 0 AND 1), -- at the last admission
     attempt INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
@@ -52,16 +52,10 @@ CREATE TABLE credential (
 ) STRICT;
 
 -- The outbox and what is in progress, so that a start does not read the whole table.
-CREATE INDEX credential_pending ON credential (id) WHERE request BETWEEN 1 AND 5 OR request = 9;
+CREATE INDEX credential_pending ON credential (id) WHERE request BETWEEN 1 AND 5;
 
 -- Beside its credential and not in it: that row is rewritten at each step, this one is not.
 CREATE TABLE csr (
-    credential INTEGER PRIMARY KEY REFERENCES credential (id),
-    der BLOB NOT NULL CHECK (length(der) BETWEEN 1 AND 16384)
-) STRICT;
-
--- What the CA said when it gave a certificate and waits for an answer to, until it was answered.
-CREATE TABLE offer (
     credential INTEGER PRIMARY KEY REFERENCES credential (id),
     der BLOB NOT NULL CHECK (length(der) BETWEEN 1 AND 16384)
 ) STRICT;

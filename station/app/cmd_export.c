@@ -29,6 +29,8 @@ enum column_kind {
     COLUMN_INSTALL,
     COLUMN_ATTEMPTS,
     COLUMN_CERTIFICATE_SERIAL,
+    COLUMN_CERTIFICATE_STATE,
+    COLUMN_BOARD,
 };
 
 // A column is empty where the row has no such part.
@@ -78,6 +80,10 @@ static const struct column columns[] = {
     {"installed_at", PART_CREDENTIAL, COLUMN_TIME, AT(installed_ms)},
     {"proved_at", PART_CREDENTIAL, COLUMN_TIME, AT(proved_ms)},
     {"finished_at", PART_UNIT, COLUMN_TIME, AT(finished_ms)},
+    {"board", PART_CREDENTIAL, COLUMN_BOARD, 0},
+    {"certificate_state", PART_CERTIFICATE, COLUMN_CERTIFICATE_STATE, 0},
+    {"certificate_reason", PART_CERTIFICATE, COLUMN_TEXT, AT(reason)},
+    {"certificate_ended_at", PART_CERTIFICATE, COLUMN_TIME, AT(ended_ms)},
 };
 
 #define COLUMN_COUNT ARRAY_LENGTH(columns)
@@ -88,18 +94,9 @@ struct export {
     size_t count;
 };
 
-static const char *name_at(const char *const *names, size_t count, unsigned index) {
-    return index < count ? names[index] : "?";
-}
-
 static const char *result_name(enum unit_result result) {
-    static const char *const names[] = {"open", "failed", "passed"};
-    return name_at(names, ARRAY_LENGTH(names), (unsigned)result);
-}
-
-static const char *install_name(enum install_state install) {
-    static const char *const names[] = {"none", "started", "installed", "proved"};
-    return name_at(names, ARRAY_LENGTH(names), (unsigned)install);
+    static const char *const names[] = {"open", "failed", "passed", "scrapped"};
+    return (unsigned)result < ARRAY_LENGTH(names) ? names[result] : "?";
 }
 
 static const char *code_name(const void *member) {
@@ -157,9 +154,13 @@ static const char *column_value(const struct column *column, const struct store_
     case COLUMN_REQUEST:
         return request_state_name(credential->request);
     case COLUMN_INSTALL:
-        return install_name(credential->install);
+        return output_install_name(row);
     case COLUMN_ATTEMPTS:
         return number_text(scratch, row->attempt);
+    case COLUMN_BOARD:
+        return number_text(scratch, row->board);
+    case COLUMN_CERTIFICATE_STATE:
+        return output_certificate_state_name(row->certificate_state);
     default:
         return hex_text(scratch, row->certificate.serial, row->certificate.serial_length);
     }
@@ -225,7 +226,8 @@ static bool read_options(const struct options *options, bool *csv, struct store_
     if (*csv && options->json) {
         return error_set(error, E_USAGE, "--json and --format csv contradict each other");
     }
-    *filter = (struct store_filter){.since_ms = options->since_ms, .until_ms = options->until_ms};
+    *filter = (struct store_filter){
+        .since_ms = options->since_ms, .until_ms = options->until_ms, .all_boards = true};
     if (options->lot != NULL && !text_copy(filter->lot, sizeof filter->lot, options->lot)) {
         return error_set(error, E_USAGE, "--lot: at most %zu characters", sizeof filter->lot - 1);
     }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// birthcert reconcile: settles what is in doubt with the CA, buys nothing.
+// birthcert reconcile: settles what is in doubt with the CA, buys nothing; and asks again for what is
+// to be revoked.
 #include <stdlib.h>
 #include <string.h>
 
 #include "db/store.h"
 #include "station/app/options.h"
 #include "station/app/progress.h"
+#include "station/app/revoker.h"
 #include "station/app/station.h"
 #include "station/base/clock.h"
 
@@ -28,7 +30,9 @@ struct reconcile {
     size_t settled;
     size_t unsettled;
     size_t orphans;
-    size_t shown; // index of the doubt that is being shown
+    size_t revocations; // that were open
+    size_t unconfirmed; // and still are
+    size_t shown;       // index of the doubt that is being shown
 };
 
 typedef bool reconcile_read(struct reconcile *reconcile, struct store *store, struct error *error);
@@ -207,11 +211,30 @@ static bool settle(struct reconcile *reconcile, struct error *error) {
     return done;
 }
 
+// By then the station has let go of the database.
+static bool revoke_open(struct reconcile *reconcile, struct error *error) {
+    const struct options *options = reconcile->options;
+    struct revoker *revoker = NULL;
+    bool done = revoker_open(reconcile->config, reconcile->output, &revoker, error) &&
+                revoker_load_open(revoker, error);
+    if (done) {
+        reconcile->revocations = revoker_chosen_count(revoker);
+        done = revoker_finish(revoker, options->has_wait ? options->wait_s : WAIT_S,
+                              &reconcile->unconfirmed, error);
+    }
+    revoker_close(revoker);
+    return done;
+}
+
 static int status_of(const struct reconcile *reconcile) {
     if (reconcile->unsettled > 0) {
         return EXIT_INTEGRITY;
     }
-    return reconcile->settled + reconcile->orphans == 0 ? EXIT_NOTHING_TO_DO : EXIT_OK;
+    if (reconcile->unconfirmed > 0) {
+        return EXIT_STATION;
+    }
+    size_t all = reconcile->settled + reconcile->orphans + reconcile->revocations;
+    return all == 0 ? EXIT_NOTHING_TO_DO : EXIT_OK;
 }
 
 int cmd_reconcile(const struct options *options, struct output *output) {
@@ -223,6 +246,7 @@ int cmd_reconcile(const struct options *options, struct output *output) {
     done = done && config_load(options->config, &config, &error);
     reconcile.config = config;
     done = done && with_store(&reconcile, read_doubts, &error) && settle(&reconcile, &error);
+    done = done && revoke_open(&reconcile, &error);
     done = done && with_store(&reconcile, show_findings, &error);
     if (!done) {
         output->ops->error(output, "reconcile", &error);

@@ -114,6 +114,13 @@ static void handle_port_error(void *context, size_t slot, const struct error *er
     station_stop_with(run->station, error);
 }
 
+static void handle_ca_report(void *context, const struct config_ca *ca,
+                             const struct ca_report *report) {
+    struct run *run = context;
+    (void)ca;
+    progress_ca_report(&run->status, run->output, report);
+}
+
 // An outage parks units, it fails none; but the operator should know why nothing happens.
 static void note_ca(struct run *run) {
     struct error why;
@@ -135,6 +142,7 @@ static void handle_tick(void *context) {
 static const struct station_events run_events = {
     .on_verdict = handle_verdict,
     .on_port_error = handle_port_error,
+    .on_ca_report = handle_ca_report,
     .on_tick = handle_tick,
 };
 

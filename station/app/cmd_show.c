@@ -35,7 +35,7 @@ static bool put_event(void *context, const struct store_event *event) {
 
 static bool show_unit(struct show *show, const struct reader *reader, const char *serial,
                       struct error *error) {
-    struct store_filter filter = {0};
+    struct store_filter filter = {.all_boards = true};
     if (!text_is_label(serial) || !text_copy(filter.serial, sizeof filter.serial, serial)) {
         return error_set(error, E_USAGE, "a serial has 1 to %zu printable characters",
                          sizeof filter.serial - 1);

@@ -12,13 +12,16 @@
 #include "station/base/clock.h"
 
 #define WAIT_S 60
+// Longer than it takes to find a certificate that a person brought.
+#define OFFLINE_PATIENCE_MS 3000
 
 struct tray_row {
     bool finished;
     enum unit_verdict verdict;
     enum error_code code;
     bool first_pass;
-    int64_t idle_since_ms; // monotonic: nobody has answered since; 0: somebody does
+    int64_t idle_since_ms;  // monotonic: nobody has answered since; 0: somebody does
+    int64_t waits_since_ms; // the same: for the CA
 };
 
 struct tray {
@@ -107,9 +110,28 @@ static void give_up_on_absent(struct tray *tray, int64_t now_ms) {
     }
 }
 
+// At a CA that requests are carried to cameras need not wait: they come back for their certificates.
+static void leave_waiting(struct tray *tray, int64_t now_ms) {
+    for (size_t i = 0; i < tray->manifest.count; i++) {
+        struct tray_row *row = &tray->rows[i];
+        const struct unit *unit = station_unit(tray->station, tray->manifest.rows[i].slot);
+        if (row->finished || unit->state != UNIT_WAITING) {
+            row->waits_since_ms = 0;
+        } else if (row->waits_since_ms == 0) {
+            row->waits_since_ms = now_ms;
+        } else if (now_ms - row->waits_since_ms >= OFFLINE_PATIENCE_MS) {
+            row->finished = true;
+            row->code = E_UNIT_PARKED;
+        }
+    }
+}
+
 static void handle_tick(void *context) {
     struct tray *tray = context;
     struct error why;
+    if (station_ca_is_offline(tray->station)) {
+        leave_waiting(tray, clock_monotonic_ms());
+    }
     int64_t down_ms = station_ca_down_ms(tray->station, &why);
     give_up_on_absent(tray, clock_monotonic_ms());
     if (down_ms > 0 && !tray->ca_noted) {
@@ -127,11 +149,14 @@ static void handle_tick(void *context) {
 static void handle_ca_report(void *context, const struct config_ca *ca,
                              const struct ca_report *report) {
     struct tray *tray = context;
-    size_t wanted = tray->manifest.count * tray->config->profile_count;
+    size_t per_camera = config_count_profiles(tray->config, ca->name);
+    size_t wanted = tray->manifest.count * per_camera;
+    progress_ca_report(&tray->status, tray->output, report);
     if (report->quota > 0 && (uint64_t)report->quota < wanted) {
         output_note(tray->output,
-                    "warning: CA %s has a quota of %lld left, the tray may need %zu certificates",
-                    ca->name, (long long)report->quota, wanted);
+                    "warning: CA %s has %" PRId64 " certificates left, enough for %" PRIu64
+                    " cameras; the tray may need %zu",
+                    ca->name, report->quota, (uint64_t)report->quota / per_camera, wanted);
     }
 }
 
@@ -193,8 +218,8 @@ static int status_of_rows(const struct tray *tray) {
                          ? EXIT_UNIT_FAILED
                          : exit_status_of(&error);
         if (row->code == E_CAM_TIMEOUT || row->code == E_PORT_HANGUP || row->code == E_PORT_IO ||
-            bench_awaits_camera(row->code)) {
-            status = EXIT_UNIT_FAILED; // it was the camera that was not there
+            row->code == E_UNIT_PARKED || bench_awaits_camera(row->code)) {
+            status = EXIT_UNIT_FAILED; // it was the camera that was not there, or is to come again
         }
         worst = status > worst ? status : worst;
     }
@@ -220,6 +245,10 @@ static bool run_tray(struct tray *tray, struct error *error) {
     struct output_summary summary;
     summarize(tray, &summary);
     tray->output->ops->summary(tray->output, &summary);
+    if (station_ca_is_offline(tray->station) && summary.unfinished > 0) {
+        output_note(tray->output, "what waits for the CA: birthcert outbox export FILE; when the "
+                                  "certificates are back, the same command goes on");
+    }
     if (station_was_interrupted(tray->station)) {
         output_note(tray->output, "interrupted; nothing is lost: the same command goes on");
     }

@@ -56,7 +56,7 @@ bool config_load(const char *path, struct config **config, struct error *error) 
 
 static bool is_held(const struct config_key *key) {
     return key->type == CONFIG_HELD_TEXT || key->type == CONFIG_HELD_FILE ||
-           key->type == CONFIG_SECRET || key->type == CONFIG_BACKEND;
+           key->type == CONFIG_SECRET || key->type == CONFIG_KEY || key->type == CONFIG_BACKEND;
 }
 
 void config_free(struct config *config) {
@@ -100,4 +100,12 @@ const struct profile *config_find_profile(const struct config *config, const cha
         }
     }
     return NULL;
+}
+
+size_t config_count_profiles(const struct config *config, const char *ca) {
+    size_t count = 0;
+    for (size_t i = 0; i < config->profile_count; i++) {
+        count += strcmp(config->profiles[i].ca, ca) == 0 ? 1 : 0;
+    }
+    return count;
 }

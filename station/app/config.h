@@ -51,11 +51,13 @@ struct config {
 
     char store_path[512]; // [store] path; a relative one is relative to the file's folder
 
+    char forward_socket[108]; // [forward] socket; "": this is no forwarder's configuration
+
     size_t ca_count;
     struct config_ca cas[CONFIG_CAS_MAX];
     size_t profile_count; // at least 1; each fills another credential
     struct profile profiles[CONFIG_PROFILES_MAX];
-    size_t slot_count;
+    size_t slot_count; // at least 1, but for a forwarder's
     struct config_slot slots[CONFIG_SLOTS_MAX];
 };
 
@@ -70,6 +72,8 @@ void config_free(struct config *config); // takes NULL
 const struct config_slot *config_find_slot(const struct config *config, const char *name);
 const struct config_ca *config_find_ca(const struct config *config, const char *name);
 const struct profile *config_find_profile(const struct config *config, const char *name);
+// How many certificates of that CA a camera gets.
+size_t config_count_profiles(const struct config *config, const char *ca);
 
 // Writes a new folder for a bench: birthcert.conf with every key explained, conf.d, the database's
 // place, and an embedded CA for trying out (ca/root.pem, ca/root.key). Never overwrites a file.

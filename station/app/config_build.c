@@ -77,6 +77,7 @@ static bool build_ca(const struct building *building, size_t block) {
     struct config_ca *ca = &building->config->cas[building->config->ca_count++];
     (void)text_copy(ca->name, sizeof ca->name, from->name); // the same size
     ca->settings.name = ca->name;
+    ca->settings.station = building->config->station;
     if (!set_defaults(building, CONFIG_CA, ca) || !set_all(building, block, ca)) {
         return false;
     }
@@ -159,6 +160,7 @@ static bool build_block(const struct building *building, size_t block) {
     switch (building->source->blocks[block].section) {
     case CONFIG_STATION:
     case CONFIG_STORE:
+    case CONFIG_FORWARD:
         return set_all(building, block, building->config);
     case CONFIG_CA:
         return build_ca(building, block);
@@ -229,7 +231,8 @@ static bool check_whole(const struct building *building) {
             return false;
         }
     }
-    if (profile == 0 || slot == 0) {
+    bool needs_slot = building->config->forward_socket[0] == '\0';
+    if (profile == 0 || (slot == 0 && needs_slot)) {
         return error_set(building->error, E_CONFIG, "%s: there is no [%s NAME]: at least one",
                          building->config->file, profile == 0 ? "profile" : "slot");
     }

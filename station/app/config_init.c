@@ -31,6 +31,15 @@ static const char idevid_example[] = "\n"
                                      "#ca = trial\n"
                                      "#hardware_type = 1.3.6.1.4.1.32473.1\n";
 
+static const char forward_example[] =
+    "\n"
+    "# Only for `birthcert forward`, which takes requests from benches (with a CA of backend "
+    "outbox)\n"
+    "# to the CA that its own profile of the same name and content has. It needs no slots.\n"
+    "# Who is in the group of the socket may connect; the folder must be there.\n"
+    "#[forward]\n"
+    "#socket = /run/birthcert/forward.sock\n";
+
 static bool put_comment(struct buf *text, const char *comment) {
     while (comment[0] != '\0') {
         size_t length = strcspn(comment, "\n");
@@ -104,12 +113,12 @@ static bool put_configuration(struct buf *text) {
     if (!buf_put_text(text, opening)) {
         return false;
     }
-    for (int section = 0; section < CONFIG_SECTION_COUNT; section++) {
+    for (int section = 0; section < CONFIG_FORWARD; section++) {
         if (!put_section(text, (enum config_section)section)) {
             return false;
         }
     }
-    return true;
+    return buf_put_text(text, forward_example);
 }
 
 static bool fail_path(struct error *error, const char *path, int number) {

@@ -18,6 +18,7 @@
 
 static const char *const no_yes[] = {"no", "yes"};
 static const char *const refuse_replace[] = {"refuse", "replace"};
+static const char *const yes_no[] = {"yes", "no"};
 static const char *const hold_resend[] = {"hold", "resend"};
 
 const struct config_section_row config_sections[CONFIG_SECTION_COUNT] = {
@@ -32,6 +33,7 @@ const struct config_section_row config_sections[CONFIG_SECTION_COUNT] = {
          "credentials that is to be filled."},
     [CONFIG_SLOT] = {"slot", true, CONFIG_SLOTS_MAX, "1",
                      "A place on the bench that a camera is plugged into. One section for each."},
+    [CONFIG_FORWARD] = {"forward", false, 1, NULL, "Only for `birthcert forward`."},
 };
 
 // clang-format off
@@ -64,8 +66,8 @@ const struct config_key config_keys[] = {
      .initial = "", .comment = "Where its API is: https://HOST[:PORT][/PATH]."},
     {CONFIG_CA, "client_certificate_file", CONFIG_HELD_FILE, AT_CA(client_certificate_file),
      .initial = "", .comment = "The certificate that the station shows to the CA, PEM."},
-    {CONFIG_CA, "client_key_file", CONFIG_SECRET, AT_CA(client_key_file),
-     .initial = "", .comment = "Its private key, PEM."},
+    {CONFIG_CA, "client_key_file", CONFIG_KEY, AT_CA(client_key_file),
+     .initial = "", .comment = "Its private key: PEM, or pkcs11:token=..;object=..?pin-source=FILE for one in a token."},
     {CONFIG_CA, "server_root_file", CONFIG_HELD_FILE, AT_CA(server_root_file),
      .initial = "", .comment = "The root that the CA's web server must lead to, PEM."},
     {CONFIG_CA, "root_file", CONFIG_HELD_FILE, AT_CA(root_file),
@@ -82,8 +84,8 @@ const struct config_key config_keys[] = {
      .initial = "", .comment = "A further HTTP header, as \"Name: value\"."},
     {CONFIG_CA, "ca_certificate_file", CONFIG_HELD_FILE, AT_CA(ca_certificate_file),
      .initial = "", .starter = "ca/root.pem", .comment = "local: the CA's certificate, PEM."},
-    {CONFIG_CA, "ca_key_file", CONFIG_SECRET, AT_CA(ca_key_file),
-     .initial = "", .starter = "ca/root.key", .comment = "local: the CA's private key, PEM."},
+    {CONFIG_CA, "ca_key_file", CONFIG_KEY, AT_CA(ca_key_file),
+     .initial = "", .starter = "ca/root.key", .comment = "local: the CA's private key: PEM, or a pkcs11: URI."},
     {CONFIG_CA, "username", CONFIG_HELD_TEXT, AT_CA(username),
      .initial = "", .comment = "The station's name at the CA."},
     {CONFIG_CA, "password_file", CONFIG_SECRET, AT_CA(password_file),
@@ -98,8 +100,8 @@ const struct config_key config_keys[] = {
      .initial = "", .comment = "ejbca: the end entity profile."},
     {CONFIG_CA, "provisioner", CONFIG_HELD_TEXT, AT_CA(provisioner),
      .initial = "", .comment = "stepca: the name of the JWK provisioner."},
-    {CONFIG_CA, "signing_key_file", CONFIG_SECRET, AT_CA(signing_key_file),
-     .initial = "", .comment = "The key that requests are signed with."},
+    {CONFIG_CA, "signing_key_file", CONFIG_KEY, AT_CA(signing_key_file),
+     .initial = "", .comment = "The key that requests are signed with: PEM, or a pkcs11: URI."},
     {CONFIG_CA, "command", CONFIG_HELD_FILE, AT_CA(command),
      .initial = "", .comment = "exec: the program that is run for each request."},
     {CONFIG_CA, "socket", CONFIG_HELD_FILE, AT_CA(socket),
@@ -109,6 +111,10 @@ const struct config_key config_keys[] = {
      .comment = "What becomes of a request whose answer was lost, where the CA cannot be asked what it\n"
                 "issued: hold it until a person has asked the CA's administrator, or send it again and\n"
                 "know that there may be a certificate too many."},
+    {CONFIG_CA, "keep_alive", CONFIG_SWITCH, AT_CA(closes_connections), .words = yes_no,
+     .initial = "yes",
+     .comment = "Whether connections are kept for further requests. no: for a server that serves one\n"
+                "connection at a time and waits while that one is idle."},
     {CONFIG_CA, "in_flight", CONFIG_NUMBER, AT_CA(in_flight), .minimum = 1,
      .maximum = CA_PENDING_MAX, .initial = "64",
      .comment = "Requests to the CA at once; best as many as there are slots."},
@@ -120,6 +126,8 @@ const struct config_key config_keys[] = {
      .initial = "0s",
      .comment = "After a lost answer: how long the CA's lists may lag behind what it issued. A\n"
                 "request is never sent again before that. 0: what the kind of CA is known for."},
+    {CONFIG_CA, "price", CONFIG_HELD_TEXT, AT_CA(price),
+     .initial = "", .comment = "What one certificate costs, as 0.45 EUR: `birthcert orphans` adds it up."},
     {CONFIG_CA, "api_key", CONFIG_REFUSED, .comment = "api_key_file"},
     {CONFIG_CA, "api_secret", CONFIG_REFUSED, .comment = "api_secret_file"},
     {CONFIG_CA, "client_key", CONFIG_REFUSED, .comment = "client_key_file"},
@@ -178,6 +186,9 @@ const struct config_key config_keys[] = {
      .maximum = 4000000, .initial = "115200", .comment = "serial: bits per second."},
     {CONFIG_SLOT, "wake_line", CONFIG_TEXT, AT(struct config_slot, wake_line),
      .initial = "", .comment = "serial: where the port is a login console, the line that starts the camera's agent."},
+
+    {CONFIG_FORWARD, "socket", CONFIG_FILE, AT(struct config, forward_socket),
+     .initial = "", .comment = "Where it listens. The folder must be there; who is in the socket's group may connect."},
 };
 // clang-format on
 const size_t config_key_count = ARRAY_LENGTH(config_keys);
@@ -238,6 +249,7 @@ static const char *const allowed_texts[] = {
     [CONFIG_HELD_TEXT] = "printable ASCII text",
     [CONFIG_HELD_FILE] = "a file name",
     [CONFIG_SECRET] = "a file name, or credential:NAME for a systemd credential",
+    [CONFIG_KEY] = "a file name, credential:NAME for a systemd credential, or a pkcs11: URI",
     [CONFIG_LIST] = "up to 4 names, separated by commas",
     [CONFIG_BUILT_IN] = "https or idevid",
     [CONFIG_PORT] = "a path",

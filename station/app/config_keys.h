@@ -14,6 +14,7 @@ enum config_section {
     CONFIG_CA,
     CONFIG_PROFILE,
     CONFIG_SLOT,
+    CONFIG_FORWARD,
     CONFIG_SECTION_COUNT
 };
 
@@ -24,6 +25,7 @@ enum config_type {
     CONFIG_HELD_TEXT, // const char *, owned: printable ASCII
     CONFIG_HELD_FILE, // const char *, owned: a file name
     CONFIG_SECRET,    // as CONFIG_HELD_FILE, or "credential:NAME" of systemd
+    CONFIG_KEY,       // as CONFIG_SECRET, or the pkcs11: URI of a key in a token
     CONFIG_BACKEND,   // const char *, owned: a CA backend's name
     CONFIG_SWITCH,    // bool: the two words of `words`
     CONFIG_NUMBER,    // uint32_t

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ca-client/ca.h"
+#include "ca-client/key.h"
 #include "protocol/message.h"
 #include "station/app/config.h"
 #include "station/app/config_usb.h"
@@ -238,6 +239,18 @@ static bool set_secret(const struct config_key *key, const char *value, const ch
     return set_held(path, member, error);
 }
 
+// The URI's own messages tell no part of it: a PIN may stand in it by mistake.
+static bool set_key(const struct config_key *key, const char *value, const char *folder,
+                    const char **member, struct error *error) {
+    char uri[KEY_NAME_MAX];
+    if (!key_is_uri(value)) {
+        return set_secret(key, value, folder, member, error);
+    }
+    return key_uri_resolve(value, folder, uri, sizeof uri, error)
+               ? set_held(uri, member, error)
+               : error_prefix(error, "%s", key->name);
+}
+
 static bool set_port(const struct config_key *key, const char *value, const char *folder,
                      struct config_slot *slot, struct error *error) {
     char path[PATH_SIZE];
@@ -282,6 +295,8 @@ bool config_value_set(const struct config_key *key, const char *value, const cha
         return set_file(key, value, folder, member, error);
     case CONFIG_SECRET:
         return set_secret(key, value, folder, member, error);
+    case CONFIG_KEY:
+        return set_key(key, value, folder, member, error);
     case CONFIG_HELD_TEXT:
     case CONFIG_BACKEND:
         return set_held_text(key, value, member, error);

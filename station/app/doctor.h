@@ -16,6 +16,7 @@ struct doctor {
     struct output *output;
     const struct config *config;
     bool station_runs; // it holds the database and the ports
+    bool pin_refused;  // by a token: nothing tries one again, for a few wrong ones lock it
     bool knows_ca_clock;
     int64_t ca_clock_offset_ms; // the worst of all CAs
     size_t warning_count;
@@ -44,6 +45,8 @@ void doctor_check_store(struct doctor *doctor); // also finds out whether a stat
 void doctor_check_disk(struct doctor *doctor);
 void doctor_check_slots(struct doctor *doctor); // after the store
 void doctor_check_cas(struct doctor *doctor);   // those that a profile names, with their secrets
+// One of them; where no profile names it, with every profile.
+void doctor_check_ca(struct doctor *doctor, const struct config_ca *ca);
 void doctor_check_clock(struct doctor *doctor); // after the CAs, which know the time too
 
 #endif

@@ -36,6 +36,7 @@ struct waiting {
     size_t held;
     size_t quarantined;
     size_t orphans;
+    size_t revoking;
 };
 
 static bool count_request(void *context, const struct store_row *row) {
@@ -65,15 +66,25 @@ static bool count_one(void *context, const struct store_row *row) {
     return true;
 }
 
+static bool count_certificate(void *context, const struct store_certificate *certificate) {
+    size_t *count = context;
+    (void)certificate;
+    ++*count;
+    return true;
+}
+
 static bool count_waiting(struct store *store, struct waiting *waiting, struct error *error) {
     static const struct store_filter pending = {.state = "pending"};
     static const struct store_filter doubt = {.state = "doubt"};
     static const struct store_filter quarantined = {.state = "quarantined"};
     static const struct store_filter orphan = {.state = "orphan"};
+    static const struct store_filter revoking = {.state = "revoking"};
     return store_sqlite.select_rows(store, &pending, count_request, waiting, error) &&
            store_sqlite.select_rows(store, &doubt, count_held, waiting, error) &&
            store_sqlite.select_rows(store, &quarantined, count_one, &waiting->quarantined, error) &&
-           store_sqlite.select_rows(store, &orphan, count_one, &waiting->orphans, error);
+           store_sqlite.select_rows(store, &orphan, count_one, &waiting->orphans, error) &&
+           store_sqlite.select_certificates(store, &revoking, count_certificate, &waiting->revoking,
+                                            error);
 }
 
 static void report_waiting(struct doctor *doctor, const struct waiting *waiting) {
@@ -90,7 +101,9 @@ static void report_waiting(struct doctor *doctor, const struct waiting *waiting)
         {waiting->quarantined, "are quarantined: issued, and must not be installed",
          "birthcert list --state quarantined; tell the PKI officer"},
         {waiting->orphans, "are issued and not installed",
-         "birthcert list --state orphan; put these cameras into any slot"},
+         "birthcert orphans; put these cameras into any slot"},
+        {waiting->revoking, "are to be revoked: the CA has not confirmed it",
+         "birthcert reconcile"},
     };
     bool any = false;
     for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {

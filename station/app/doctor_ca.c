@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CAs that profiles name. Each is asked on its own, profile after profile, so that every report
 // is known to be about this CA and this profile, and one bad CA hides no other.
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ca-client/key.h"
 #include "station/app/doctor.h"
 #include "station/app/issuer.h"
 #include "station/base/clock.h"
-#include "station/base/secret.h"
 #include "station/io/loop.h"
 
 #define LIMIT_MS 15000
@@ -60,13 +61,17 @@ static void say_quota(struct ca_check *check, int64_t quota) {
     if (quota < 0) {
         return;
     }
+    int64_t cameras = quota / (int64_t)check->view->profile_count;
     switch (doctor_judge_quota(quota)) {
     case OUTPUT_OK:
-        doctor_ok(check->doctor, check->subject, "quota: %lld certificates left", (long long)quota);
+        doctor_ok(check->doctor, check->subject,
+                  "quota: %" PRId64 " certificates left, enough for %" PRId64 " cameras", quota,
+                  cameras);
         break;
     case OUTPUT_WARNING:
         doctor_warn(check->doctor, check->subject, error_code_remedy(E_CA_QUOTA),
-                    "quota: only %lld certificates left", (long long)quota);
+                    "quota: only %" PRId64 " certificates left, enough for %" PRId64 " cameras",
+                    quota, cameras);
         break;
     default:
         error_set(&error, E_CA_QUOTA, "quota: no certificates left");
@@ -95,8 +100,8 @@ static void note_clock(struct doctor *doctor, int64_t offset_ms) {
     }
 }
 
-static void say_public(struct ca_check *check) {
-    if (!issuer_is_public(check->issuer)) {
+static void say_public(struct ca_check *check, const struct ca_report *report) {
+    if (report->is_private || !issuer_is_public(check->issuer)) {
         doctor_warn(check->doctor, check->subject, "use it for trials and pilots only",
                     "this is not a public CA: nobody trusts its certificates");
     }
@@ -112,11 +117,14 @@ static bool say_ca(struct ca_check *check, const struct ca_report *report) {
         say_error(check, report, report->reachable ? "no login" : "no answer");
         return false;
     }
-    doctor_ok(check->doctor, check->subject, "%s: %s", settings->backend,
-              has_server ? "reached, and logged in" : "opens");
+    doctor_ok(check->doctor, check->subject, "%s: %s%s", settings->backend,
+              report->behind[0] != '\0' ? "answers, and passes requests on to "
+              : has_server              ? "reached, and logged in"
+                                        : "opens",
+              report->behind);
     say_quota(check, report->quota);
     say_chain(check, report);
-    say_public(check);
+    say_public(check, report);
     return true;
 }
 
@@ -132,6 +140,9 @@ static void say_profile(struct ca_check *check, const struct ca_report *report) 
         return;
     }
     doctor_ok(check->doctor, subject, "fits the policy of CA %s", check->ca->name);
+    if (report->remark[0] != '\0') {
+        doctor_warn(check->doctor, subject, "ask the CA's administrator", "%s", report->remark);
+    }
     if (report->error.code == ERROR_NONE || report->error.code == E_CA_QUOTA) {
         return; // the quota has its own line
     }
@@ -174,16 +185,21 @@ static void handle_limit(void *context) {
     loop_stop(check->loop);
 }
 
+// A CA that no profile names is tried with all of them: somebody wants to know before he changes to
+// it.
 static struct config *make_view(const struct config *config, const char *ca) {
     struct config *view = malloc(sizeof *view);
+    bool is_used = config_count_profiles(config, ca) > 0;
     if (view == NULL) {
         return NULL;
     }
     memcpy(view, config, sizeof *view);
     view->profile_count = 0;
     for (size_t i = 0; i < config->profile_count; i++) {
-        if (strcmp(config->profiles[i].ca, ca) == 0) {
-            view->profiles[view->profile_count++] = config->profiles[i];
+        if (!is_used || strcmp(config->profiles[i].ca, ca) == 0) {
+            struct profile *profile = &view->profiles[view->profile_count++];
+            *profile = config->profiles[i];
+            (void)text_copy(profile->ca, sizeof profile->ca, ca); // the same size
         }
     }
     return view;
@@ -204,41 +220,76 @@ static bool open_ca(struct ca_check *check, struct error *error) {
     return issuer_new(check->loop, check->view, handle_report, check, &check->issuer, error);
 }
 
+struct secret {
+    const char *key;
+    const char *path;
+};
+
+static bool fault_secret(struct ca_check *check, const struct secret *secret, struct error *error) {
+    error_prefix(error, "%s", secret->key);
+    doctor_fault(check->doctor, check->subject, error);
+    return false;
+}
+
+// Finding out that the token takes the PIN is to log in; it is not asked again after a no.
+static bool check_token(struct ca_check *check, const struct secret *secret) {
+    struct error error;
+    struct key *key = NULL;
+    if (check->doctor->pin_refused) {
+        doctor_warn(check->doctor, check->subject, "correct that PIN first",
+                    "%s: its token was not asked, for a token refused a PIN", secret->key);
+        return false;
+    }
+    if (!key_load(secret->path, &key, &error)) {
+        check->doctor->pin_refused = error.code == E_KEY_PIN;
+        return fault_secret(check, secret, &error);
+    }
+    doctor_ok(check->doctor, check->subject, "%s: %s: found, and logged in", secret->key,
+              key_text(key));
+    key_free(key);
+    return true;
+}
+
+static bool check_secret(struct ca_check *check, const struct secret *secret) {
+    struct error error;
+    char file[KEY_NAME_MAX];
+    bool is_uri = key_is_uri(secret->path);
+    if (!key_check_file(secret->path, file, sizeof file, &error)) {
+        return fault_secret(check, secret, &error);
+    }
+    if (file[0] != '\0') {
+        doctor_ok(check->doctor, check->subject, "%s: %s%s: private", secret->key,
+                  is_uri ? "the PIN in " : "", file);
+    }
+    return !is_uri || check_token(check, secret);
+}
+
 static bool check_secrets(struct ca_check *check) {
     const struct ca_settings *settings = &check->ca->settings;
-    const struct {
-        const char *key;
-        const char *path;
-    } secrets[] = {
+    const struct secret secrets[] = {
         {"client_key_file", settings->client_key_file},
+        {"password_file", settings->password_file},
+        {"token_file", settings->token_file},
+        {"signing_key_file", settings->signing_key_file},
         {"api_key_file", settings->api_key_file},
         {"api_secret_file", settings->api_secret_file},
         {"ca_key_file", settings->ca_key_file},
     };
     bool all_good = true;
     for (size_t i = 0; i < ARRAY_LENGTH(secrets); i++) {
-        struct error error;
-        if (secrets[i].path == NULL || secrets[i].path[0] == '\0') {
-            continue;
-        }
-        if (secret_check(secrets[i].path, &error)) {
-            doctor_ok(check->doctor, check->subject, "%s: %s: private", secrets[i].key,
-                      secrets[i].path);
-        } else {
-            error_prefix(&error, "%s", secrets[i].key);
-            doctor_fault(check->doctor, check->subject, &error);
-            all_good = false;
+        if (secrets[i].path != NULL && secrets[i].path[0] != '\0') {
+            all_good = check_secret(check, &secrets[i]) && all_good;
         }
     }
     return all_good;
 }
 
-static void check_ca(struct doctor *doctor, const struct config_ca *ca) {
+void doctor_check_ca(struct doctor *doctor, const struct config_ca *ca) {
     struct ca_check check = {.doctor = doctor, .ca = ca};
     struct error error;
     snprintf(check.subject, sizeof check.subject, "CA %s", ca->name);
     if (!check_secrets(&check)) {
-        doctor_warn(doctor, check.subject, "correct its private files first", "not asked");
+        doctor_warn(doctor, check.subject, "correct its private files and keys first", "not asked");
         return;
     }
     if (open_ca(&check, &error)) {
@@ -253,19 +304,11 @@ static void check_ca(struct doctor *doctor, const struct config_ca *ca) {
     free(check.view);
 }
 
-static bool is_used(const struct config *config, const char *ca) {
-    for (size_t i = 0; i < config->profile_count; i++) {
-        if (strcmp(config->profiles[i].ca, ca) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void doctor_check_cas(struct doctor *doctor) {
-    for (size_t i = 0; i < doctor->config->ca_count; i++) {
-        if (is_used(doctor->config, doctor->config->cas[i].name)) {
-            check_ca(doctor, &doctor->config->cas[i]);
+    const struct config *config = doctor->config;
+    for (size_t i = 0; i < config->ca_count; i++) {
+        if (config_count_profiles(config, config->cas[i].name) > 0) {
+            doctor_check_ca(doctor, &config->cas[i]);
         }
     }
 }

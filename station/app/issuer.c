@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ca-client/x509.h"
+#include "station/app/carry.h"
 #include "station/app/input_file.h"
 #include "station/base/clock.h"
 #include "station/base/log.h"
@@ -31,6 +32,7 @@ struct issuer_ca {
 // A call in progress, with what its certificate will be held against.
 struct issuer_call {
     bool used;
+    bool is_brought; // its certificate was brought by a person, and is about to be told
     struct request_record request; // without the CSR
     const struct profile *profile;
 };
@@ -40,10 +42,12 @@ struct issuer {
     const struct config *config;
     issuer_report *on_report;
     issuer_fault *on_fault;
+    issuer_revoked *on_revoked;
     unsigned quarantines; // in a row, with the same code
     enum error_code quarantine_code;
     void *context;
     struct pool *pool;
+    struct loop_timer *brought; // what persons brought is told later, like any result
     struct buf *chain;
     size_t ca_count;
     struct issuer_ca cas[CONFIG_CAS_MAX];
@@ -56,6 +60,15 @@ static struct issuer_call *find_call(struct issuer *issuer, int64_t credential_i
         struct issuer_call *call = &issuer->calls[i];
         if (call->used == used && (!used || call->request.credential_id == credential_id)) {
             return call;
+        }
+    }
+    return NULL;
+}
+
+static struct issuer_ca *find_ca(const struct issuer *issuer, const char *name) {
+    for (size_t i = 0; i < issuer->ca_count; i++) {
+        if (strcmp(issuer->cas[i].config->name, name) == 0) {
+            return (struct issuer_ca *)&issuer->cas[i];
         }
     }
     return NULL;
@@ -144,6 +157,9 @@ static void handle_result(void *context, const struct ca_result *from_ca) {
         .offer = from_ca->offer,
     };
     struct pool_time now = {clock_wall_ms(), loop_now_ms(issuer->loop)};
+    if (from_ca->id < 0 && issuer->on_revoked != NULL) {
+        issuer->on_revoked(issuer->context, -from_ca->id, from_ca);
+    }
     if (call == NULL) {
         return;
     }
@@ -163,26 +179,53 @@ static void handle_report(void *context, const struct ca_report *report) {
     }
 }
 
+// A person brought the certificate: it is the CA's answer, and checked like any other. What cannot
+// be read is no answer.
+static void tell_brought(struct issuer *issuer, const struct issuer_call *call) {
+    struct ca_result result = {
+        .id = call->request.credential_id, .outcome = CA_DOUBT, .handle = ""};
+    struct buf *pem = NULL;
+    struct buf *der = buf_new(OBJECT_MAX);
+    if (der == NULL) {
+        error_set(&result.error, E_MEMORY, "no memory for a certificate");
+    } else if (carry_take_in(issuer->config, call->request.spki_sha256, &pem, &result.error) &&
+               x509_pem_to_der(buf_slice(pem), der, &result.error)) {
+        struct slice all = buf_slice(der);
+        result.outcome = CA_CERTIFICATE;
+        result.leaf = x509_first_der(all);
+        result.extra =
+            (struct slice){all.data + result.leaf.length, all.length - result.leaf.length};
+    } else {
+        error_prefix(&result.error, "%s: the certificate that was brought", call->request.serial);
+        log_error("inbox", &result.error);
+    }
+    handle_result(find_ca(issuer, call->profile->ca), &result);
+    buf_free(pem);
+    buf_free(der);
+}
+
+static void handle_brought(void *context) {
+    struct issuer *issuer = context;
+    for (size_t i = 0; i < POOL_REQUESTS_MAX; i++) {
+        if (issuer->calls[i].used && issuer->calls[i].is_brought) {
+            tell_brought(issuer, &issuer->calls[i]);
+        }
+    }
+}
+
 static const struct ca_events ca_events = {
     .on_result = handle_result,
     .on_report = handle_report,
 };
-
-static struct issuer_ca *find_ca(const struct issuer *issuer, const char *name) {
-    for (size_t i = 0; i < issuer->ca_count; i++) {
-        if (strcmp(issuer->cas[i].config->name, name) == 0) {
-            return (struct issuer_ca *)&issuer->cas[i];
-        }
-    }
-    return NULL;
-}
 
 void issuer_policy(const struct issuer *issuer, const struct profile *profile,
                    struct ca_policy *policy) {
     const struct issuer_ca *ca = find_ca(issuer, profile->ca);
     const struct ca_settings *settings = &ca->config->settings;
     *policy = (struct ca_policy){
-        .can_reconcile = ca->ops->can_reconcile,
+        // Also where the CA cannot be asked: a person may have brought the certificate.
+        .can_reconcile = true,
+        .fetch_repeats = ca->ops->fetch_repeats,
         .not_before_window_s = ca->ops->not_before_window_s,
         .settle_ms = settings->settle_ms > 0 ? settings->settle_ms : ca->ops->settle_ms,
         .in_flight = settings->in_flight > 0 ? settings->in_flight : 1,
@@ -216,6 +259,11 @@ void issuer_ask(struct issuer *issuer, enum request_action action,
     *call = (struct issuer_call){.used = true, .request = *request, .profile = profile};
     call->request.csr = call->request.offer = (struct slice){0};
     issuer->call_count++;
+    if (action != REQUEST_ACT_SUBMIT && carry_is_in(issuer->config, request->spki_sha256)) {
+        call->is_brought = true;
+        loop_timer_start(issuer->brought, 0);
+        return;
+    }
     struct ca_request to_ca = {
         .id = request->credential_id,
         .profile = profile,
@@ -246,6 +294,15 @@ size_t issuer_in_progress(const struct issuer *issuer) {
     return issuer->call_count;
 }
 
+bool issuer_is_offline(const struct issuer *issuer) {
+    for (size_t i = 0; i < issuer->ca_count; i++) {
+        if (issuer->cas[i].ops->is_offline) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool issuer_is_public(const struct issuer *issuer) {
     for (size_t i = 0; i < issuer->ca_count; i++) {
         if (!issuer->cas[i].ops->is_public) {
@@ -263,8 +320,9 @@ void issuer_set_pool(struct issuer *issuer, struct pool *pool) {
     issuer->pool = pool;
 }
 
-static bool read_trust(const struct ca_settings *settings, struct x509_trust **trust,
-                       struct error *error) {
+// A forwarder judges no certificates: that is the benches' part.
+static bool read_trust(const struct config *config, const struct ca_settings *settings,
+                       struct x509_trust **trust, struct error *error) {
     const char *root_file = settings->root_file;
     struct buf *roots = NULL;
     struct buf *intermediates = NULL;
@@ -273,7 +331,8 @@ static bool read_trust(const struct ca_settings *settings, struct x509_trust **t
         root_file = settings->ca_certificate_file; // the embedded CA is its own root
     }
     if (root_file == NULL || root_file[0] == '\0') {
-        return error_set(error, E_CA_CONFIG, "[ca %s]: root_file is missing", settings->name);
+        return config->forward_socket[0] != '\0' ||
+               error_set(error, E_CA_CONFIG, "[ca %s]: root_file is missing", settings->name);
     }
     if (!input_file_read(root_file, TRUST_FILE_MAX, E_CA_CONFIG, E_CA_CONFIG, &roots, error)) {
         goto end;
@@ -301,7 +360,7 @@ static bool open_ca(struct issuer *issuer, const struct config_ca *config, struc
         return error_set(error, E_CA_CONFIG, "[ca %s]: no backend %s", config->name,
                          config->settings.backend);
     }
-    if (!read_trust(&config->settings, &ca->trust, error)) {
+    if (!read_trust(issuer->config, &config->settings, &ca->trust, error)) {
         return false;
     }
     if (!ca->ops->open(issuer->loop, &config->settings, &ca_events, ca, &ca->ca, error)) {
@@ -315,8 +374,10 @@ static bool open_ca(struct issuer *issuer, const struct config_ca *config, struc
 bool issuer_new(struct loop *loop, const struct config *config, issuer_report *on_report,
                 void *context, struct issuer **out, struct error *error) {
     struct issuer *issuer = calloc(1, sizeof *issuer);
-    if (issuer == NULL || (issuer->chain = buf_new(OBJECT_MAX)) == NULL) {
-        free(issuer);
+    bool done = issuer != NULL && (issuer->chain = buf_new(OBJECT_MAX)) != NULL &&
+                (issuer->brought = loop_timer_new(loop, handle_brought, issuer)) != NULL;
+    if (!done) {
+        issuer_free(issuer);
         return error_set(error, E_MEMORY, "no memory for the CA side");
     }
     issuer->loop = loop;
@@ -335,6 +396,44 @@ bool issuer_new(struct loop *loop, const struct config *config, issuer_report *o
     return true;
 }
 
+// ---- revoking -----------------------------------------------------------------------------------
+
+void issuer_on_revoked(struct issuer *issuer, issuer_revoked *on_revoked) {
+    issuer->on_revoked = on_revoked;
+}
+
+static struct issuer_ca *need_ca(struct issuer *issuer, const char *name, struct error *error) {
+    struct issuer_ca *ca = find_ca(issuer, name);
+    const struct config_ca *config = config_find_ca(issuer->config, name);
+    if (ca != NULL) {
+        return ca;
+    }
+    if (config == NULL) {
+        error_set(error, E_CA_CONFIG, "there is no [ca %s] in %s", name, issuer->config->file);
+        return NULL;
+    }
+    return open_ca(issuer, config, error) ? find_ca(issuer, name) : NULL;
+}
+
+bool issuer_revoke(struct issuer *issuer, const struct issuer_revocation *revocation,
+                   struct error *error) {
+    struct issuer_ca *ca = need_ca(issuer, revocation->ca, error);
+    if (ca == NULL) {
+        return false;
+    }
+    if (!ca->ops->can_revoke) {
+        return error_set(error, E_CA_UNSUPPORTED, "the CA %s revokes nothing", revocation->ca);
+    }
+    const struct ca_request request = {
+        .id = -revocation->certificate_id, // of certificates, where those of requests are positive
+        .subject = {.serial = revocation->serial},
+        .handle = revocation->handle,
+        .certificate = revocation->leaf,
+    };
+    ca->ops->revoke(ca->ca, &request, revocation->reason);
+    return true;
+}
+
 void issuer_free(struct issuer *issuer) {
     if (issuer == NULL) {
         return;
@@ -343,6 +442,7 @@ void issuer_free(struct issuer *issuer) {
         issuer->cas[i].ops->close(issuer->cas[i].ca);
         x509_trust_free(issuer->cas[i].trust);
     }
+    loop_timer_free(issuer->brought);
     buf_free(issuer->chain);
     free(issuer);
 }

@@ -37,11 +37,33 @@ void issuer_policy(const struct issuer *issuer, const struct profile *profile,
 void issuer_ask(struct issuer *issuer, enum request_action action,
                 const struct request_record *request);
 
+// One certificate that its CA is to revoke. Everything is copied.
+struct issuer_revocation {
+    int64_t certificate_id; // positive; comes back with the result
+    const char *ca;         // that issued it
+    enum ca_revocation_reason reason;
+    const char *serial; // the camera's
+    const char *handle; // the certificate's serial number in hex
+    struct slice leaf;  // DER
+};
+
+// CA_REVOKED, or result->error says why that is not known. On the loop.
+typedef void issuer_revoked(void *context, int64_t certificate_id, const struct ca_result *result);
+void issuer_on_revoked(struct issuer *issuer, issuer_revoked *on_revoked);
+
+// Asks for it; the result comes later. The CA need not be one that a profile names: it is opened
+// where it is not yet. Nothing is recorded here. E_CA_CONFIG, E_SECRET_*, E_CA_UNSUPPORTED.
+MUST_CHECK bool issuer_revoke(struct issuer *issuer, const struct issuer_revocation *revocation,
+                              struct error *error);
+
 // Connects, logs in and compares the profile with the CA's policy; the report comes later.
 void issuer_check(struct issuer *issuer, const struct profile *profile);
 
 // Calls whose result has not come yet.
 size_t issuer_in_progress(const struct issuer *issuer);
+
+// True where persons carry requests to a CA in use: cameras need not wait for it.
+bool issuer_is_offline(const struct issuer *issuer);
 
 // False where a CA in use is not a public one: every output says so.
 bool issuer_is_public(const struct issuer *issuer);

@@ -34,6 +34,10 @@ static const struct option option_table[] = {
     {"wait", required_argument, NULL, OPTION_WAIT},
     {"watch", no_argument, NULL, OPTION_WATCH},
     {"scan", no_argument, NULL, OPTION_SCAN},
+    {"again", no_argument, NULL, OPTION_AGAIN},
+    {"reason", required_argument, NULL, OPTION_REASON},
+    {"certificate", required_argument, NULL, OPTION_CERTIFICATE},
+    {"approve", required_argument, NULL, OPTION_APPROVE},
     {NULL, 0, NULL, 0},
 };
 
@@ -102,6 +106,17 @@ static bool take_option(int code, struct options *options, struct error *error) 
     case OPTION_SCAN:
         options->scan = true;
         return true;
+    case OPTION_AGAIN:
+        options->again = true;
+        return true;
+    case OPTION_REASON:
+        options->reason = optarg;
+        return true;
+    case OPTION_CERTIFICATE:
+        options->certificate = optarg;
+        return true;
+    case OPTION_APPROVE:
+        return read_name("approve", NAME_SIZE, &options->approve, error);
     case OPTION_WATCH:
         options->watch = true;
         return true;
@@ -110,16 +125,27 @@ static bool take_option(int code, struct options *options, struct error *error) 
     }
 }
 
+bool options_read_reason(const struct options *options, enum ca_revocation_reason *reason,
+                         struct error *error) {
+    return ca_revocation_reason_find(options->reason, reason) ||
+           error_set(error, E_USAGE,
+                     "--reason %s: unspecified, keyCompromise, affiliationChanged, superseded, "
+                     "cessationOfOperation and privilegeWithdrawn are allowed",
+                     options->reason);
+}
+
 static bool take_argument(const struct verb *verb, int argc, char **argv, struct options *options,
                           struct error *error) {
     int given = argc - optind;
-    int allowed = verb->argument == ARGUMENT_NONE ? 0 : 1;
+    int allowed = verb->argument == ARGUMENT_NONE ? 0 : verb->argument == ARGUMENT_PAIR ? 2 : 1;
+    int needed = verb->argument == ARGUMENT_OPTIONAL ? 0 : allowed;
     if (given > allowed) {
         return error_set(error, E_USAGE, "%s: \"%s\" is too much; usage: birthcert %s", verb->name,
                          argv[optind + allowed], verb->usage);
     }
-    options->argument = given == 1 ? argv[optind] : NULL;
-    if (verb->argument == ARGUMENT_REQUIRED && given == 0 && !options->help) {
+    options->argument = given > 0 ? argv[optind] : NULL;
+    options->object = given > 1 ? argv[optind + 1] : NULL;
+    if (given < needed && !options->help) {
         return error_set(error, E_USAGE, "%s: something is missing; usage: birthcert %s",
                          verb->name, verb->usage);
     }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ca-client/ca.h"
 #include "station/app/output.h"
 #include "station/base/error.h"
 
@@ -22,6 +23,10 @@ enum option_set {
     OPTION_WAIT = 1 << 8,
     OPTION_WATCH = 1 << 9,
     OPTION_SCAN = 1 << 10,
+    OPTION_AGAIN = 1 << 14,
+    OPTION_REASON = 1 << 11,
+    OPTION_CERTIFICATE = 1 << 12,
+    OPTION_APPROVE = 1 << 13,
 };
 
 // NULL, 0 or false where not given. Strings point into argv.
@@ -43,10 +48,20 @@ struct options {
     bool has_wait;
     bool watch;
     bool scan;
+    bool again;
+    const char *reason;
+    const char *certificate;
+    const char *approve;
     const char *argument;
+    const char *object; // of ARGUMENT_PAIR the second
 };
 
-enum verb_argument { ARGUMENT_NONE, ARGUMENT_OPTIONAL, ARGUMENT_REQUIRED };
+enum verb_argument {
+    ARGUMENT_NONE,
+    ARGUMENT_OPTIONAL,
+    ARGUMENT_REQUIRED,
+    ARGUMENT_PAIR, // what to do, and with what: "ca test NAME"
+};
 
 // One verb: a row of the table in verbs.c.
 struct verb {
@@ -66,6 +81,10 @@ const struct verb *verb_find(const char *name);
 MUST_CHECK bool options_parse(const struct verb *verb, int argc, char **argv,
                               struct options *options, struct error *error);
 
+// Reads --reason, which was given: a name of RFC 5280, section 5.3.1. E_USAGE.
+MUST_CHECK bool options_read_reason(const struct options *options,
+                                    enum ca_revocation_reason *reason, struct error *error);
+
 // Prints all verbs, or one.
 void options_print_help(const struct verb *verb);
 
@@ -78,7 +97,15 @@ int cmd_list(const struct options *options, struct output *output);
 int cmd_show(const struct options *options, struct output *output);
 int cmd_export(const struct options *options, struct output *output);
 int cmd_reconcile(const struct options *options, struct output *output);
+int cmd_revoke(const struct options *options, struct output *output);
+int cmd_scrap(const struct options *options, struct output *output);
+int cmd_rework(const struct options *options, struct output *output);
+int cmd_orphans(const struct options *options, struct output *output);
+int cmd_forward(const struct options *options, struct output *output);
 int cmd_ports(const struct options *options, struct output *output);
+int cmd_outbox(const struct options *options, struct output *output);
+int cmd_inbox(const struct options *options, struct output *output);
+int cmd_ca(const struct options *options, struct output *output);
 int cmd_diagram(const struct options *options, struct output *output);
 
 #endif

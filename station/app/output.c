@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "station/base/bytes.h"
+
 int exit_status_of(const struct error *error) {
     switch (error_code_class(error->code)) {
     case ERROR_CLASS_NONE:
@@ -18,6 +20,23 @@ int exit_status_of(const struct error *error) {
     default:
         return EXIT_STATION;
     }
+}
+
+const char *output_install_name(const struct store_row *row) {
+    static const char *const names[] = {"none", "started", "installed", "proved"};
+    unsigned install = (unsigned)row->credential.install;
+    bool is_replaced = row->is_old_board && install > INSTALL_NONE;
+    return is_replaced ? "replaced" : install < ARRAY_LENGTH(names) ? names[install] : "?";
+}
+
+const char *output_certificate_state_name(enum certificate_state state) {
+    static const char *const names[] = {
+        [CERTIFICATE_LIVE] = "live",           [CERTIFICATE_QUARANTINED] = "quarantined",
+        [CERTIFICATE_REVOKING] = "revoking",   [CERTIFICATE_REVOKED] = "revoked",
+        [CERTIFICATE_WITHDRAWN] = "withdrawn",
+    };
+    bool is_known = (unsigned)state < ARRAY_LENGTH(names) && names[state] != NULL;
+    return is_known ? names[state] : "?";
 }
 
 void output_init(struct output *output, bool json, bool no_color) {

@@ -54,6 +54,26 @@ struct output_request {
     const char *remedy;
 };
 
+// One certificate: what revoke, scrap, rework and reconcile did to it, or what orphans found.
+struct output_certificate {
+    const struct store_certificate *stored; // without a serial number: one that may be at the CA
+    const char *finding;
+    const char *remedy;        // "" where there is nothing to do
+    const struct error *error; // NULL where there is none
+    int64_t age_ms;            // of an orphan; 0 else
+    const char *price;         // "" where it is not known
+};
+
+#define ORPHANS_CURRENCIES_MAX 4
+
+// The end of orphans.
+struct output_orphans {
+    size_t count;
+    size_t at_work; // that came a moment ago, to cameras that may be in their slots; not in `count`
+    size_t currency_count;
+    char costs[ORPHANS_CURRENCIES_MAX][48]; // "1.35 EUR"
+};
+
 #define SUMMARY_REASONS_MAX 16
 
 struct output_summary {
@@ -85,6 +105,8 @@ struct output_ops {
     void (*unit)(struct output *output, const struct store_row *row);
     void (*event)(struct output *output, const struct store_event *event);
     void (*request)(struct output *output, const struct output_request *request);
+    void (*certificate)(struct output *output, const struct output_certificate *certificate);
+    void (*orphans)(struct output *output, const struct output_orphans *orphans);
     void (*summary)(struct output *output, const struct output_summary *summary);
     // To stderr. `context` is where it happened ("slot 3, serial X"), "" for nowhere special.
     void (*error)(struct output *output, const char *context, const struct error *error);
@@ -102,6 +124,10 @@ struct output {
 
 // `no_color` is --no-color; NO_COLOR and a stdout that is no terminal say the same.
 void output_init(struct output *output, bool json, bool no_color);
+
+// Static text. "proved", or "replaced" where the board that it was on was swapped; "revoking".
+const char *output_install_name(const struct store_row *row);
+const char *output_certificate_state_name(enum certificate_state state);
 
 // A line for people on stderr; nothing with --json.
 void output_note(struct output *output, const char *format, ...) PRINTF_LIKE(2, 3);

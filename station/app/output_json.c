@@ -10,14 +10,18 @@
 
 // Text in the store and from cameras is escaped ASCII or was checked; what is not UTF-8 after all
 // is written escaped rather than left out.
-static void set_text(json_t *object, const char *key, const char *text) {
+static json_t *text_value(const char *text) {
     json_t *value = json_string(text);
     if (value == NULL) {
         char escaped[1024];
         text_escape(escaped, sizeof escaped, text, strlen(text));
         value = json_string(escaped);
     }
-    json_object_set_new(object, key, value);
+    return value;
+}
+
+static void set_text(json_t *object, const char *key, const char *text) {
+    json_object_set_new(object, key, text_value(text));
 }
 
 static void set_optional(json_t *object, const char *key, const char *text) {
@@ -101,8 +105,16 @@ static json_t *certificate_object(const struct certificate_record *certificate) 
     return object;
 }
 
+static void set_certificate(json_t *object, const struct certificate_record *certificate,
+                            enum certificate_state state, const char *reason, int64_t ended_ms) {
+    json_t *member = certificate_object(certificate);
+    set_text(member, "state", output_certificate_state_name(state));
+    set_optional(member, "reason", reason);
+    set_time(member, "ended_at", ended_ms);
+    json_object_set_new(object, "certificate", member);
+}
+
 static void set_credential(json_t *object, const struct store_row *row) {
-    static const char *const installs[] = {"none", "started", "installed", "proved"};
     const struct credential_record *credential = &row->credential;
     set_number(object, "credential", credential->number);
     set_text(object, "profile", credential->profile);
@@ -114,11 +126,13 @@ static void set_credential(json_t *object, const struct store_row *row) {
     if (credential->error != ERROR_NONE) {
         set_text(object, "request_code", error_code_text(credential->error));
     }
-    set_text(object, "install", installs[credential->install]);
+    set_text(object, "install", output_install_name(row));
+    set_number(object, "board", row->board);
     set_optional(object, "ca", row->ca);
     set_number(object, "attempts", row->attempt);
     if (row->has_certificate) {
-        json_object_set_new(object, "certificate", certificate_object(&row->certificate));
+        set_certificate(object, &row->certificate, row->certificate_state, row->reason,
+                        row->ended_ms);
     }
     set_time(object, "key_at", row->key_ms);
     set_time(object, "csr_at", row->csr_ms);
@@ -129,7 +143,7 @@ static void set_credential(json_t *object, const struct store_row *row) {
 }
 
 static void set_unit(json_t *object, const struct store_row *row) {
-    static const char *const results[] = {"open", "failed", "passed"};
+    static const char *const results[] = {"open", "failed", "passed", "scrapped"};
     set_text(object, "serial", row->unit.serial);
     set_text(object, "result", results[row->unit.result]);
     set_text(object, "model", row->model);
@@ -179,6 +193,43 @@ static void put_request(struct output *output, const struct output_request *requ
     end(output->results, object);
 }
 
+static void put_certificate(struct output *output, const struct output_certificate *shown) {
+    const struct store_certificate *stored = shown->stored;
+    json_t *object = begin("certificate");
+    set_text(object, "finding", shown->finding);
+    set_optional(object, "remedy", shown->remedy);
+    if (shown->error != NULL && shown->error->code != ERROR_NONE) {
+        set_text(object, "code", error_code_text(shown->error->code));
+        set_text(object, "text", shown->error->text);
+    }
+    set_text(object, "serial", stored->serial);
+    set_number(object, "credential", stored->credential);
+    set_number(object, "board", stored->board);
+    set_text(object, "profile", stored->profile);
+    set_optional(object, "ca", stored->ca);
+    if (shown->age_ms > 0) {
+        set_number(object, "age_ms", shown->age_ms);
+    }
+    set_optional(object, "price", shown->price);
+    if (stored->certificate_id != 0) {
+        set_certificate(object, &stored->certificate, stored->state, stored->reason,
+                        stored->ended_ms);
+    }
+    end(output->results, object);
+}
+
+static void put_orphans(struct output *output, const struct output_orphans *orphans) {
+    json_t *object = begin("orphans");
+    json_t *costs = json_array();
+    set_number(object, "count", (int64_t)orphans->count);
+    set_number(object, "at_work", (int64_t)orphans->at_work);
+    for (size_t i = 0; i < orphans->currency_count; i++) {
+        json_array_append_new(costs, text_value(orphans->costs[i]));
+    }
+    json_object_set_new(object, "costs", costs);
+    end(output->results, object);
+}
+
 static void put_summary(struct output *output, const struct output_summary *summary) {
     json_t *object = begin("summary");
     json_t *reasons = json_object();
@@ -220,6 +271,8 @@ const struct output_ops output_json = {
     .unit = put_unit,
     .event = put_event,
     .request = put_request,
+    .certificate = put_certificate,
+    .orphans = put_orphans,
     .summary = put_summary,
     .error = put_error,
 };

@@ -42,7 +42,7 @@ static void put_check(struct output *output, const struct output_check *check) {
 }
 
 static const char *result_word(const struct store_row *row) {
-    static const char *const words[] = {"open", "FAILED", "PASSED"};
+    static const char *const words[] = {"open", "FAILED", "PASSED", "SCRAPPED"};
     return words[row->unit.result];
 }
 
@@ -54,7 +54,7 @@ static void put_unit(struct output *output, const struct store_row *row) {
     fprintf(output->results, "%-24s %-7s %-12s %-10s %-12s slot %-8s %s", SAFE(row->unit.serial),
             result_word(row), row->credential.number == 0 ? "-" : SAFE(row->credential.profile),
             state, row->lot[0] != '\0' ? SAFE(row->lot) : "-", SAFE(row->slot), time);
-    if (row->unit.result == UNIT_FAILED) {
+    if (row->unit.result == UNIT_FAILED || row->unit.result == UNIT_SCRAPPED) {
         fprintf(output->results, "  %s %s", error_code_text(row->unit_error), SAFE(row->unit_text));
     }
     fputc('\n', output->results);
@@ -90,6 +90,51 @@ static void put_request(struct output *output, const struct output_request *requ
             SAFE(row->credential.profile), SAFE(request->finding),
             serial[0] != '\0' ? ", certificate " : "", serial,
             request->remedy[0] != '\0' ? "; " : "", SAFE(request->remedy));
+}
+
+static void put_age(FILE *out, int64_t age_ms) {
+    int64_t minutes = age_ms / 60000;
+    if (minutes < 60) {
+        fprintf(out, " %4" PRId64 " min", minutes);
+    } else if (minutes < 48 * 60) {
+        fprintf(out, " %4" PRId64 " h  ", minutes / 60);
+    } else {
+        fprintf(out, " %4" PRId64 " d  ", minutes / (24 * 60));
+    }
+}
+
+static void put_certificate(struct output *output, const struct output_certificate *shown) {
+    const struct store_certificate *stored = shown->stored;
+    const struct error *error = shown->error;
+    FILE *out = output->results;
+    char serial[2 * CERTIFICATE_SERIAL_MAX + 1];
+    hex_encode(serial, stored->certificate.serial, stored->certificate.serial_length);
+    bool failed = error != NULL && error->code != ERROR_NONE;
+    fprintf(out, "%-24s %-12s %-10s certificate %-20s", SAFE(stored->serial), SAFE(stored->profile),
+            stored->ca[0] != '\0' ? SAFE(stored->ca) : "-", serial[0] != '\0' ? serial : "?");
+    if (shown->age_ms > 0) {
+        put_age(out, shown->age_ms);
+        fprintf(out, "  %s", shown->price[0] != '\0' ? SAFE(shown->price) : "-");
+    }
+    fprintf(out, "  %s%s%s%s%s%s%s%s%s%s\n", SAFE(shown->finding),
+            stored->reason[0] != '\0' ? " (" : "", SAFE(stored->reason),
+            stored->reason[0] != '\0' ? ")" : "", failed ? ": " : "",
+            failed ? error_code_text(error->code) : "", failed ? " " : "",
+            failed ? SAFE(error->text) : "", shown->remedy[0] != '\0' ? "; " : "",
+            SAFE(shown->remedy));
+}
+
+static void put_orphans(struct output *output, const struct output_orphans *orphans) {
+    FILE *out = output->results;
+    fprintf(out, "%zu certificate%s", orphans->count, orphans->count == 1 ? "" : "s");
+    for (size_t i = 0; i < orphans->currency_count; i++) {
+        fprintf(out, ", %s", SAFE(orphans->costs[i]));
+    }
+    if (orphans->at_work > 0) {
+        fprintf(out, "; %zu more came a moment ago: their cameras may be at work",
+                orphans->at_work);
+    }
+    fputc('\n', out);
 }
 
 static void put_summary(struct output *output, const struct output_summary *summary) {
@@ -136,6 +181,8 @@ const struct output_ops output_text = {
     .unit = put_unit,
     .event = put_event,
     .request = put_request,
+    .certificate = put_certificate,
+    .orphans = put_orphans,
     .summary = put_summary,
     .error = put_error,
 };

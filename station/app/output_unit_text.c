@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "protocol/message.h"
+#include "station/app/output.h"
 #include "station/app/output_safe.h"
 #include "station/base/bytes.h"
 #include "station/base/clock.h"
@@ -37,7 +38,7 @@ static void put_reason(FILE *out, enum error_code code, const char *text) {
 }
 
 void output_unit_text(FILE *out, const struct store_row *row) {
-    static const char *const results[] = {"open", "FAILED", "PASSED"};
+    static const char *const results[] = {"open", "FAILED", "PASSED", "SCRAPPED"};
     unsigned result = (unsigned)row->unit.result;
     fprintf(out, "%s\n", SAFE(row->unit.serial));
     put_field(out, "result", result < ARRAY_LENGTH(results) ? results[result] : "?");
@@ -53,23 +54,28 @@ void output_unit_text(FILE *out, const struct store_row *row) {
     put_time(out, "finished", row->finished_ms);
 }
 
-static void put_certificate(FILE *out, const struct certificate_record *certificate) {
+static void put_certificate(FILE *out, const struct store_row *row) {
+    const struct certificate_record *certificate = &row->certificate;
     put_hex(out, "certificate", certificate->serial, certificate->serial_length);
     put_field(out, "issuer", certificate->issuer);
     put_field(out, "subject", certificate->subject);
     put_time(out, "valid from", certificate->not_before_ms);
     put_time(out, "valid until", certificate->not_after_ms);
     put_hex(out, "SHA-256", certificate->sha256, SHA256_SIZE);
+    put_field(out, "state", output_certificate_state_name(row->certificate_state));
+    if (row->reason[0] != '\0') {
+        put_field(out, "reason", row->reason);
+        put_time(out, "since", row->ended_ms);
+    }
 }
 
 void output_credential_text(FILE *out, const struct store_row *row) {
-    static const char *const installs[] = {"none", "started", "installed", "proved"};
     const struct credential_record *credential = &row->credential;
-    unsigned install = (unsigned)credential->install;
     if (credential->number == 0) {
         return;
     }
-    fprintf(out, "\ncredential %u\n", credential->number);
+    fprintf(out, "\ncredential %u%s\n", credential->number,
+            row->is_old_board ? ", of a board that was swapped" : "");
     put_field(out, "profile", credential->profile);
     put_field(out, "key type", key_type_name((enum key_type)credential->key_type));
     put_hex(out, "public key SHA-256", credential->spki_sha256,
@@ -79,9 +85,9 @@ void output_credential_text(FILE *out, const struct store_row *row) {
     put_field(out, "CA", row->ca);
     fprintf(out, "  %-18s %" PRIu32 "\n", "attempts", row->attempt);
     if (row->has_certificate) {
-        put_certificate(out, &row->certificate);
+        put_certificate(out, row);
     }
-    put_field(out, "install", install < ARRAY_LENGTH(installs) ? installs[install] : "?");
+    put_field(out, "install", output_install_name(row));
     put_time(out, "key made", row->key_ms);
     put_time(out, "CSR checked", row->csr_ms);
     put_time(out, "request sent", row->sent_ms);

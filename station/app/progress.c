@@ -88,3 +88,14 @@ void progress_warn_private_ca(struct output *output, const struct station *stati
                             "demonstrations and pilots");
     }
 }
+
+void progress_ca_report(struct progress *status, struct output *output,
+                        const struct ca_report *report) {
+    if (report->is_private && !status->private_noted) {
+        status->private_noted = true;
+        output_note(output,
+                    "note: %s is not a public CA; its certificates are for demonstrations "
+                    "and pilots",
+                    report->behind);
+    }
+}

@@ -16,6 +16,7 @@ struct progress {
     int64_t start_ms;                   // monotonic
     bool used[CONFIG_SLOTS_MAX];        // set by the caller: the slots that count
     int64_t found_ms[CONFIG_SLOTS_MAX]; // when the slot's camera was found; 0: none
+    bool private_noted;
 };
 
 void progress_init(struct progress *status, const struct config *config);
@@ -29,5 +30,8 @@ void progress_tick(struct progress *status, struct output *output, const struct 
 
 // A certificate of the embedded CA is worth nothing outside a trial: every run says so.
 void progress_warn_private_ca(struct output *output, const struct station *station);
+// The same of a CA behind a forwarder, which tells only when it answers.
+void progress_ca_report(struct progress *status, struct output *output,
+                        const struct ca_report *report);
 
 #endif

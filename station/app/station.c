@@ -308,6 +308,11 @@ static bool open_store(struct station *station, struct error *error) {
 }
 
 static bool build(struct station *station, struct error *error) {
+    if (station->config->slot_count == 0) {
+        return error_set(error, E_CONFIG,
+                         "%s: there is no [slot NAME]: it is for birthcert forward",
+                         station->config->file);
+    }
     if (!open_store(station, error) || !loop_new(&station->loop, error) ||
         !bench_new(station->loop, station->config, handle_port_error, station, &station->bench,
                    error) ||
@@ -437,6 +442,10 @@ void station_state_time(const struct station *station, enum unit_state state, ui
 
 size_t station_requests_in_progress(const struct station *station) {
     return pool_requests_in_progress(station->pool);
+}
+
+bool station_ca_is_offline(const struct station *station) {
+    return issuer_is_offline(station->issuer);
 }
 
 bool station_ca_is_public(const struct station *station) {

@@ -73,6 +73,8 @@ int64_t station_ca_down_ms(const struct station *station, struct error *why);
 void station_state_time(const struct station *station, enum unit_state state, uint64_t *visits,
                         int64_t *total_ms);
 size_t station_requests_in_progress(const struct station *station);
+// As issuer_is_offline.
+bool station_ca_is_offline(const struct station *station);
 bool station_ca_is_public(const struct station *station);
 
 #endif

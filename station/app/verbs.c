@@ -35,9 +35,9 @@ const struct verb verb_table[] = {
      "Example: birthcert tray tray-0815.csv --lot 2026-03-A"},
     {"list", cmd_list, ARGUMENT_NONE, OPTION_STATE | OPTION_LOT, "list [--state S] [--lot L]",
      "what the database knows",
-     "Lists units, one line per credential. --state is open, failed, passed, pending (a request "
-     "to\n"
-     "the CA is in progress), doubt, quarantined or orphan (issued and not installed).\n\n"
+     "Lists units, one line per credential. --state is open, failed, passed, scrapped, pending (a\n"
+     "request to the CA is in progress), doubt, quarantined or orphan (issued and not "
+     "installed).\n\n"
      "Example: birthcert list --state failed --lot 2026-03-A"},
     {"show", cmd_show, ARGUMENT_REQUIRED, 0, "show SERIAL", "a unit's whole life",
      "Shows what is on record of one unit, and every event of its life.\n\n"
@@ -52,8 +52,68 @@ const struct verb verb_table[] = {
     {"reconcile", cmd_reconcile, ARGUMENT_NONE, OPTION_WAIT, "reconcile [--wait SECONDS]",
      "settles what is in doubt with the CA",
      "Asks the CA about every request whose answer was lost or that is held, settles what it can,\n"
-     "and lists certificates that were issued and are not installed.\n\n"
+     "asks again for revocations that it has not confirmed, and lists certificates that were "
+     "issued\n"
+     "and are not installed.\n\n"
      "Example: birthcert reconcile"},
+    {"outbox", cmd_outbox, ARGUMENT_PAIR, OPTION_AGAIN, "outbox export FILE [--again]",
+     "requests for a CA that no network leads to",
+     "Writes what waits for a CA with backend = file into FILE, signed: what was asked for, with "
+     "its\n"
+     "CSR. Each request is written once; --again takes those too that were written before, where "
+     "a\n"
+     "file was lost. It works beside a running station.\n\n"
+     "Example: birthcert outbox export /media/stick/requests.pem"},
+    {"inbox", cmd_inbox, ARGUMENT_PAIR, 0, "inbox import FILE",
+     "certificates that somebody brought from a CA",
+     "Takes certificates from FILE, PEM or signed as `outbox export` signs, and keeps those whose "
+     "key\n"
+     "is one that is waited for, at any CA: the station checks and installs them, and `reconcile`\n"
+     "settles requests that are held. It works beside a running station.\n\n"
+     "Example: birthcert inbox import /media/stick/certificates.pem"},
+    {"ca", cmd_ca, ARGUMENT_PAIR, OPTION_SERIAL, "ca test NAME [--serial S]",
+     "tries out one CA of the configuration",
+     "Connects to the CA of section [ca NAME], logs in, reads its policy and quota, prints the "
+     "chain\n"
+     "that it issues with, and what each profile would ask it for, for a camera of serial S. "
+     "Where\n"
+     "no profile names that CA yet, all profiles are tried. It buys nothing.\n\n"
+     "Example: birthcert ca test hvca"},
+    {"revoke", cmd_revoke, ARGUMENT_REQUIRED, OPTION_REASON | OPTION_CERTIFICATE | OPTION_WAIT,
+     "revoke SERIAL --reason R [--certificate HEX] [--wait SECONDS]",
+     "revokes a camera's certificate",
+     "Has the live certificates of a camera revoked by the CA that issued them; --certificate "
+     "names\n"
+     "one by its serial number, a quarantined one too. --reason is unspecified, keyCompromise,\n"
+     "affiliationChanged, superseded, cessationOfOperation or privilegeWithdrawn. There is no way\n"
+     "back: from then on the camera fails on a bench. What the CA does not confirm within --wait\n"
+     "seconds (30) stays requested; reconcile, or the same again, repeats it.\n\n"
+     "Example: birthcert revoke VX2251L-000001 --reason keyCompromise"},
+    {"scrap", cmd_scrap, ARGUMENT_REQUIRED, OPTION_REASON | OPTION_WAIT,
+     "scrap SERIAL [--reason R] [--wait SECONDS]", "closes a camera for good",
+     "Has all of a camera's certificates revoked (--reason as in revoke, cessationOfOperation by\n"
+     "default) and closes its record: whenever it comes to a bench again, it fails.\n\n"
+     "Example: birthcert scrap VX2251L-000001"},
+    {"rework", cmd_rework, ARGUMENT_REQUIRED, OPTION_APPROVE | OPTION_WAIT,
+     "rework SERIAL --approve NAME [--wait SECONDS]", "a camera got another board",
+     "Has the certificates of a camera revoked as superseded, and opens it for a new board, which\n"
+     "gets a key and a certificate of its own. Both boards stay on record, and the old one is "
+     "known\n"
+     "again. --approve is a second person beside the operator of the configuration.\n\n"
+     "Example: birthcert rework VX2251L-000001 --approve \"B. Officer\""},
+    {"orphans", cmd_orphans, ARGUMENT_NONE, 0, "orphans", "certificates that are in no camera",
+     "Lists certificates that were issued and are not installed, with age and price (price in the\n"
+     "CA's section), and what to do with each: install or revoke.\n\n"
+     "Example: birthcert orphans"},
+    {"forward", cmd_forward, ARGUMENT_NONE, 0, "forward",
+     "only the CA side, for benches without it",
+     "Passes the requests of benches, whose CA has backend = outbox, to the CA that its own "
+     "profile\n"
+     "of the same name and content has, and the answers back. It holds the CA's credentials, and "
+     "no\n"
+     "database. One line for each certificate on stderr. SIGTERM ends it when what is in progress\n"
+     "is done.\n\n"
+     "Example: birthcert forward --config /etc/birthcert/forward.conf"},
     {"ports", cmd_ports, ARGUMENT_NONE, OPTION_WATCH, "ports [--watch]",
      "what is plugged in where, and for which slot",
      "Lists USB devices and serial ports with the slot that each belongs to, and for a camera or "

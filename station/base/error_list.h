@@ -54,6 +54,8 @@
     X(E_UNIT_KEY_CHANGED, "E-UNIT-KEY-CHANGED", INTEGRITY, "the camera's key is not the one on record", "set it aside: its board was changed or wiped, or another camera has this serial (birthcert show SERIAL)") \
     X(E_UNIT_QUARANTINED, "E-UNIT-QUARANTINED", INTEGRITY, "the CA issued a certificate that must not be installed", "tell the PKI officer; birthcert reconcile lists it") \
     X(E_UNIT_HELD, "E-UNIT-HELD", INTEGRITY, "it is not known whether the CA issued a certificate", "birthcert reconcile; the CA's administrator can tell") \
+    X(E_UNIT_REVOKED, "E-UNIT-REVOKED", UNIT, "the camera's certificate is revoked or withdrawn", "set it aside: the PKI officer decides (birthcert rework or scrap)") \
+    X(E_UNIT_SCRAPPED, "E-UNIT-SCRAPPED", UNIT, "the camera was scrapped: it is closed for good", "set it aside; birthcert show SERIAL says when and why") \
     X(E_UNIT_PARKED, "E-UNIT-PARKED", RETRY, "the unit waits for the CA", "leave the camera in; it goes on when the CA answers") \
     /* CSR and certificate */ \
     X(E_CSR_MALFORMED, "E-CSR-MALFORMED", UNIT, "the CSR cannot be parsed", "check the camera's firmware") \
@@ -85,7 +87,12 @@
     X(E_CA_NONSENSE, "E-CA-NONSENSE", RETRY, "the CA's answer cannot be understood", "check the URL; a proxy may have answered") \
     X(E_CA_DOUBT, "E-CA-DOUBT", RETRY, "the CA's answer was lost: it may have issued", "nothing: the station asks the CA what it issued") \
     X(E_CA_UNSUPPORTED, "E-CA-UNSUPPORTED", USAGE, "this CA cannot do that", "") \
+    X(E_BUNDLE, "E-BUNDLE", INTEGRITY, "what was brought from the CA cannot be trusted", "get it again, in a safe way") \
     X(E_CA_EXPIRED, "E-CA-EXPIRED", STATION, "the station's own certificate has ended", "ask the CA's administrator for a new one") \
+    /* the station's own key in a token */ \
+    X(E_KEY_TOKEN, "E-KEY-TOKEN", STATION, "the token that holds a key cannot be used", "plug it in; p11tool --list-tokens shows what is there") \
+    X(E_KEY_OBJECT, "E-KEY-OBJECT", STATION, "the token does not hold the key that is wanted", "correct the pkcs11: URI; p11tool --login --list-all URI shows what is there") \
+    X(E_KEY_PIN, "E-KEY-PIN", STATION, "the token does not take the PIN", "correct the PIN in the file that pin-source names, before anything tries again: a token locks after a few wrong ones") \
     /* the program itself */ \
     X(E_SYSTEM, "E-SYSTEM", STATION, "the operating system refused", "see the message") \
     X(E_MEMORY, "E-MEMORY", STATION, "out of memory", "add memory or use fewer slots") \

@@ -97,6 +97,7 @@ static enum request_step on_start(struct request *request, const struct request_
         if (!request->policy->can_reconcile) {
             return STEP_FREE;
         }
+        request->was_quarantined = record->state == REQUEST_QUARANTINED;
         put_state(request, event, output, REQUEST_DOUBT, NULL);
         return wait_for(request, event, PURPOSE_RECONCILE, 0);
     case REQUEST_SENT:
@@ -110,24 +111,29 @@ static enum request_step on_start(struct request *request, const struct request_
     }
 }
 
-static enum request_step on_due(struct request *request, const struct request_event *event,
-                                struct request_output *output) {
-    if (request->purpose != PURPOSE_SUBMIT) {
-        put_record(request, event, output, RECORD_LOAD_REQUEST);
-        return STEP_LOOKING_UP;
-    }
+static enum request_step claim(struct request *request, const struct request_event *event,
+                               struct request_output *output) {
     struct record *record = put_record(request, event, output, RECORD_SENT);
     memcpy(record->ca, request->ca, sizeof record->ca);
     record->not_before_s = request->not_before_s;
     return STEP_CLAIMING;
 }
 
+static enum request_step on_due(struct request *request, const struct request_event *event,
+                                struct request_output *output) {
+    if (request->purpose != PURPOSE_SUBMIT) {
+        put_record(request, event, output, RECORD_LOAD_REQUEST);
+        return STEP_LOOKING_UP;
+    }
+    return claim(request, event, output);
+}
+
 static enum request_step on_claimed(struct request *request, const struct request_event *event,
                                     struct request_output *output) {
-    (void)request;
     (void)event;
-    output->action = REQUEST_ACT_SUBMIT;
-    return STEP_SUBMITTED;
+    bool fetch = request->purpose == PURPOSE_FETCH;
+    output->action = fetch ? REQUEST_ACT_FETCH : REQUEST_ACT_SUBMIT;
+    return fetch ? STEP_FETCHING : STEP_SUBMITTED;
 }
 
 // Only the CA that got the request can say what became of it; the profile may name another by now.
@@ -187,6 +193,9 @@ static enum request_step on_looked_up(struct request *request, const struct requ
         return hold_for_other_ca(request, event, output);
     }
     bool fetch = request->purpose == PURPOSE_FETCH;
+    if (fetch && request->policy->fetch_repeats) {
+        return claim(request, event, output);
+    }
     output->action = fetch ? REQUEST_ACT_FETCH : REQUEST_ACT_RECONCILE;
     return fetch ? STEP_FETCHING : STEP_RECONCILING;
 }
@@ -232,20 +241,30 @@ static enum request_step keep_certificate(struct request *request,
     return STEP_SETTLING;
 }
 
+static enum request_step on_accepted(struct request *request, const struct request_event *event,
+                                     struct request_output *output) {
+    const struct request_result *result = event->result;
+    struct record *record = put_state(request, event, output, REQUEST_ACCEPTED, NULL);
+    text_copy(record->handle, sizeof record->handle, result->handle);
+    request->failures = 0;
+    output->ca_worked = true;
+    uint32_t pause_ms = request->policy->fetch_repeats ? request->policy->backoff_ms : 0;
+    pause_ms = result->retry_after_ms > 0 ? result->retry_after_ms : pause_ms;
+    if (pause_ms > 0) {
+        return wait_for(request, event, PURPOSE_FETCH, pause_ms);
+    }
+    put_record(request, event, output, RECORD_LOAD_REQUEST);
+    request->purpose = PURPOSE_FETCH;
+    return STEP_LOOKING_UP;
+}
+
 static enum request_step on_submit_result(struct request *request,
                                           const struct request_event *event,
                                           struct request_output *output) {
     const struct request_result *result = event->result;
-    struct record *record;
     switch (result->outcome) {
     case OUTCOME_ACCEPTED:
-        record = put_state(request, event, output, REQUEST_ACCEPTED, NULL);
-        text_copy(record->handle, sizeof record->handle, result->handle);
-        put_record(request, event, output, RECORD_LOAD_REQUEST);
-        request->purpose = PURPOSE_FETCH;
-        request->failures = 0;
-        output->ca_worked = true;
-        return STEP_LOOKING_UP;
+        return on_accepted(request, event, output);
     case OUTCOME_CERTIFICATE:
         return keep_certificate(request, event, output);
     case OUTCOME_NOT_SENT:
@@ -268,11 +287,28 @@ static bool is_mixed_up(struct request *request, const struct request_result *re
            request->mixed_up++ < MIXED_UP_MAX;
 }
 
+// The request itself was sent again: its answer means what it means to a first one, except that the
+// CA has accepted it already.
+static enum request_step on_repeat_result(struct request *request,
+                                          const struct request_event *event,
+                                          struct request_output *output) {
+    const struct request_result *result = event->result;
+    if (result->outcome != OUTCOME_NOT_SENT) {
+        return on_submit_result(request, event, output);
+    }
+    put_state(request, event, output, REQUEST_ACCEPTED, &result->error);
+    output->ca_failed = true;
+    return back_off(request, event, PURPOSE_FETCH);
+}
+
 // Asking again for what has been accepted costs nothing; only a handle that the CA does not know
 // leads back into doubt.
 static enum request_step on_fetch_result(struct request *request, const struct request_event *event,
                                          struct request_output *output) {
     const struct request_result *result = event->result;
+    if (request->policy->fetch_repeats) {
+        return on_repeat_result(request, event, output);
+    }
     switch (result->outcome) {
     case OUTCOME_CERTIFICATE:
         if (is_mixed_up(request, result)) {
@@ -283,7 +319,10 @@ static enum request_step on_fetch_result(struct request *request, const struct r
         return doubt(request, event, output);
     case OUTCOME_ACCEPTED:
         output->ca_worked = true;
-        return wait_for(request, event, PURPOSE_FETCH, request->policy->backoff_ms);
+        return wait_for(request, event, PURPOSE_FETCH,
+                        result->retry_after_ms > request->policy->backoff_ms
+                            ? result->retry_after_ms
+                            : request->policy->backoff_ms);
     default:
         output->ca_failed = true;
         return back_off(request, event, PURPOSE_FETCH);
@@ -291,24 +330,47 @@ static enum request_step on_fetch_result(struct request *request, const struct r
 }
 
 // One empty scan says little: the CA's lists lag behind. Several of them, past the settle time, say
-// that nothing was issued; then, and only then, the request goes back to the outbox.
+// that nothing was issued; then, and only then, the request goes back to the outbox. Who knows better
+// than the settle time that a scan came too early says when to look again.
 static enum request_step on_nothing_found(struct request *request,
                                           const struct request_event *event,
                                           struct request_output *output) {
-    request->empty_scans++;
     output->ca_worked = true;
+    if (event->result->retry_after_ms > 0) {
+        return wait_for(request, event, PURPOSE_RECONCILE, event->result->retry_after_ms);
+    }
+    request->empty_scans++;
     bool settled = event->monotonic_ms - request->doubt_ms >= request->policy->settle_ms;
     if (request->empty_scans < request->policy->empty_scans || !settled) {
         return wait_for(request, event, PURPOSE_RECONCILE, request->policy->rescan_ms);
     }
-    put_state(request, event, output, REQUEST_QUEUED, NULL);
+    // With an error: the CA was not asked, there may be a certificate too many.
+    const struct error *error = &event->result->error;
+    put_state(request, event, output, REQUEST_QUEUED, error->code != ERROR_NONE ? error : NULL);
     request->failures = 0;
     return wait_for(request, event, PURPOSE_SUBMIT, 0);
 }
 
+// A certificate is there, and in quarantine: that the CA cannot tell of it does not make it less
+// issued, and another one would be one too many.
+static enum request_step quarantine_again(struct request *request,
+                                          const struct request_event *event,
+                                          struct request_output *output) {
+    struct error error;
+    error_set(&error, E_UNIT_QUARANTINED,
+              "the CA %s does not tell more of the certificate than it did: it stays in quarantine",
+              request->ca);
+    return settle(request, event, output, REQUEST_QUARANTINED, &error);
+}
+
 static enum request_step on_scan_result(struct request *request, const struct request_event *event,
                                         struct request_output *output) {
-    switch (event->result->outcome) {
+    enum request_outcome outcome = event->result->outcome;
+    if (request->was_quarantined &&
+        (outcome == OUTCOME_NOT_ISSUED || outcome == OUTCOME_CANNOT_TELL)) {
+        return quarantine_again(request, event, output);
+    }
+    switch (outcome) {
     case OUTCOME_CERTIFICATE:
         return keep_certificate(request, event, output);
     case OUTCOME_NOT_ISSUED:
@@ -380,7 +442,7 @@ static enum request_step on_settle_conflict(struct request *request,
 
 // ---- the table ----------------------------------------------------------------------------------
 
-#define NEXT_MAX 6
+#define NEXT_MAX 7
 #define END STEP_COUNT
 
 struct request_cell {
@@ -394,13 +456,13 @@ struct request_cell {
 static const struct request_cell request_table[STEP_COUNT][REQUEST_EVENT_COUNT] = {
     [STEP_FREE] = {[REQUEST_ON_START] = {on_start, TO(STEP_DUE, STEP_SETTLING, STEP_FREE)}},
     [STEP_DUE] = {[REQUEST_ON_DUE] = {on_due, TO(STEP_CLAIMING, STEP_LOOKING_UP)}},
-    [STEP_CLAIMING] = {[REQUEST_ON_RECORD] = {on_claimed, TO(STEP_SUBMITTED)},
+    [STEP_CLAIMING] = {[REQUEST_ON_RECORD] = {on_claimed, TO(STEP_SUBMITTED, STEP_FETCHING)},
                        [REQUEST_ON_CONFLICT] = {on_claim_lost, TO(STEP_FREE)}},
     [STEP_SUBMITTED] = {[REQUEST_ON_RESULT] = {on_submit_result,
                                                {STEP_LOOKING_UP, STEP_SETTLING, STEP_DUE, END}}},
     [STEP_LOOKING_UP] = {[REQUEST_ON_RECORD] = {on_looked_up,
-                                                {STEP_FETCHING, STEP_CONFIRMING, STEP_RECONCILING,
-                                                 STEP_SETTLING, STEP_FREE, END}},
+                                                {STEP_FETCHING, STEP_CLAIMING, STEP_CONFIRMING,
+                                                 STEP_RECONCILING, STEP_SETTLING, STEP_FREE, END}},
                          [REQUEST_ON_CONFLICT] = {on_claim_lost, TO(STEP_FREE)}},
     [STEP_FETCHING] = {[REQUEST_ON_RESULT] = {on_fetch_result, TO(STEP_SETTLING, STEP_DUE)}},
     [STEP_CONFIRMING] = {[REQUEST_ON_RESULT] = {on_confirm_result, TO(STEP_SETTLING, STEP_DUE)}},
@@ -482,11 +544,17 @@ const char *request_event_name(enum request_event_kind kind) {
 
 const char *request_state_name(enum request_state state) {
     static const char *const names[] = {
-        [REQUEST_NONE] = "none",       [REQUEST_QUEUED] = "queued",
-        [REQUEST_SENT] = "sent",       [REQUEST_ACCEPTED] = "accepted",
-        [REQUEST_DOUBT] = "in doubt",  [REQUEST_HELD] = "held",
-        [REQUEST_REFUSED] = "refused", [REQUEST_QUARANTINED] = "quarantined",
-        [REQUEST_ISSUED] = "issued",   [REQUEST_UNCONFIRMED] = "unconfirmed",
+        [REQUEST_NONE] = "none",
+        [REQUEST_QUEUED] = "queued",
+        [REQUEST_SENT] = "sent",
+        [REQUEST_ACCEPTED] = "accepted",
+        [REQUEST_DOUBT] = "in doubt",
+        [REQUEST_HELD] = "held",
+        [REQUEST_REFUSED] = "refused",
+        [REQUEST_QUARANTINED] = "quarantined",
+        [REQUEST_ISSUED] = "issued",
+        [REQUEST_WITHDRAWN] = "withdrawn",
+        [REQUEST_UNCONFIRMED] = "unconfirmed",
     };
     return (unsigned)state < ARRAY_LENGTH(names) ? names[state] : "?";
 }

@@ -54,7 +54,7 @@ enum request_outcome {
 struct request_result {
     enum request_outcome outcome;
     struct error error;
-    uint32_t retry_after_ms;
+    uint32_t retry_after_ms; // NOT_ISSUED: not 0 where the scan came too early to count
     const char *handle;
     struct certificate_record certificate;
     struct slice offer; // the CA waits for an answer to this; empty: it does not
@@ -91,6 +91,7 @@ struct request {
     uint32_t failures;    // in a row
     uint32_t empty_scans;
     uint32_t mixed_up;          // certificates for other keys that came when this one was fetched
+    bool was_quarantined;       // what is looked at again was issued, whatever is found now
     int64_t doubt_ms;           // monotonic: since when this process knows of the doubt
     enum request_state outcome; // in STEP_SETTLING, and until the CA knows of it
     struct error error;         // the same, for the unit

@@ -41,11 +41,12 @@ enum unit_state unit_fail(struct unit *unit, const struct unit_event *event,
         output->action = UNIT_ACT_WATCH;
         return UNIT_DONE;
     }
-    // A unit that passed stays passed; that it does not look so any more is history.
-    bool passed = unit->record.result == UNIT_PASSED;
+    // A unit that passed stays passed; that it does not look so any more is history. So is one that
+    // was scrapped and comes back.
+    bool stays = unit->record.result == UNIT_PASSED || unit->record.result == UNIT_SCRAPPED;
     struct record *record =
-        unit_put_record(unit, event, output, passed ? RECORD_EVENT : RECORD_RESULT);
-    record->result = passed ? UNIT_PASSED : UNIT_FAILED;
+        unit_put_record(unit, event, output, stays ? RECORD_EVENT : RECORD_RESULT);
+    record->result = stays ? unit->record.result : UNIT_FAILED;
     record->error = error->code;
     memcpy(record->text, error->text, sizeof record->text);
     output->action = UNIT_ACT_NONE;

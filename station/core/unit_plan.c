@@ -67,6 +67,15 @@ static bool check_credential(const struct unit *unit, const struct credential_re
         return error_set(error, E_CAM_CREDENTIAL, "the camera has no credential %u",
                          credential->number);
     }
+    if (credential->has_old_key) {
+        return error_set(error, E_UNIT_KEY_CHANGED,
+                         "credential %u holds the key of the board that was swapped at rework",
+                         credential->number);
+    }
+    if (credential->request == REQUEST_WITHDRAWN) {
+        return error_set(error, E_UNIT_REVOKED, "credential %u: its certificate is out of use",
+                         credential->number);
+    }
     if (credential->request != REQUEST_NONE) {
         return same_key(seen, credential->spki_sha256) ||
                error_set(error, E_UNIT_KEY_CHANGED,
@@ -101,6 +110,10 @@ bool unit_check_camera(const struct unit *unit, struct error *error) {
     if (unit->label[0] != '\0' && strcmp(unit->label, unit->info.serial) != 0) {
         return error_set(error, E_CAM_LABEL, "the label says %s, the camera says %s", unit->label,
                          unit->info.serial);
+    }
+    if (unit->record.result == UNIT_SCRAPPED) {
+        return error_set(error, E_UNIT_SCRAPPED, "%s was scrapped, and stays so",
+                         unit->record.serial);
     }
     for (uint32_t i = 0; i < unit->record.credential_count; i++) {
         const struct credential_record *credential = &unit->record.credentials[i];

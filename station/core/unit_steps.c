@@ -27,6 +27,12 @@ static void fill_admission(const struct unit *unit, struct admission *admission)
         admission->wanted[i].number = unit->policy->wanted[i].number;
         admission->wanted[i].key_type = unit->policy->wanted[i].key_type;
         memcpy(admission->wanted[i].profile, unit->policy->wanted[i].profile, NAME_SIZE);
+        const struct message_credential *seen =
+            unit_find_camera_credential(info, admission->wanted[i].number);
+        if (seen != NULL && seen->has_key) {
+            admission->wanted[i].has_key = true;
+            memcpy(admission->wanted[i].spki_sha256, seen->spki_sha256, SHA256_SIZE);
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <uv.h>
+
+#include "station/io/loop_uv.h"
 
 struct loop {
     uv_loop_t uv;
@@ -35,6 +36,10 @@ struct loop_job {
     loop_callback *done;
     void *context;
 };
+
+uv_loop_t *loop_uv(struct loop *loop) {
+    return &loop->uv;
+}
 
 static bool fail_uv(struct error *error, const char *what, int status) {
     return error_set(error, E_SYSTEM, "%s: %s", what, uv_strerror(status));

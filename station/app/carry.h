@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The folder DATABASE.carried beside the database: which requests persons carried away to a CA, and
+// which certificates they brought. Files are named after the SHA-256 of the public key; a certificate
+// can serve no other request than the one for its key. It works beside a running station, which
+// looks here before it asks a CA what became of a request.
+#ifndef BIRTHCERT_APP_CARRY_H
+#define BIRTHCERT_APP_CARRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "station/app/config.h"
+#include "station/base/buf.h"
+#include "station/base/bytes.h"
+#include "station/base/error.h"
+
+// Whether the request was carried away before.
+bool carry_is_out(const struct config *config, const uint8_t spki_sha256[SHA256_SIZE]);
+// Notes that it is: durable when this returns true. E_SYSTEM.
+MUST_CHECK bool carry_note_out(const struct config *config, const uint8_t spki_sha256[SHA256_SIZE],
+                               struct error *error);
+
+// Keeps the certificate that was brought for a key, PEM, leaf first, in the place of any other:
+// durable when this returns true. E_SYSTEM.
+MUST_CHECK bool carry_put_in(const struct config *config, const uint8_t spki_sha256[SHA256_SIZE],
+                             struct slice pem, struct error *error);
+bool carry_is_in(const struct config *config, const uint8_t spki_sha256[SHA256_SIZE]);
+// Reads it. The caller frees `*pem`. E_SYSTEM, also where nobody brought one.
+MUST_CHECK bool carry_take_in(const struct config *config, const uint8_t spki_sha256[SHA256_SIZE],
+                              struct buf **pem, struct error *error);
+
+// Writes a whole file in the place of any other, durable when this returns true. E_SYSTEM.
+MUST_CHECK bool carry_write_file(const char *path, struct slice content, struct error *error);
+
+#endif

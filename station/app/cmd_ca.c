@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// birthcert ca test: tries out one CA before anything depends on it.
+#include <stdio.h>
+#include <string.h>
+
+#include "ca-client/names.h"
+#include "station/app/doctor.h"
+#include "station/app/options.h"
+#include "station/app/reader.h"
+#include "station/base/bytes.h"
+
+#define SAMPLE_SERIAL "SAMPLE-000001"
+
+// ---- what a profile asks for --------------------------------------------------------------------
+
+static bool put_name(struct buf *text, const char *what, const char *value) {
+    return value[0] == '\0' ||
+           buf_printf(text, "%s%s %s", buf_length(text) > 0 ? ", " : "", what, value);
+}
+
+static bool put_dns_names(struct buf *text, const struct names *names) {
+    for (size_t i = 0; i < names->dns_count; i++) {
+        if (!put_name(text, "DNS", names->dns_names[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool put_request(struct buf *text, const struct profile *profile,
+                        const struct names *names) {
+    char validity[32] = "without end";
+    if (profile->validity_days > 0) {
+        snprintf(validity, sizeof validity, "for %u days", profile->validity_days);
+    }
+    return put_name(text, "commonName", names->common_name) &&
+           put_name(text, "serialNumber", names->serial_number) &&
+           put_name(text, "organization", names->organization) &&
+           put_name(text, "organizationalUnit", names->organizational_unit) &&
+           put_name(text, "country", names->country) && put_dns_names(text, names) &&
+           put_name(text, "HardwareModuleName", names->hardware_type) &&
+           put_name(text, "usage", "digitalSignature") &&
+           put_name(text, "usage", profile->server_auth ? "serverAuth" : "") &&
+           put_name(text, "usage", profile->client_auth ? "clientAuth" : "") &&
+           put_name(text, "valid", validity);
+}
+
+static void say_request(struct doctor *doctor, const struct profile *profile, const char *serial) {
+    static const uint8_t hardware_id[] = {0x02, 0, 0, 0, 0, 1}; // locally administered
+    const struct profile_subject subject = {
+        .serial = serial,
+        .model = "MODEL",
+        .hardware_id = hardware_id,
+        .hardware_id_length = sizeof hardware_id,
+    };
+    char who[PROFILE_NAME_SIZE + 16];
+    struct names names;
+    struct error error;
+    snprintf(who, sizeof who, "profile %s", profile->name);
+    if (!names_fill(profile, &subject, &names, &error)) {
+        doctor_fault(doctor, who, &error);
+        return;
+    }
+    struct buf *text = buf_new(4096);
+    if (text != NULL && put_request(text, profile, &names)) {
+        doctor_ok(doctor, who, "asks for: %s", buf_text(text));
+    }
+    buf_free(text);
+}
+
+// ---- the verb -----------------------------------------------------------------------------------
+
+static void say_requests(struct doctor *doctor, const char *ca, const char *serial) {
+    const struct config *config = doctor->config;
+    bool is_used = config_count_profiles(config, ca) > 0;
+    for (size_t i = 0; i < config->profile_count; i++) {
+        if (!is_used || strcmp(config->profiles[i].ca, ca) == 0) {
+            say_request(doctor, &config->profiles[i], serial);
+        }
+    }
+}
+
+static bool test_ca(const struct options *options, struct doctor *doctor, struct error *error) {
+    const struct config_ca *ca = config_find_ca(doctor->config, options->object);
+    if (ca == NULL) {
+        return error_set(error, E_CONFIG, "%s: there is no [ca %s]", doctor->config->file,
+                         options->object);
+    }
+    doctor_check_ca(doctor, ca);
+    say_requests(doctor, ca->name, options->serial != NULL ? options->serial : SAMPLE_SERIAL);
+    return true;
+}
+
+int cmd_ca(const struct options *options, struct output *output) {
+    struct config *config = NULL;
+    struct doctor doctor = {.output = output};
+    struct error error;
+    if (strcmp(options->argument, "test") != 0) {
+        error_set(&error, E_USAGE, "ca: \"%s\" is not known; usage: birthcert ca test NAME",
+                  options->argument);
+        output->ops->error(output, "ca", &error);
+        return EXIT_USAGE;
+    }
+    bool done = config_load(options->config, &config, &error);
+    doctor.config = config;
+    done = done && test_ca(options, &doctor, &error);
+    done = done && reader_flush(output, &error);
+    if (!done) {
+        output->ops->error(output, "ca test", &error);
+    }
+    config_free(config);
+    return done ? (int)doctor.status : exit_status_of(&error);
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// birthcert inbox import: certificates that a person brought from a CA.
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ca-client/bundle.h"
+#include "ca-client/x509.h"
+#include "ca-client/x509_station.h"
+#include "station/app/carry.h"
+#include "station/app/doctor.h"
+#include "station/app/input_file.h"
+#include "station/app/options.h"
+#include "station/app/reader.h"
+
+#define OBJECT_PEM_MAX (256 * 1024) // a certificate with those above it
+
+// A key that a certificate is waited for.
+struct wanted {
+    uint8_t spki_sha256[SHA256_SIZE];
+    char serial[SERIAL_SIZE];
+    bool is_brought;
+};
+
+struct inbox {
+    const struct options *options;
+    struct doctor says;
+    struct reader reader;
+    struct wanted *wanted;
+    size_t count;
+    size_t capacity;
+    struct buf *others; // PEM: certificates of CAs, which go with each
+    size_t brought;
+    size_t unknown;
+    struct error error;
+};
+
+// ---- who is waited for --------------------------------------------------------------------------
+
+static bool add_wanted(struct inbox *inbox, const uint8_t spki_sha256[SHA256_SIZE],
+                       const char *serial) {
+    if (inbox->count == inbox->capacity) {
+        size_t capacity = inbox->capacity > 0 ? 2 * inbox->capacity : 64;
+        void *larger = realloc(inbox->wanted, capacity * sizeof *inbox->wanted);
+        if (larger == NULL) {
+            return error_set(&inbox->error, E_MEMORY, "no memory for what is waited for");
+        }
+        inbox->wanted = larger;
+        inbox->capacity = capacity;
+    }
+    struct wanted *wanted = &inbox->wanted[inbox->count++];
+    *wanted = (struct wanted){0};
+    memcpy(wanted->spki_sha256, spki_sha256, SHA256_SIZE);
+    (void)text_copy(wanted->serial, sizeof wanted->serial, serial); // the same size
+    return true;
+}
+
+// What never left is not waited for: a certificate for it would be a surprise.
+static bool visit_request(void *context, const struct request_record *record) {
+    return record->state == REQUEST_QUEUED ||
+           add_wanted(context, record->spki_sha256, record->serial);
+}
+
+static bool visit_row(void *context, const struct store_row *row) {
+    const struct credential_record *credential = &row->credential;
+    bool is_held =
+        credential->request == REQUEST_HELD || credential->request == REQUEST_QUARANTINED;
+    return !is_held || add_wanted(context, credential->spki_sha256, row->unit.serial);
+}
+
+static bool list_wanted(struct inbox *inbox, struct error *error) {
+    static const char *const states[] = {"doubt", "quarantined"};
+    const struct reader *reader = &inbox->reader;
+    bool done = reader->ops->select_requests(reader->store, visit_request, inbox, error);
+    for (size_t i = 0; done && i < ARRAY_LENGTH(states); i++) {
+        const struct store_filter filter = {.state = states[i]};
+        done = reader->ops->select_rows(reader->store, &filter, visit_row, inbox, error);
+    }
+    if (done && inbox->error.code != ERROR_NONE) {
+        *error = inbox->error;
+        return false;
+    }
+    return done;
+}
+
+static struct wanted *find_wanted(const struct inbox *inbox,
+                                  const uint8_t spki_sha256[SHA256_SIZE]) {
+    for (size_t i = 0; i < inbox->count; i++) {
+        if (memcmp(inbox->wanted[i].spki_sha256, spki_sha256, SHA256_SIZE) == 0) {
+            return &inbox->wanted[i];
+        }
+    }
+    return NULL;
+}
+
+// ---- what was brought ---------------------------------------------------------------------------
+
+struct brought {
+    struct slice der;
+    struct certificate_identity identity;
+    struct wanted *wanted; // NULL: nobody waits for it
+};
+
+typedef bool visit_brought(struct inbox *inbox, const struct brought *brought, struct error *error);
+
+static bool visit_all(struct inbox *inbox, struct slice all, visit_brought *visit,
+                      struct error *error) {
+    while (all.length > 0) {
+        struct brought brought = {.der = x509_first_der(all)};
+        if (!x509_identify(brought.der, &brought.identity, error)) {
+            return false;
+        }
+        brought.wanted = find_wanted(inbox, brought.identity.spki_sha256);
+        if (!visit(inbox, &brought, error)) {
+            return false;
+        }
+        all = (struct slice){all.data + brought.der.length, all.length - brought.der.length};
+    }
+    return true;
+}
+
+// The certificates of CAs go with each that is wanted: the check of a whole chain picks what it
+// needs.
+static bool note_other(struct inbox *inbox, const struct brought *brought, struct error *error) {
+    char subject[256];
+    if (brought->wanted != NULL) {
+        return true;
+    }
+    if (brought->identity.is_ca) {
+        return x509_der_to_pem(brought->der, "CERTIFICATE", inbox->others, error);
+    }
+    inbox->unknown++;
+    x509_subject_text(brought->der, subject, sizeof subject);
+    doctor_warn(&inbox->says, "left out", "", "no request waits for this key: %s", subject);
+    return true;
+}
+
+static bool keep_wanted(struct inbox *inbox, const struct brought *brought, struct error *error) {
+    struct wanted *wanted = brought->wanted;
+    if (wanted == NULL) {
+        return true;
+    }
+    struct slice others = buf_slice(inbox->others);
+    struct buf *pem = buf_new(OBJECT_PEM_MAX);
+    bool done = pem != NULL && x509_der_to_pem(brought->der, "CERTIFICATE", pem, error) &&
+                (buf_put(pem, others.data, others.length) ||
+                 error_set(error, E_CERT_MALFORMED, "too many certificates of CAs")) &&
+                carry_put_in(inbox->reader.config, wanted->spki_sha256, buf_slice(pem), error);
+    buf_free(pem);
+    if (done) {
+        inbox->brought += wanted->is_brought ? 0 : 1;
+        wanted->is_brought = true;
+        doctor_ok(&inbox->says, wanted->serial, "its certificate is here");
+    }
+    return done;
+}
+
+// ---- the file -----------------------------------------------------------------------------------
+
+// Whose signature counts: what the first CA with such a setting says.
+static const char *signers_of(const struct config *config) {
+    for (size_t i = 0; i < config->ca_count; i++) {
+        const struct ca_settings *settings = &config->cas[i].settings;
+        if (ca_find(settings->backend)->is_offline && settings->server_root_file != NULL &&
+            settings->server_root_file[0] != '\0') {
+            return settings->server_root_file;
+        }
+    }
+    return NULL;
+}
+
+// Certificates need no envelope: each is checked by itself. One that is there has to be good.
+static bool open_envelope(const struct inbox *inbox, struct buf **text, struct error *error) {
+    const char *signers = signers_of(inbox->reader.config);
+    struct buf *content = NULL;
+    if (!bundle_is(buf_slice(*text))) {
+        return true;
+    }
+    if (signers == NULL) {
+        return error_set(error, E_CA_CONFIG,
+                         "the file is signed, and server_root_file of the CA with backend = file "
+                         "does not say by whom it may be");
+    }
+    if (!bundle_open(buf_slice(*text), signers, &content, error)) {
+        return false;
+    }
+    buf_free(*text);
+    *text = content;
+    return true;
+}
+
+static bool import_certificates(struct inbox *inbox, struct error *error) {
+    struct buf *text = NULL;
+    struct buf *der = buf_new(BUNDLE_MAX);
+    const char *path = inbox->options->object;
+    inbox->others = buf_new(BUNDLE_MAX);
+    bool done = der != NULL && inbox->others != NULL
+                    ? input_file_read(path, BUNDLE_MAX, E_SYSTEM, E_SYSTEM, &text, error)
+                    : error_set(error, E_MEMORY, "no memory for certificates");
+    done = done && open_envelope(inbox, &text, error) &&
+           x509_pem_to_der(buf_slice(text), der, error) && list_wanted(inbox, error) &&
+           visit_all(inbox, buf_slice(der), note_other, error) &&
+           visit_all(inbox, buf_slice(der), keep_wanted, error);
+    buf_free(text);
+    buf_free(der);
+    if (!done) {
+        return error_prefix(error, "%s", path);
+    }
+    doctor_ok(&inbox->says, "inbox",
+              "%zu certificates for requests that wait, %zu for none; the station installs them, "
+              "birthcert reconcile settles what is held",
+              inbox->brought, inbox->unknown);
+    return true;
+}
+
+int cmd_inbox(const struct options *options, struct output *output) {
+    struct inbox inbox = {.options = options, .says = {.output = output}};
+    struct error error;
+    bool done =
+        strcmp(options->argument, "import") == 0 ||
+        error_set(&error, E_USAGE, "inbox: \"%s\" is not known; usage: birthcert inbox import FILE",
+                  options->argument);
+    done =
+        done && reader_open(&inbox.reader, options, &error) && import_certificates(&inbox, &error);
+    if (!done) {
+        output->ops->error(output, "inbox import", &error);
+    }
+    reader_close(&inbox.reader);
+    buf_free(inbox.others);
+    free(inbox.wanted);
+    return !done ? exit_status_of(&error) : inbox.brought > 0 ? EXIT_OK : EXIT_NOTHING_TO_DO;
+}

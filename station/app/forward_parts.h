@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shared by forward*.c only: forward.c has the benches' connections and the whole, forward_call.c the
+// calls between benches and CAs.
+#ifndef BIRTHCERT_APP_FORWARD_PARTS_H
+#define BIRTHCERT_APP_FORWARD_PARTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ca-client/ca.h"
+#include "ca-client/ca_outbox_line.h"
+#include "ca-client/ca_outbox_message.h"
+#include "station/app/config.h"
+#include "station/app/forward_attempts.h"
+#include "station/app/forward_socket.h"
+#include "station/app/output.h"
+#include "station/base/buf.h"
+#include "station/io/loop.h"
+
+#define FORWARD_BENCHES_MAX 64
+
+struct forward;
+struct forward_call;
+
+struct forward_ca {
+    struct forward *forward;
+    const struct config_ca *config;
+    const struct ca_ops *ops;
+    struct ca *ca;
+    // A report does not say which check it answers: one at a time, the others wait.
+    struct forward_call *checks;
+};
+
+struct forward_bench {
+    struct forward *forward;
+    struct outbox_line *line; // NULL: the place is free
+    uint64_t number;          // counts connections, from 1
+    struct forward_peer peer;
+    int64_t since_ms;
+    char name[OUTBOX_NAME_SIZE]; // "" until its hello
+};
+
+// A call that a CA works on.
+struct forward_call {
+    struct forward_call *next; // in forward->calls, or in the CA's checks
+    struct forward_ca *ca;
+    const struct profile *profile;
+    enum outbox_type type;
+    uint64_t bench; // its number; the bench may be gone
+    uint32_t call;
+    int64_t id; // for the CA: the same for each call about one key
+    uint8_t spki_sha256[SHA256_SIZE];
+    int64_t early_ms; // reconcile: how long a scan that finds nothing says nothing
+    char bench_name[OUTBOX_NAME_SIZE];
+    char serial[OUTBOX_SUBJECT_SIZE];
+    char handle[CA_HANDLE_SIZE];
+};
+
+struct forward {
+    struct loop *loop;
+    const struct config *config;
+    struct output *output;
+    struct forward_socket *socket;
+    struct loop_watch *watch;
+    struct loop_timer *tick;
+    struct attempts *attempts;
+    struct outbox_message *message;
+    struct buf *out;
+    int64_t start_ms; // monotonic
+    int64_t alive_ms; // when the benches were last told
+    int64_t stop_ms;
+    bool stopping;
+    uint64_t last_number;
+    int64_t last_revocation;
+    size_t ca_count;
+    struct forward_ca cas[CONFIG_CAS_MAX];
+    struct forward_bench benches[FORWARD_BENCHES_MAX];
+    size_t call_count; // with the checks that wait
+    struct forward_call *calls;
+};
+
+// ---- forward.c
+
+// Ends the connection. What the bench was told and did not take in, it learns by asking again.
+void forward_drop_bench(struct forward_bench *bench, const struct error *why);
+
+// ---- forward_call.c
+
+extern const struct ca_events forward_ca_events; // their context is a struct forward_ca
+
+struct forward_ca *forward_find_ca(struct forward *forward, const char *name);
+// Any message of a bench but its hello. May end the connection.
+void forward_take_call(struct forward_bench *bench, const struct outbox_message *message);
+// Sends what is in forward->out; ends the connection where that is not possible. `was_put` is what
+// outbox_put_* returned.
+void forward_send_out(struct forward_bench *bench, bool was_put);
+// Takes the call that hangs there out of its list.
+void forward_free_call(struct forward_call **link);
+
+#endif

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What certificates cost: "0.45 EUR", added up by currency, without rounding.
+#ifndef BIRTHCERT_APP_PRICE_H
+#define BIRTHCERT_APP_PRICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "station/app/output.h"
+
+#define PRICE_DECIMALS 6
+#define PRICE_CURRENCY_SIZE 17
+
+struct price_sum {
+    size_t count;
+    struct {
+        char currency[PRICE_CURRENCY_SIZE];
+        int64_t millionths;
+        unsigned decimals; // of the price with the most
+    } currencies[ORPHANS_CURRENCIES_MAX];
+};
+
+// Adds a price: digits, at most PRICE_DECIMALS of them behind a point, blanks, and a currency.
+// Another text adds nothing, nor does a fifth currency, nor what is too large.
+void price_add(struct price_sum *sum, const char *price);
+
+// Fills `costs` and `currency_count`.
+void price_format(const struct price_sum *sum, struct output_orphans *orphans);
+
+#endif

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Takes certificates out of use: chosen ones of a unit, or those whose revocation is open. The
+// intent is durable before a CA hears of it; that one is revoked is recorded when its CA said so.
+// What a CA does not confirm stays open on record, for the next time.
+#ifndef BIRTHCERT_APP_REVOKER_H
+#define BIRTHCERT_APP_REVOKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ca-client/ca.h"
+#include "db/store.h"
+#include "station/app/config.h"
+#include "station/app/output.h"
+#include "station/base/error.h"
+
+struct revoker;
+
+// Opens the database for writing: E_STORE_LOCKED while a station runs on it. `config` and `output`
+// must outlive the revoker.
+MUST_CHECK bool revoker_open(const struct config *config, struct output *output,
+                             struct revoker **revoker, struct error *error);
+void revoker_close(struct revoker *revoker); // takes NULL
+
+// What is on record of a unit. All its boards count.
+struct revoker_unit {
+    int64_t unit_id;
+    char serial[SERIAL_SIZE];
+    enum unit_result result;
+    size_t unsettled; // requests of which it is not known whether the CA issued
+    bool has_key;     // its board has one on record
+};
+
+// Reads the unit and its certificates. E_USAGE for what cannot be a serial, E_STORE_UNKNOWN.
+MUST_CHECK bool revoker_load_unit(struct revoker *revoker, const char *serial,
+                                  struct revoker_unit *unit, struct error *error);
+// E_UNIT_HELD where a request is unsettled: birthcert reconcile comes first.
+MUST_CHECK bool revoker_check_settled(const struct revoker_unit *unit, struct error *error);
+// Reads the certificates whose revocation is open, of all units, and chooses them.
+MUST_CHECK bool revoker_load_open(struct revoker *revoker, struct error *error);
+
+// Those that were read, oldest first. `chain` of its certificate is the leaf.
+size_t revoker_count(const struct revoker *revoker);
+const struct store_certificate *revoker_certificate(const struct revoker *revoker, size_t index);
+
+// Chooses one that is not revoked. `must_revoke`: E_CA_UNSUPPORTED where its CA cannot; else it is
+// withdrawn here then. E_CA_CONFIG where the CA's section is gone. The reason of a revocation that
+// is open stays as it was.
+MUST_CHECK bool revoker_choose(struct revoker *revoker, size_t index,
+                               enum ca_revocation_reason reason, bool must_revoke,
+                               struct error *error);
+size_t revoker_chosen_count(const struct revoker *revoker);
+
+// Makes the intent to end the chosen ones durable, in one transaction with `last`, which may be NULL
+// and is about the unit as a whole. Where it fails, no CA hears of anything.
+MUST_CHECK bool revoker_record(struct revoker *revoker, const struct record *last,
+                               struct error *error);
+
+// Asks the CAs for what was recorded, and once more for at most `wait_s` seconds where it may help,
+// and shows what became of each. False only where the database failed. `unconfirmed` is how many
+// stay open.
+MUST_CHECK bool revoker_finish(struct revoker *revoker, uint32_t wait_s, size_t *unconfirmed,
+                               struct error *error);
+
+// Shows the unit as it is now.
+MUST_CHECK bool revoker_show_unit(struct revoker *revoker, const char *serial, struct error *error);
+
+#endif

@@ -1,0 +1,235 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# A CA that persons carry requests to. openssl plays it: another program than the one under test.
+#
+#   tests/e2e_file.sh [CASE...]
+# shellcheck disable=SC2016 # what stands in single quotes is jq's
+set -euo pipefail
+
+# shellcheck source=tests/e2e_lib.bash
+. tests/e2e_lib.bash
+
+make_identity() { # NAME SUBJECT
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9000 \
+        -subj "$2" -keyout "$FOLDER/offline/$1.key" -out "$FOLDER/offline/$1.pem" \
+        2>>"$FOLDER/openssl.log"
+}
+
+make_offline() {
+    mkdir -p "$FOLDER/offline"
+    make_identity root '/CN=Offline Root'
+    make_identity station '/CN=Bench 7'
+    make_identity signer '/CN=The CA'"'"'s clerk'
+    cat >"$FOLDER/conf.d/30-ca.conf" <<END
+[ca offline]
+backend = file
+client_certificate_file = offline/station.pem
+client_key_file = offline/station.key
+server_root_file = offline/signer.pem
+root_file = offline/root.pem
+settle = 1s
+[profile https]
+ca = offline
+END
+}
+
+open_bundle() { # FILE
+    openssl cms -verify -inform PEM -in "$1" -CAfile "$FOLDER/offline/station.pem" -purpose any \
+        -partial_chain 2>"$FOLDER/cms.log"
+}
+
+# Issues for every request of a bundle, into one PEM file.
+issue() { # BUNDLE OUT
+    local request
+    : >"$2"
+    open_bundle "$1" | jq -c '.requests[]' | while read -r request; do
+        jq -r .csr <<<"$request" >"$FOLDER/offline/csr.pem"
+        jq -r '"basicConstraints = critical, CA:FALSE", "keyUsage = critical, digitalSignature",
+            "extendedKeyUsage = " + (.extended_key_usages | join(", ")),
+            "subjectAltName = " + (.dns_names | map("DNS:" + .) | join(", "))' \
+            <<<"$request" >"$FOLDER/offline/extensions"
+        openssl x509 -req -in "$FOLDER/offline/csr.pem" -CA "$FOLDER/offline/root.pem" \
+            -CAkey "$FOLDER/offline/root.key" -extfile "$FOLDER/offline/extensions" \
+            -days "$(jq .validity_days <<<"$request")" 2>>"$FOLDER/openssl.log" >>"$2"
+    done
+}
+
+in_bundle() { open_bundle "$1" | jq '.requests | length'; }
+
+case_carried() {
+    make_bench 8
+    make_offline
+    birthcert ca test offline
+    expect 'ca test' 0 'fits the policy of CA offline'
+    birthcert outbox export "$FOLDER/early.pem"
+    expect 'nothing to carry yet' 3 '0 requests are in no file'
+    start_cameras 8
+    tray --lot LOT-1
+    expect 'a tray ends without the CA' 1 '8 units of lot LOT-1: 0 passed.* 8 unfinished' \
+        'birthcert outbox export FILE'
+    birthcert outbox export "$FOLDER/bundle.pem"
+    expect 'export' 0 '8 requests are in .*bundle.pem; 0 were carried before'
+    ok 'export: openssl opens it' is "$(in_bundle "$FOLDER/bundle.pem")" 8
+    ok 'export: names come from the profile' is \
+        "$(open_bundle "$FOLDER/bundle.pem" | jq -r '[.requests[].dns_names[0]] | sort | .[0]')" \
+        vx-000001.local
+    birthcert outbox export "$FOLDER/second.pem"
+    expect 'exported once' 3 '8 were carried before'
+    ok 'exported once: no file' not test -e "$FOLDER/second.pem"
+    birthcert outbox export "$FOLDER/again.pem" --again
+    expect 'exported again where asked to' 0 '8 requests are in'
+    issue "$FOLDER/bundle.pem" "$FOLDER/certificates.pem"
+    cat "$FOLDER/offline/root.pem" >>"$FOLDER/certificates.pem"
+    birthcert inbox import "$FOLDER/certificates.pem"
+    expect 'import' 0 '8 certificates for requests that wait, 0 for none' \
+        'VX-000003: its certificate is here'
+    tray --lot LOT-1
+    expect 'the same tray again' 0 '8 passed'
+    expect_certificates 'the same tray again' 8
+    birthcert inbox import "$FOLDER/certificates.pem"
+    expect 'imported twice' 3 '0 certificates for requests that wait, 8 for none'
+}
+
+# Carried while the station works: nothing has to be stopped.
+case_beside() {
+    make_bench 2
+    make_offline
+    start_cameras 2
+    start_birthcert run
+    await_waiting 2
+    ask outbox export "$FOLDER/bundle.pem" 2>"$FOLDER/export.log"
+    issue "$FOLDER/bundle.pem" "$FOLDER/certificates.pem"
+    ask inbox import "$FOLDER/certificates.pem" 2>"$FOLDER/import.log"
+    await_lines "$FOLDER/out" '^PASS' 2
+    kill -TERM "$STATION_PID"
+    await_birthcert
+    expect_exit 'beside a running station' 0
+    expect_certificates 'beside a running station' 2
+}
+
+await_waiting() { # COUNT
+    local tries
+    for ((tries = 0; tries < 600; tries++)); do
+        [ "$(ask list --json 2>/dev/null | jq -s '[.[] | select(.request == "accepted")] | length')" \
+            != "$1" ] || return 0
+        sleep 0.05
+    done
+    return 1
+}
+
+case_signed() {
+    make_bench 1
+    make_offline
+    start_cameras 1
+    tray
+    birthcert outbox export "$FOLDER/bundle.pem"
+    issue "$FOLDER/bundle.pem" "$FOLDER/certificates.pem"
+    envelope signer
+    birthcert inbox import "$FOLDER/signed.pem"
+    expect 'signed by the clerk' 0 '1 certificates'
+    envelope station
+    birthcert inbox import "$FOLDER/signed.pem"
+    expect 'signed by somebody else' 5 'E-BUNDLE .*cannot be trusted'
+    sed '10s/./A/' "$FOLDER/signed.pem" >"$FOLDER/damaged.pem"
+    birthcert inbox import "$FOLDER/damaged.pem"
+    expect 'damaged' 5 'E-BUNDLE'
+    sed -i /server_root_file/d "$FOLDER/conf.d/30-ca.conf"
+    birthcert inbox import "$FOLDER/signed.pem"
+    expect 'nobody said who signs' 2 'E-CA-CONFIG .*server_root_file'
+    tray
+    expect 'then' 0 '1 passed'
+}
+
+envelope() { # WHO
+    openssl cms -sign -binary -nodetach -in "$FOLDER/certificates.pem" -signer "$FOLDER/offline/$1.pem" \
+        -inkey "$FOLDER/offline/$1.key" -outform PEM -out "$FOLDER/signed.pem"
+}
+
+# What is brought is checked as any CA's answer is.
+case_bad() {
+    make_bench 2
+    make_offline
+    start_cameras 2
+    tray
+    birthcert outbox export "$FOLDER/bundle.pem"
+    mv "$FOLDER/offline/root.pem" "$FOLDER/offline/good.pem"
+    mv "$FOLDER/offline/root.key" "$FOLDER/offline/good.key"
+    make_identity root '/CN=Offline Root'
+    issue "$FOLDER/bundle.pem" "$FOLDER/strange.pem"
+    mv "$FOLDER/offline/good.pem" "$FOLDER/offline/root.pem"
+    mv "$FOLDER/offline/good.key" "$FOLDER/offline/root.key"
+    birthcert inbox import "$FOLDER/strange.pem"
+    expect 'from a look-alike' 0 '2 certificates'
+    tray
+    expect 'from a look-alike: not installed' 5 'E-CERT-CHAIN'
+    ok 'from a look-alike: in quarantine' \
+        is "$(ask list --state quarantined --json | jq -r .serial | wc -l)" 2
+    issue "$FOLDER/bundle.pem" "$FOLDER/certificates.pem"
+    birthcert inbox import "$FOLDER/certificates.pem"
+    expect 'the right ones' 0 '2 certificates'
+    birthcert reconcile
+    expect_exit 'the right ones: reconcile' 0
+    tray
+    expect 'the right ones: installed' 0 '2 passed'
+    ok 'the right ones: two live ones' is "$(sqlite3 "$FOLDER/birthcert.db" \
+        'SELECT count(*) FROM certificate WHERE state = 1')" 2
+}
+
+case_bad_files() {
+    make_bench 1
+    make_offline
+    : >"$FOLDER/empty.pem"
+    birthcert inbox import "$FOLDER/empty.pem"
+    expect 'an empty file' 5 'E-CERT-MALFORMED .*empty.pem'
+    birthcert inbox import "$FOLDER/none.pem"
+    expect 'no file' 4 'E-SYSTEM .*none.pem'
+    birthcert inbox import "$FOLDER/offline/station.key"
+    expect 'a key' 5 'E-CERT-MALFORMED .*PRIVATE KEY'
+    birthcert inbox import "$FOLDER/offline/station.pem"
+    expect 'a stranger' 3 '0 certificates for requests that wait'
+    start_cameras 1
+    tray
+    birthcert outbox export "$FOLDER/no/such/folder"
+    expect 'a place that is not there' 4 'E-SYSTEM .*no/such/folder'
+    sed -i /client_/d "$FOLDER/conf.d/30-ca.conf"
+    birthcert outbox export "$FOLDER/bundle.pem" --again
+    expect 'nobody to sign' 2 'E-CA-CONFIG .*client_key_file are not set'
+}
+
+# A request at another CA whose answer was lost, and that cannot be looked up.
+case_held() {
+    make_bench 1
+    make_offline
+    printf '#!/bin/sh\ncase $1 in submit) exit 1 ;; esac\nexit 64\n' >"$FOLDER/offline/program"
+    chmod 755 "$FOLDER/offline/program"
+    cat >"$FOLDER/conf.d/30-ca.conf" <<END
+[ca blind]
+backend = exec
+command = offline/program
+root_file = offline/root.pem
+settle = 1s
+[profile https]
+ca = blind
+END
+    start_cameras 1
+    tray
+    expect 'held' 5 'E-UNIT-HELD'
+    "$BUILD/camera-sim" --state "$FOLDER/cameras" --dump >"$FOLDER/dump"
+    sqlite3 "$FOLDER/birthcert.db" "SELECT writefile('$FOLDER/csr.der', der) FROM csr" >/dev/null
+    printf '%s\n' 'basicConstraints = critical, CA:FALSE' 'keyUsage = critical, digitalSignature' \
+        'extendedKeyUsage = serverAuth, clientAuth' 'subjectAltName = DNS:vx-000001.local' \
+        >"$FOLDER/extensions"
+    openssl req -inform DER -in "$FOLDER/csr.der" -out "$FOLDER/csr.pem"
+    openssl x509 -req -in "$FOLDER/csr.pem" -CA "$FOLDER/offline/root.pem" \
+        -CAkey "$FOLDER/offline/root.key" -extfile "$FOLDER/extensions" -days 3650 \
+        -out "$FOLDER/found.pem" 2>>"$FOLDER/openssl.log"
+    birthcert inbox import "$FOLDER/found.pem"
+    expect "the CA's administrator found it" 0 '1 certificates'
+    birthcert reconcile
+    expect 'and it is settled' 0 'issued'
+    tray
+    expect 'and installed' 0 '1 passed'
+    expect_certificates 'and installed' 1
+}
+
+run_cases carried beside signed bad bad_files held
