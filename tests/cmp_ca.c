@@ -37,8 +37,8 @@ int main(int argc, char **argv) {
     printf("listening %s\n", server.url);
     fflush(stdout);
     sigwait(&ends, &number);
-    printf("issued %u, confirmed %u, rejected %u\n", server.issued, server.confirmed,
-           server.rejected);
+    printf("issued %u, confirmed %u, rejected %u, revoked %u\n", server.issued, server.confirmed,
+           server.rejected, server.revoked);
     cmp_server_stop(&server);
     return 0;
 }
