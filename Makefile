@@ -173,6 +173,11 @@ $(B)/birthcert-slow-clear: $(B)/station/app/main.o $(B)/tests/slow_clear.o $(LIB
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=libusb_clear_halt -o $@ $^ $(LIBS_LDLIBS)
 
+# A CMP server with many transactions; see tests/cmp_ca.c.
+$(B)/cmp-ca: $(B)/tests/cmp_ca.o $(SUPPORT) $(LIBRARY)
+	$(SAY) '  LD  $@'
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LDLIBS) $(LIBS_LDLIBS)
+
 # What a wire can do, to measure the station against; see tests/wire_rate.c.
 $(B)/wire-rate: $(B)/tests/wire_rate.o $(LIBRARY)
 	$(SAY) '  LD  $@'
@@ -187,7 +192,7 @@ $(B)/ca-driver: $(B)/tests/ca_driver.o $(SUPPORT) $(LIBRARY)
 
 .PHONY: fuzzers e2e-programs vm-programs
 fuzzers: $(FUZZERS)
-e2e-programs: all $(B)/birthcert-kill $(B)/mock-ports $(B)/camera-usb $(B)/birthcert-slow-clear \
+e2e-programs: all $(B)/birthcert-kill $(B)/cmp-ca $(B)/mock-ports $(B)/camera-usb $(B)/birthcert-slow-clear \
 	$(B)/fault-proxy $(B)/ca-driver
 vm-programs: all $(B)/camera-gadget $(B)/camera-usb $(B)/birthcert-unpadded $(B)/wire-rate
 

@@ -20,6 +20,7 @@
 
 #define CA_HANDLE_SIZE 65
 #define CA_PENDING_MAX 1024 // calls in progress at once, at most
+#define CA_OFFER_MAX 16384  // what is kept of a CA that waits to hear of its certificate
 
 struct ca;
 
@@ -71,6 +72,8 @@ struct ca_request {
     int64_t sent_ms;          // wall clock of the attempt, for reconcile
     const char *handle;       // for fetch and revoke; "" else
     struct slice certificate; // revoke: the leaf, DER
+    struct slice offer;       // fetch: of ca_result; the certificate that came with it is on record
+    bool keeps_offer;         // as good; else as one that must not be used
 };
 
 enum ca_outcome {
@@ -83,19 +86,23 @@ enum ca_outcome {
                    // not be looked for, and is to be sent again all the same
     CA_CANNOT_TELL, // reconcile: this CA has no way to look
     CA_REVOKED,     // revoke succeeded
+    CA_CONFIRMED,   // fetch with an offer: the CA took the station's word on its certificate
 };
 
 // Slices and strings are valid during the callback only.
 struct ca_result {
     int64_t id;
     enum ca_outcome outcome;
-    struct error error; // for all but ACCEPTED, CERTIFICATE, NOT_ISSUED, REVOKED
+    struct error error; // for all but ACCEPTED, CERTIFICATE, NOT_ISSUED, REVOKED, CONFIRMED
     // 0: the station's own backoff, or at once. With NOT_ISSUED: it is too early to count this scan, look again.
     uint32_t retry_after_ms;
     const char *handle; // never NULL
     struct slice leaf;  // DER
     struct slice extra; // DER of further certificates that the CA gave, one after the other
-    int64_t issued_s;   // reconcile: notBefore of what was found
+    // The CA waits to hear what becomes of the certificate: its message, CA_OFFER_MAX at most, comes back
+    // with fetch when the certificate is on record, perhaps after a restart. Empty: it does not wait.
+    struct slice offer;
+    int64_t issued_s; // reconcile: notBefore of what was found
 };
 
 // What ca_ops.check found, for doctor and before a tray.
@@ -142,6 +149,7 @@ struct ca_ops {
     // Fetching what was accepted is the whole request once more, and may issue: submit and fetch are
     // the same call then, each journaled before it, and a lost answer to either leaves a doubt.
     bool fetch_repeats;
+    bool waits;                   // to hear what becomes of each certificate: ca_result.offer
     uint32_t not_before_window_s; // stamps may lie this far back, one per second; 0: no stamps
     uint32_t settle_ms;           // how long after a request the CA's lists may lag behind
     // The keys of [ca NAME] that it takes beside those that every CA has; NULL ends the list.
@@ -164,6 +172,9 @@ struct ca_ops {
     // By handle. CA_NOT_SENT says that it could not be fetched now: the certificate stays as it is,
     // fetch again. CA_REFUSED: it is revoked, or the CA does not know it. With fetch_repeats all
     // outcomes mean what they mean to submit, but for CA_NOT_SENT.
+    // With an offer it fetches the CA's last word on that: CA_CONFIRMED; CA_REFUSED with
+    // E_CERT_UNCONFIRMED where the CA would not hear of it, for good; CA_NOT_SENT or CA_DOUBT: tell
+    // the CA again.
     void (*fetch)(struct ca *ca, const struct ca_request *request);
     // One scan. CA_DOUBT: it could not read everything, so it rules nothing out. CA_CANNOT_TELL,
     // with E_UNIT_HELD, also where the request's certificate was found and is revoked, and where
@@ -176,6 +187,7 @@ struct ca_ops {
 };
 
 extern const struct ca_ops ca_cfssl;
+extern const struct ca_ops ca_cmp;
 extern const struct ca_ops ca_exec;
 extern const struct ca_ops ca_file;
 extern const struct ca_ops ca_hvca;

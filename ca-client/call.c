@@ -44,13 +44,15 @@ static bool copy_request(struct call *call, const struct ca_request *request) {
                 text_copy(call->handle, sizeof call->handle, or_empty(request->handle)) &&
                 subject->hardware_id_length <= sizeof call->hardware_id &&
                 request->csr.length <= CALL_OBJECT_MAX &&
-                request->certificate.length <= CALL_OBJECT_MAX;
+                request->certificate.length <= CALL_OBJECT_MAX &&
+                request->offer.length <= CALL_OBJECT_MAX;
     if (fits && subject->hardware_id_length > 0) {
         memcpy(call->hardware_id, subject->hardware_id, subject->hardware_id_length);
     }
     struct slice none = {0};
     call->csr = copy_object(fits ? request->csr : none, &call->request.csr);
     call->certificate = copy_object(fits ? request->certificate : none, &call->request.certificate);
+    call->offer = copy_object(fits ? request->offer : none, &call->request.offer);
     call->request.profile = &call->profile;
     call->request.subject = (struct profile_subject){
         .serial = call->serial,
@@ -105,6 +107,7 @@ void call_free(struct call *call) {
     loop_timer_free(call->timer);
     free(call->csr);
     free(call->certificate);
+    free(call->offer);
     free(call);
 }
 

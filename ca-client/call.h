@@ -15,7 +15,7 @@
 
 #define CALL_TEXT_SIZE 129 // of a serial or model
 #define CALL_HARDWARE_ID_MAX 64
-#define CALL_OBJECT_MAX (64 * 1024) // a CSR, or a certificate to revoke
+#define CALL_OBJECT_MAX (64 * 1024) // a CSR, a certificate to revoke, an offer
 
 struct call;
 typedef void call_step(struct call *call);
@@ -43,6 +43,7 @@ struct call {
     char handle[CA_HANDLE_SIZE];
     uint8_t *csr;             // owned
     uint8_t *certificate;     // owned
+    uint8_t *offer;           // owned
     struct loop_timer *timer; // owned, may be NULL
     call_step *step;          // what the timer runs
     int64_t started_ms;       // monotonic

@@ -48,7 +48,7 @@ typedef void web_answer(struct call *call, const struct http_response *response)
 
 struct web_request {
     const char *method; // static
-    const char *path;   // behind the base URL, begins with a slash; copied
+    const char *path;   // behind the base URL, begins with a slash or is empty; copied
     // Copied, and wiped when they have been sent; NULL ends the list.
     const char *headers[WEB_HEADERS_MAX];
     struct buf *body;  // taken over, and wiped when it has been sent; may be NULL

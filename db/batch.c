@@ -37,21 +37,23 @@ void batch_clear(struct batch *batch) {
     arena_clear(&batch->answer_bytes);
 }
 
-static bool answer_has_bytes(enum record_kind kind) {
-    return kind == RECORD_SENT || kind == RECORD_LOAD_CERTIFICATE || kind == RECORD_LOAD_REQUEST;
+// The objects that an answer may carry: a CSR or a chain; a request that is looked up, its offer too.
+static size_t answer_objects(enum record_kind kind) {
+    bool one = kind == RECORD_SENT || kind == RECORD_LOAD_CERTIFICATE;
+    return kind == RECORD_LOAD_REQUEST ? 2 : one ? 1 : 0;
 }
 
 // Room for the answers is kept free here, so that a commit never has to give up half-way for want
 // of it.
 static bool has_answer_room(const struct batch *batch, enum record_kind kind) {
-    if (!answer_has_bytes(kind)) {
+    size_t objects = answer_objects(kind);
+    if (objects == 0) {
         return true;
     }
-    size_t answers = 1;
     for (size_t i = 0; i < batch->count; i++) {
-        answers += answer_has_bytes(batch->records[i].kind) ? 1 : 0;
+        objects += answer_objects(batch->records[i].kind);
     }
-    return answers * OBJECT_MAX <= batch->answer_bytes.capacity;
+    return objects * OBJECT_MAX <= batch->answer_bytes.capacity;
 }
 
 bool batch_put(struct batch *batch, const struct record *record) {

@@ -46,7 +46,14 @@ enum request_state {
     REQUEST_QUARANTINED = 7, // issued, and must not be installed
     REQUEST_ISSUED = 8,      // issued and checked
     REQUEST_WITHDRAWN = 9,   // the certificate is revoked, or was never asked for: none is due
+    // Issued, checked and on record; the CA waits to hear so, and may revoke what it hears nothing of.
+    REQUEST_UNCONFIRMED = 10,
 };
+
+// On its way to a certificate without a person's help: in the outbox, at the CA, or to be confirmed.
+static inline bool request_is_pending(enum request_state state) {
+    return (state >= REQUEST_QUEUED && state <= REQUEST_DOUBT) || state == REQUEST_UNCONFIRMED;
+}
 
 enum install_state {
     INSTALL_NONE = 0,
@@ -91,7 +98,7 @@ struct unit_record {
 };
 
 // All that the CA side needs to ask for one certificate: the answer to RECORD_SENT and to
-// RECORD_LOAD_REQUEST. `csr` lives in the answer's bytes.
+// RECORD_LOAD_REQUEST. `csr` and `offer` live in the answer's bytes.
 struct request_record {
     int64_t unit_id;
     int64_t credential_id;
@@ -109,6 +116,8 @@ struct request_record {
     uint8_t hardware_id[HARDWARE_ID_MAX];
     size_t hardware_id_length;
     struct slice csr;
+    struct slice
+        offer; // of one that is UNCONFIRMED or QUARANTINED: see RECORD_CERTIFICATE; or empty
 };
 
 // A certificate, with the facts that the checks found in it.
@@ -125,16 +134,18 @@ struct certificate_record {
 };
 
 enum record_kind {
-    RECORD_ADMIT = 1,       // a camera was identified; answer: unit
-    RECORD_KEY = 2,         // the camera made a key (spki_sha256)
-    RECORD_CSR = 3,         // its CSR is good (spki_sha256, bytes): into the outbox
-    RECORD_SENT = 4,        // intent: the request leaves now (ca, not_before_s); answer: request
-    RECORD_REQUEST = 5,     // the request's new state (request, handle, error)
-    RECORD_CERTIFICATE = 6, // what the CA issued; error says why it is quarantined
-    RECORD_INSTALL = 7,     // new install state (install)
-    RECORD_LOCKING = 8,     // the camera is asked to lock
-    RECORD_RESULT = 9,      // the unit passed or failed (result, error)
-    RECORD_EVENT = 10,      // history only (text)
+    RECORD_ADMIT = 1,   // a camera was identified; answer: unit
+    RECORD_KEY = 2,     // the camera made a key (spki_sha256)
+    RECORD_CSR = 3,     // its CSR is good (spki_sha256, bytes): into the outbox
+    RECORD_SENT = 4,    // intent: the request leaves now (ca, not_before_s); answer: request
+    RECORD_REQUEST = 5, // the request's new state (request, handle, error)
+    // What the CA issued; error says why it is quarantined. bytes: the CA's own message with it, where
+    // the CA waits for an answer to that; the request is then UNCONFIRMED, if it is not quarantined.
+    RECORD_CERTIFICATE = 6,
+    RECORD_INSTALL = 7,           // new install state (install)
+    RECORD_LOCKING = 8,           // the camera is asked to lock
+    RECORD_RESULT = 9,            // the unit passed or failed (result, error)
+    RECORD_EVENT = 10,            // history only (text)
     RECORD_LOAD_CERTIFICATE = 11, // reads the live certificate; answer: certificate
     RECORD_LOAD_REQUEST = 12,     // reads a request as it is; answer: request
     RECORD_REVOKING = 13,  // intent: the CA is asked to revoke it now (certificate_id, reason)

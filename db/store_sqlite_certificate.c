@@ -131,7 +131,7 @@ static bool find_same(struct change *change, struct known *known, struct error *
 
 static bool certificate_is_sound(const struct record *record) {
     const struct certificate_record *certificate = &record->certificate;
-    if (certificate->chain.length > OBJECT_MAX ||
+    if (certificate->chain.length > OBJECT_MAX || record->bytes.length > OBJECT_MAX ||
         certificate->serial_length > CERTIFICATE_SERIAL_MAX) {
         return false;
     }
@@ -148,7 +148,7 @@ static void check_may_live(struct change *change) {
     // What is in quarantine may be looked at once more, and be found good.
     bool is_due = (credential->request >= REQUEST_QUEUED && credential->request <= REQUEST_HELD) ||
                   credential->request == REQUEST_QUARANTINED;
-    if (credential->request == REQUEST_ISSUED) {
+    if (credential->request == REQUEST_ISSUED || credential->request == REQUEST_UNCONFIRMED) {
         change_refuse(change, E_STORE_CONFLICT,
                       "%s, credential %d, has another live certificate; this one is quarantined",
                       change->serial, credential->number);
@@ -230,11 +230,24 @@ static bool certificate_write(struct change *change, enum error_code reason,
     return query_run(&query, error);
 }
 
+static enum request_state end_of(const struct record *record, enum error_code reason) {
+    enum request_state good = record->bytes.length > 0 ? REQUEST_UNCONFIRMED : REQUEST_ISSUED;
+    return reason == ERROR_NONE ? good : REQUEST_QUARANTINED;
+}
+
 static bool request_end(struct change *change, enum error_code reason, struct error *error) {
     const struct record *record = change->record;
+    if (record->bytes.length > 0) {
+        struct query offer = query_begin(change->store, SQL_OFFER_PUT);
+        query_bind_integer(&offer, record->credential_id);
+        query_bind_blob(&offer, record->bytes.data, record->bytes.length);
+        if (!query_run(&offer, error)) {
+            return false;
+        }
+    }
     struct query query = query_begin(change->store, SQL_CREDENTIAL_REQUEST);
     query_bind_integer(&query, record->credential_id);
-    query_bind_integer(&query, reason == ERROR_NONE ? REQUEST_ISSUED : REQUEST_QUARANTINED);
+    query_bind_integer(&query, end_of(record, reason));
     query_bind_text(&query, record->handle);
     query_bind_error(&query, reason);
     return query_run(&query, error);
@@ -247,7 +260,7 @@ bool change_certificate(struct change *change, struct error *error) {
     if (!find_same(change, &known, error)) {
         return false;
     }
-    change->state = reason == ERROR_NONE ? REQUEST_ISSUED : REQUEST_QUARANTINED;
+    change->state = end_of(change->record, reason);
     if (reason == ERROR_NONE && known.found && known.state == CERTIFICATE_LIVE &&
         known.credential_id == change->credential.credential_id) {
         return true; // told twice
@@ -262,8 +275,8 @@ bool change_certificate(struct change *change, struct error *error) {
     }
     // A surplus beside a live certificate does not touch the request; any other stops it, so that
     // nobody asks for one more.
-    bool stays =
-        request == REQUEST_ISSUED || request == REQUEST_NONE || request == REQUEST_WITHDRAWN;
+    bool stays = request == REQUEST_ISSUED || request == REQUEST_UNCONFIRMED ||
+                 request == REQUEST_NONE || request == REQUEST_WITHDRAWN;
     return certificate_write(change, reason, &known, error) &&
            (stays || request_end(change, reason, error));
 }

@@ -36,7 +36,8 @@ static const struct {
     {"SELECT u.serial FROM certificate x JOIN credential c ON c.id = x.credential"
      " JOIN unit u ON u.id = c.unit WHERE x.state = 1 GROUP BY x.credential HAVING count(*) > 1",
      "two live certificates for one credential"},
-    {"SELECT u.serial FROM credential c JOIN unit u ON u.id = c.unit WHERE (c.request = 8) <>"
+    {"SELECT u.serial FROM credential c JOIN unit u ON u.id = c.unit WHERE (c.request IN (8, 10)) "
+     "<>"
      " EXISTS (SELECT 1 FROM certificate x WHERE x.credential = c.id AND x.state = 1)",
      "the request's state and the live certificate disagree"},
     {"SELECT u.serial FROM certificate x JOIN credential c ON c.id = x.credential"
@@ -51,6 +52,9 @@ static const struct {
     {"SELECT u.serial FROM credential c JOIN unit u ON u.id = c.unit"
      " WHERE c.request BETWEEN 2 AND 5 AND c.attempt = 0",
      "a request in progress that never left"},
+    {"SELECT u.serial FROM credential c JOIN unit u ON u.id = c.unit WHERE c.request = 10"
+     " AND NOT EXISTS (SELECT 1 FROM offer WHERE credential = c.id)",
+     "an unconfirmed certificate without what the CA said"},
     {"SELECT u.serial FROM credential c JOIN unit u ON u.id = c.unit"
      " WHERE c.install > 0 AND c.request NOT IN (8, 9)",
      "an install without a certificate"},
@@ -59,10 +63,11 @@ static const struct {
      " AND wanted = 1 AND install <> 3))",
      "passed with a credential that is not proved"},
     {"SELECT u.serial FROM credential c JOIN unit u ON u.id = c.unit WHERE u.result = 3"
-     " AND (c.request BETWEEN 1 AND 5 OR c.request = 8)",
+     " AND (c.request BETWEEN 1 AND 5 OR c.request IN (8, 10))",
      "scrapped with a certificate in use, or a request in progress"},
     {"SELECT u.serial FROM credential c JOIN unit u ON u.id = c.unit WHERE c.board <> u.board"
-     " AND (c.board > u.board OR c.wanted = 1 OR c.request BETWEEN 1 AND 5 OR c.request = 8)",
+     " AND (c.board > u.board OR c.wanted = 1 OR c.request BETWEEN 1 AND 5 OR c.request IN (8, "
+     "10))",
      "a credential in use of a board that it has no more"},
     {"SELECT u.serial FROM certificate x JOIN credential c ON c.id = x.credential"
      " JOIN unit u ON u.id = c.unit WHERE (x.state > 2) <> (x.reason <> '' AND x.ended_ms <> 0)",

@@ -80,7 +80,7 @@ void credential_read(const struct query *query, int column, struct credential_re
         .credential_id = query_integer(query, column),
         .number = (uint8_t)query_integer(query, column + 1),
         .key_type = (uint8_t)query_integer(query, column + 2),
-        .request = query_choice(query, column + 6, REQUEST_WITHDRAWN, REQUEST_HELD),
+        .request = query_choice(query, column + 6, REQUEST_UNCONFIRMED, REQUEST_HELD),
         .install = query_choice(query, column + 7, INSTALL_PROVED, INSTALL_NONE),
         .error = query_error(query, column + 8),
     };

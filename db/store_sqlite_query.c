@@ -92,12 +92,16 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
                        " JOIN unit u ON u.id = c.unit WHERE c.spki_sha256 = ?",
     [SQL_CSR_PUT] = "INSERT INTO csr (credential, der) VALUES (?1, ?2)"
                     " ON CONFLICT (credential) DO UPDATE SET der = excluded.der",
-    [SQL_REQUEST_BY_ID] = "SELECT " REQUEST_COLUMNS ", r.der FROM credential c"
+    [SQL_OFFER_PUT] = "INSERT INTO offer (credential, der) VALUES (?1, ?2)"
+                      " ON CONFLICT (credential) DO UPDATE SET der = excluded.der",
+    [SQL_OFFER_DROP] = "DELETE FROM offer WHERE credential = ?",
+    [SQL_REQUEST_BY_ID] = "SELECT " REQUEST_COLUMNS ", r.der, o.der FROM credential c"
                           " JOIN unit u ON u.id = c.unit LEFT JOIN csr r ON r.credential = c.id"
-                          " WHERE c.id = ?",
-    [SQL_REQUESTS_PENDING] = "SELECT " REQUEST_COLUMNS ", r.der FROM credential c"
-                             " JOIN unit u ON u.id = c.unit LEFT JOIN csr r ON r.credential = c.id"
-                             " WHERE c.request BETWEEN 1 AND 5 AND c.request <> 5 ORDER BY c.id",
+                          " LEFT JOIN offer o ON o.credential = c.id WHERE c.id = ?",
+    [SQL_REQUESTS_PENDING] =
+        "SELECT " REQUEST_COLUMNS ", r.der FROM credential c"
+        " JOIN unit u ON u.id = c.unit LEFT JOIN csr r ON r.credential = c.id"
+        " WHERE (c.request BETWEEN 1 AND 5 OR c.request = 10) AND c.request <> 5 ORDER BY c.id",
 
     [SQL_ISSUER_FIND] = "SELECT id FROM issuer WHERE name = ?",
     [SQL_ISSUER_INSERT] = "INSERT INTO issuer (name) VALUES (?)",
@@ -123,6 +127,8 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
         " issuer = ?6, intermediates = ?7, error = ?8, subject = ?9, serial = ?10,"
         " sha256 = coalesce(?11, sha256), spki_sha256 = ?12, leaf = ?13"
         " WHERE id = ?14 AND credential = ?1",
+    [SQL_CERTIFICATE_WITHDRAW] =
+        "UPDATE certificate SET state = 2, error = ?2 WHERE credential = ?1 AND state = 1",
     [SQL_CERTIFICATE_LIVE] = "SELECT " CERTIFICATE_COLUMNS
                              ", x.leaf, m.der FROM certificate x JOIN issuer i ON i.id = x.issuer"
                              " JOIN intermediates m ON m.id = x.intermediates"

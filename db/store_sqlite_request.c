@@ -9,7 +9,8 @@
 
 // From which states RECORD_REQUEST may move a request. The other ways have records of their own:
 // into the outbox for the first time with RECORD_CSR, out of it with RECORD_SENT, to the end with
-// RECORD_CERTIFICATE. Nothing moves a request that was issued.
+// RECORD_CERTIFICATE; but for what is UNCONFIRMED, until the CA has answered. Nothing moves a request
+// that was issued.
 static const unsigned request_moves[] = {
     // A new key, hence a new CSR: only when the CA is known to owe nothing for the old one.
     [REQUEST_NONE] = FROM(REQUEST_NONE) | FROM(REQUEST_QUEUED) | FROM(REQUEST_REFUSED) |
@@ -26,14 +27,17 @@ static const unsigned request_moves[] = {
     [REQUEST_REFUSED] = FROM(REQUEST_QUEUED) | FROM(REQUEST_SENT) | FROM(REQUEST_ACCEPTED) |
                         FROM(REQUEST_DOUBT) | FROM(REQUEST_HELD) | FROM(REQUEST_REFUSED),
     [REQUEST_QUARANTINED] = FROM(REQUEST_QUEUED) | FROM(REQUEST_SENT) | FROM(REQUEST_ACCEPTED) |
-                            FROM(REQUEST_DOUBT) | FROM(REQUEST_HELD) | FROM(REQUEST_QUARANTINED),
-    [REQUEST_ISSUED] = 0,
+                            FROM(REQUEST_DOUBT) | FROM(REQUEST_HELD) | FROM(REQUEST_QUARANTINED) |
+                            FROM(REQUEST_UNCONFIRMED),
+    [REQUEST_ISSUED] = FROM(REQUEST_UNCONFIRMED),
     [REQUEST_WITHDRAWN] = 0,
+    [REQUEST_UNCONFIRMED] = 0,
 };
 
 static const char *request_state_name(enum request_state state) {
-    static const char *const names[] = {"none", "queued",  "sent",        "accepted", "in doubt",
-                                        "held", "refused", "quarantined", "issued",   "withdrawn"};
+    static const char *const names[] = {"none",     "queued",    "sent",       "accepted",
+                                        "in doubt", "held",      "refused",    "quarantined",
+                                        "issued",   "withdrawn", "unconfirmed"};
     return (unsigned)state < ARRAY_LENGTH(names) ? names[state] : "?";
 }
 
@@ -41,7 +45,7 @@ void request_read(const struct query *query, int column, struct request_record *
     *request = (struct request_record){
         .unit_id = query_integer(query, column),
         .credential_id = query_integer(query, column + 1),
-        .state = query_choice(query, column + 2, REQUEST_WITHDRAWN, REQUEST_HELD),
+        .state = query_choice(query, column + 2, REQUEST_UNCONFIRMED, REQUEST_HELD),
         .attempt = (uint32_t)query_integer(query, column + 3),
         .sent_ms = query_integer(query, column + 4),
         .not_before_s = query_integer(query, column + 5),
@@ -149,7 +153,7 @@ bool change_csr(struct change *change, struct error *error) {
     return change->answer->code != ERROR_NONE || csr_write(change, error);
 }
 
-// Copies the request and its CSR into the answer.
+// Copies the request, its CSR and its offer into the answer.
 static bool request_answer(struct change *change, struct error *error) {
     struct query query = query_begin(change->store, SQL_REQUEST_BY_ID);
     query_bind_integer(&query, change->record->credential_id);
@@ -160,8 +164,10 @@ static bool request_answer(struct change *change, struct error *error) {
     assert(found); // it was loaded in this transaction
     struct request_record *request = &change->answer->request;
     request_read(&query, 0, request);
-    bool good =
-        arena_copy(change->answer_bytes, query_slice(&query, REQUEST_COLUMN_COUNT), &request->csr);
+    bool good = arena_copy(change->answer_bytes, query_slice(&query, REQUEST_COLUMN_COUNT),
+                           &request->csr) &&
+                arena_copy(change->answer_bytes, query_slice(&query, REQUEST_COLUMN_COUNT + 1),
+                           &request->offer);
     query_end(&query);
     return good || error_set(error, E_INTERNAL, "%s: the batch has no room for its answers",
                              change->store->name);
@@ -186,6 +192,27 @@ bool change_sent(struct change *change, struct error *error) {
     return query_run(&query, error) && request_answer(change, error);
 }
 
+// The CA has answered, or nobody waits for that: what it offered is done with. A certificate that it
+// would not have confirmed lives no longer.
+static bool end_offer(struct change *change, struct error *error) {
+    const struct record *record = change->record;
+    enum request_state was = change->credential.request;
+    if (was != REQUEST_UNCONFIRMED && was != REQUEST_QUARANTINED) {
+        return true;
+    }
+    if (was == REQUEST_UNCONFIRMED && record->request == REQUEST_QUARANTINED) {
+        struct query withdraw = query_begin(change->store, SQL_CERTIFICATE_WITHDRAW);
+        query_bind_integer(&withdraw, record->credential_id);
+        query_bind_error(&withdraw, record->error);
+        if (!query_run(&withdraw, error)) {
+            return false;
+        }
+    }
+    struct query drop = query_begin(change->store, SQL_OFFER_DROP);
+    query_bind_integer(&drop, record->credential_id);
+    return query_run(&drop, error);
+}
+
 bool change_request(struct change *change, struct error *error) {
     const struct record *record = change->record;
     assert((unsigned)record->request < ARRAY_LENGTH(request_moves));
@@ -203,7 +230,7 @@ bool change_request(struct change *change, struct error *error) {
     query_bind_integer(&query, record->request);
     query_bind_text(&query, record->handle);
     query_bind_error(&query, record->error);
-    return query_run(&query, error);
+    return query_run(&query, error) && end_offer(change, error);
 }
 
 bool change_load_request(struct change *change, struct error *error) {

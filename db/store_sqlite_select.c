@@ -171,7 +171,8 @@ static void row_put_credential_step(struct store_row *row, const struct stored_e
         row->sent_ms = time_ms;
         break;
     case RECORD_CERTIFICATE:
-        if (stored->state == REQUEST_ISSUED && row->issued_ms == 0) {
+        if ((stored->state == REQUEST_ISSUED || stored->state == REQUEST_UNCONFIRMED) &&
+            row->issued_ms == 0) {
             row->issued_ms = time_ms;
         }
         break;
@@ -300,7 +301,7 @@ static const struct {
     {"failed", " AND u.result = 1"},
     {"passed", " AND u.result = 2"},
     {"scrapped", " AND u.result = 3"},
-    {"pending", " AND c.request BETWEEN 1 AND 5 AND c.request <> 5"},
+    {"pending", " AND (c.request BETWEEN 1 AND 5 OR c.request = 10) AND c.request <> 5"},
     {"doubt", " AND c.request BETWEEN 4 AND 5"},
     // With those that came beside a live one.
     {"quarantined", " AND (c.request = 7 OR EXISTS (SELECT 1 FROM certificate"

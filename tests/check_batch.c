@@ -33,7 +33,7 @@ END_TEST
 
 // A record whose answer carries bytes is taken only while there is room for the largest.
 START_TEST(test_batch_keeps_room_for_answers) {
-    struct batch *batch = batch_new(2 * OBJECT_MAX + 1);
+    struct batch *batch = batch_new(3 * OBJECT_MAX + 1);
     ck_assert_ptr_nonnull(batch);
     struct record record = {.kind = RECORD_SENT};
     struct record event = {.kind = RECORD_EVENT};
@@ -42,6 +42,9 @@ START_TEST(test_batch_keeps_room_for_answers) {
     record.kind = RECORD_LOAD_CERTIFICATE;
     ck_assert(batch_put(batch, &record));
     record.kind = RECORD_LOAD_REQUEST;
+    ck_assert(!batch_put(batch, &record)); // a CSR and an offer
+    record.kind = RECORD_SENT;
+    ck_assert(batch_put(batch, &record));
     ck_assert(!batch_put(batch, &record));
     ck_assert(batch_put(batch, &event));
     batch_free(batch);

@@ -168,6 +168,29 @@ START_TEST(test_fetches) {
 }
 END_TEST
 
+// A CA is told what became of its certificates beside the cap; its unit hears when it has answered.
+START_TEST(test_confirmations) {
+    static struct pool_bench bench;
+    pool_bench_init(&bench);
+    for (size_t i = 0; i < 20; i++) {
+        resume(&bench, i, REQUEST_UNCONFIRMED);
+    }
+    pool_bench_turn(&bench, 0);
+    ck_assert_uint_eq(pool_bench_count_asks(&bench, REQUEST_ACT_CONFIRM), 20);
+    resume(&bench, 20, REQUEST_QUEUED);
+    pool_bench_turn(&bench, 0);
+    ck_assert_uint_eq(pool_bench_count_asks(&bench, REQUEST_ACT_SUBMIT), 1);
+    ck_assert_uint_eq(pool_requests_to_settle(bench.pool), 21);
+    for (size_t i = 0; i < 20; i++) {
+        pool_bench_answer_ca(&bench, bench.asks[i].credential_id, OUTCOME_CONFIRMED, ERROR_NONE);
+    }
+    pool_bench_settle(&bench);
+    ck_assert_uint_eq(pool_requests_in_progress(bench.pool), 1);
+    ck_assert_uint_eq(bench.ask_count, 21);
+    pool_bench_free(&bench);
+}
+END_TEST
+
 // A CA that is out does not hold up another one.
 START_TEST(test_two_cas) {
     static struct pool_bench bench;
@@ -441,6 +464,7 @@ int main(void) {
     tcase_add_test(turn, test_stamps);
     tcase_add_test(turn, test_breaker);
     tcase_add_test(turn, test_fetches);
+    tcase_add_test(turn, test_confirmations);
     tcase_add_test(turn, test_two_cas);
     tcase_add_test(turn, test_backoff_of_one);
     tcase_add_test(turn, test_hold_submissions);

@@ -357,6 +357,7 @@ START_TEST(test_start_from_each_state) {
         {REQUEST_REFUSED, STEP_FREE, PURPOSE_SUBMIT},
         {REQUEST_QUARANTINED, STEP_DUE, PURPOSE_RECONCILE},
         {REQUEST_ISSUED, STEP_FREE, PURPOSE_SUBMIT},
+        {REQUEST_UNCONFIRMED, STEP_DUE, PURPOSE_CONFIRM},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct bench bench;

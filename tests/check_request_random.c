@@ -35,6 +35,7 @@ struct walk {
     unsigned submits_after_doubt;
     unsigned repeats;
     unsigned settled;
+    unsigned confirms;
 };
 
 static void note_transition(void *context, enum request_step from, enum request_event_kind event,
@@ -50,10 +51,11 @@ static uint32_t below(struct walk *walk, uint32_t limit) {
 
 static enum request_event_kind next_event(struct walk *walk) {
     static const enum request_event_kind next[STEP_COUNT] = {
-        [STEP_FREE] = REQUEST_ON_START,         [STEP_DUE] = REQUEST_ON_DUE,
-        [STEP_CLAIMING] = REQUEST_ON_RECORD,    [STEP_SUBMITTED] = REQUEST_ON_RESULT,
-        [STEP_LOOKING_UP] = REQUEST_ON_RECORD,  [STEP_FETCHING] = REQUEST_ON_RESULT,
-        [STEP_RECONCILING] = REQUEST_ON_RESULT, [STEP_SETTLING] = REQUEST_ON_STORED,
+        [STEP_FREE] = REQUEST_ON_START,        [STEP_DUE] = REQUEST_ON_DUE,
+        [STEP_CLAIMING] = REQUEST_ON_RECORD,   [STEP_SUBMITTED] = REQUEST_ON_RESULT,
+        [STEP_LOOKING_UP] = REQUEST_ON_RECORD, [STEP_FETCHING] = REQUEST_ON_RESULT,
+        [STEP_CONFIRMING] = REQUEST_ON_RESULT, [STEP_RECONCILING] = REQUEST_ON_RESULT,
+        [STEP_SETTLING] = REQUEST_ON_STORED,
     };
     return below(walk, 10) == 0 ? (enum request_event_kind)below(walk, REQUEST_EVENT_COUNT)
                                 : next[walk->request.step];
@@ -94,6 +96,14 @@ static void check_submit(struct walk *walk) {
     }
 }
 
+// What the CA hears was answered by the store before; a unit goes on only when the CA has answered.
+static void check_confirm(struct walk *walk) {
+    ck_assert_uint_eq(walk->output.record_count, 0);
+    ck_assert(walk->request.outcome == REQUEST_UNCONFIRMED ||
+              walk->request.outcome == REQUEST_QUARANTINED);
+    walk->confirms++;
+}
+
 // A fetch that is the request once more leaves as a first one does: on record, and never in doubt.
 static void check_fetch(struct walk *walk) {
     ck_assert_int_eq(walk->claimed, walk->policy.fetch_repeats);
@@ -107,12 +117,15 @@ static bool is_untouched(const void *before, const void *after, size_t size) {
 }
 
 static void take_step(struct walk *walk) {
-    struct request_result result = {.outcome = (enum request_outcome)below(walk, 7), .handle = "h"};
+    struct request_result result = {
+        .outcome = (enum request_outcome)below(walk, OUTCOME_CONFIRMED + 1), .handle = "h"};
     struct request_event event = {
         .kind = next_event(walk), .request = &walk->record, .result = &result};
     struct request before = walk->request;
     walk->now_ms += below(walk, 400);
-    walk->record.state = (enum request_state)below(walk, 9);
+    walk->record.state = (enum request_state)below(walk, REQUEST_UNCONFIRMED + 1);
+    result.offer.length = below(walk, 2);
+    walk->record.offer.length = below(walk, 4);
     if (below(walk, 3) == 0 || result.outcome != OUTCOME_CERTIFICATE) {
         error_set(&result.error, E_CERT_KEY, "of the test");
     }
@@ -142,9 +155,13 @@ static void take_step(struct walk *walk) {
     } else if (walk->output.action == REQUEST_ACT_FETCH) {
         check_fetch(walk);
     }
+    if (walk->output.action == REQUEST_ACT_CONFIRM) {
+        check_confirm(walk);
+    }
     if (walk->output.settled) {
         ck_assert_int_eq(walk->request.step, STEP_FREE);
         ck_assert_int_ge(walk->request.outcome, REQUEST_HELD);
+        ck_assert_int_ne(walk->request.outcome, REQUEST_UNCONFIRMED);
         walk->settled++;
     }
 }
@@ -171,6 +188,7 @@ START_TEST(test_whatever_happens) {
     ck_assert_uint_gt(walk->submits_after_doubt, 20);
     ck_assert_uint_gt(walk->repeats, 100);
     ck_assert_uint_gt(walk->settled, 1000);
+    ck_assert_uint_gt(walk->confirms, 500);
     free(walk);
 }
 END_TEST

@@ -173,6 +173,73 @@ START_TEST(test_certificate_looked_at_again) {
 }
 END_TEST
 
+// A certificate that the CA waits to hear of is on record with what the CA said, until it has heard.
+START_TEST(test_certificate_unconfirmed) {
+    struct unit_record unit = store_make_unit(&fixture, "SN-1", 1, REQUEST_SENT, INSTALL_NONE);
+    struct record record = store_record_certificate(&fixture, &unit, 1, 1, ERROR_NONE);
+    record.bytes = (struct slice){(const uint8_t *)"cp", 2};
+    store_accept(&fixture, &record);
+    store_fixture_reopen(&fixture);
+    struct request_record request = store_load_request(&fixture, &unit);
+    ck_assert_int_eq(request.state, REQUEST_UNCONFIRMED);
+    ck_assert(slice_equal(request.offer, record.bytes));
+    ck_assert_uint_eq(request.csr.length, 5);
+    ck_assert_uint_eq(load_certificate(&unit).chain.length, record.certificate.chain.length);
+    store_accept(&fixture, &record); // told twice
+    struct record install = store_record(&fixture, RECORD_INSTALL, &unit, 0);
+    install.install = INSTALL_STARTED;
+    store_refuse(&fixture, &install, E_STORE_CONFLICT); // not before the CA has heard
+    struct record other = store_record_certificate(&fixture, &unit, 2, 1, ERROR_NONE);
+    store_refuse(&fixture, &other, E_STORE_CONFLICT); // a surplus stays beside it
+    ck_assert_int_eq(store_load_request(&fixture, &unit).state, REQUEST_UNCONFIRMED);
+    ck_assert_uint_eq(count_rows("quarantined"), 1);
+    struct record heard = store_record(&fixture, RECORD_REQUEST, &unit, 0);
+    heard.request = REQUEST_ISSUED;
+    store_accept(&fixture, &heard);
+    ck_assert_uint_eq(store_load_request(&fixture, &unit).offer.length, 0);
+    store_accept(&fixture, &install);
+}
+END_TEST
+
+// The CA would not hear of it: the certificate lives no longer, and is not forgotten.
+START_TEST(test_certificate_not_confirmed) {
+    struct unit_record unit =
+        store_make_unit(&fixture, "SN-1", 1, REQUEST_UNCONFIRMED, INSTALL_NONE);
+    struct record record = store_record(&fixture, RECORD_REQUEST, &unit, 0);
+    record.request = REQUEST_QUARANTINED;
+    record.error = E_CERT_UNCONFIRMED;
+    store_accept(&fixture, &record);
+    struct credential_record now = store_admit_again(&fixture, "SN-1").credentials[0];
+    ck_assert_int_eq(now.request, REQUEST_QUARANTINED);
+    ck_assert_int_eq(now.error, E_CERT_UNCONFIRMED);
+    ck_assert_uint_eq(count_rows("quarantined"), 1);
+    ck_assert_uint_eq(store_load_request(&fixture, &unit).offer.length, 0);
+    record = store_record(&fixture, RECORD_LOAD_CERTIFICATE, &unit, 0);
+    store_refuse(&fixture, &record, E_STORE_CONFLICT);
+}
+END_TEST
+
+// One that is not wanted keeps what the CA said with it until the CA has heard of that.
+START_TEST(test_certificate_rejected) {
+    struct unit_record unit = store_make_unit(&fixture, "SN-1", 1, REQUEST_SENT, INSTALL_NONE);
+    struct record record = store_record_certificate(&fixture, &unit, 1, 1, E_CERT_USAGE);
+    record.bytes = (struct slice){(const uint8_t *)"cp", 2};
+    store_accept(&fixture, &record);
+    ck_assert(slice_equal(store_load_request(&fixture, &unit).offer, record.bytes));
+    record = store_record(&fixture, RECORD_REQUEST, &unit, 0);
+    record.request = REQUEST_QUARANTINED;
+    record.error = E_CERT_USAGE;
+    store_accept(&fixture, &record);
+    ck_assert_uint_eq(store_load_request(&fixture, &unit).offer.length, 0);
+    // No longer than the store keeps an object.
+    static uint8_t long_offer[OBJECT_MAX + 1];
+    unit = store_make_unit(&fixture, "SN-2", 2, REQUEST_SENT, INSTALL_NONE);
+    record = store_record_certificate(&fixture, &unit, 2, 2, ERROR_NONE);
+    record.bytes = (struct slice){long_offer, sizeof long_offer};
+    store_refuse(&fixture, &record, E_STORE_CONFLICT);
+}
+END_TEST
+
 START_TEST(test_certificate_surplus) {
     struct unit_record unit = store_make_unit(&fixture, "SN-1", 1, REQUEST_ISSUED, INSTALL_NONE);
     struct record first = store_record_certificate(&fixture, &unit, 1, 1, ERROR_NONE);
@@ -317,6 +384,9 @@ int main(void) {
     tcase_add_test(records, test_certificate_quarantined);
     tcase_add_test(records, test_certificate_looked_at_again);
     tcase_add_test(records, test_certificate_surplus);
+    tcase_add_test(records, test_certificate_unconfirmed);
+    tcase_add_test(records, test_certificate_not_confirmed);
+    tcase_add_test(records, test_certificate_rejected);
     tcase_add_test(records, test_certificate_not_due);
     tcase_add_test(records, test_certificate_for_another_key);
     tcase_add_test(records, test_certificate_duplicate);

@@ -27,6 +27,7 @@ struct model_credential {
     bool was_sent;     // at least once, for whatever key
     bool is_requested; // a CSR is on record
     bool is_proved;
+    bool waits; // the CA has yet to hear of what is live
 };
 
 static struct {
@@ -114,11 +115,13 @@ static struct record draw_record(struct step *step) {
     if (record.kind == RECORD_CSR) {
         record.bytes = (struct slice){(const uint8_t *)"csr", 3};
     } else if (record.kind == RECORD_REQUEST) {
-        record.request = (enum request_state)draw(REQUEST_ISSUED + 1);
+        record.request = (enum request_state)draw(REQUEST_UNCONFIRMED + 1);
+        record.error = record.request == REQUEST_QUARANTINED ? E_CERT_UNCONFIRMED : ERROR_NONE;
     } else if (record.kind == RECORD_CERTIFICATE) {
         record.certificate =
             store_test_certificate((uint32_t)step->certificate, record.spki_sha256);
         record.error = draw(3) == 0 ? E_CERT_NAMES : ERROR_NONE;
+        record.bytes = (struct slice){(const uint8_t *)"cp", draw(2) == 0 ? 2 : 0};
     } else if (record.kind == RECORD_INSTALL) {
         record.install = (enum install_state)(1 + draw(INSTALL_PROVED));
     } else if (record.kind == RECORD_RESULT) {
@@ -142,7 +145,11 @@ static void apply_key(const struct step *step, struct model_credential *credenti
 }
 
 static void apply_request(const struct record *record, struct model_credential *credential) {
-    ck_assert_int_eq(credential->live, -1);
+    ck_assert(credential->live == -1 || credential->waits);
+    credential->waits = false;
+    if (record->request != REQUEST_ISSUED) {
+        credential->live = -1;
+    }
     credential->is_accepted = record->request == REQUEST_ACCEPTED;
     if (record->request == REQUEST_QUEUED || record->request == REQUEST_REFUSED ||
         record->request == REQUEST_QUARANTINED) {
@@ -177,6 +184,7 @@ static void apply_certificate(const struct record *record, const struct answer *
         ck_assert(credential->live != -1 || credential->key == step->key);
         ck_assert(credential->was_sent); // I2
         ck_assert(!model.scrapped[step->unit] && !model.reworked[step->unit]);
+        credential->waits = credential->live == -1 ? record->bytes.length > 0 : credential->waits;
         credential->live = step->certificate;
     }
     credential->is_claimed = credential->is_accepted = false;
@@ -268,7 +276,7 @@ static void apply(const struct record *record, const struct answer *answer,
         apply_request(record, credential);
         break;
     case RECORD_INSTALL:
-        ck_assert_int_ge(credential->live, 0);
+        ck_assert(credential->live >= 0 && !credential->waits);
         if (!model.passed[step->unit]) {
             credential->is_proved = record->install == INSTALL_PROVED;
         }
@@ -299,7 +307,10 @@ static void compare(void) {
             const struct model_credential *credential = &model.credentials[i][j];
             ck_assert_int_eq(unit.credentials[j].has_key, credential->key >= 0);
             ck_assert_int_eq(unit.credentials[j].request != REQUEST_NONE, credential->is_requested);
-            ck_assert_int_eq(unit.credentials[j].request == REQUEST_ISSUED, credential->live >= 0);
+            ck_assert_int_eq(unit.credentials[j].request == REQUEST_ISSUED,
+                             credential->live >= 0 && !credential->waits);
+            ck_assert_int_eq(unit.credentials[j].request == REQUEST_UNCONFIRMED,
+                             credential->live >= 0 && credential->waits);
             struct record load = store_record(&fixture, RECORD_LOAD_CERTIFICATE, &unit, j);
             const struct answer *answer = store_commit_one(&fixture, &load);
             ck_assert_int_eq(answer->code == ERROR_NONE, credential->live >= 0);

@@ -71,18 +71,22 @@ static void select_requests(void) {
 }
 
 START_TEST(test_requests) {
-    for (unsigned state = REQUEST_NONE; state <= REQUEST_ISSUED; state++) {
+    for (unsigned state = REQUEST_NONE; state <= REQUEST_UNCONFIRMED; state++) {
         char serial[32];
+        if (state == REQUEST_WITHDRAWN) {
+            continue;
+        }
         snprintf(serial, sizeof serial, "SN-%u", state);
         store_make_unit(&fixture, serial, state + 1, (enum request_state)state, INSTALL_NONE);
     }
     store_fixture_reopen(&fixture);
     select_requests();
-    ck_assert_uint_eq(seen.count, 4);
+    ck_assert_uint_eq(seen.count, 5);
     ck_assert_int_eq(seen.requests[0].state, REQUEST_QUEUED);
     ck_assert_int_eq(seen.requests[1].state, REQUEST_SENT);
     ck_assert_int_eq(seen.requests[2].state, REQUEST_ACCEPTED);
     ck_assert_int_eq(seen.requests[3].state, REQUEST_DOUBT);
+    ck_assert_int_eq(seen.requests[4].state, REQUEST_UNCONFIRMED);
     ck_assert_str_eq(seen.requests[2].serial, "SN-3");
     ck_assert_str_eq(seen.requests[2].handle, "h-1");
     ck_assert_str_eq(seen.requests[0].ca, "");
@@ -93,7 +97,7 @@ START_TEST(test_requests) {
     select_requests();
     ck_assert_uint_eq(seen.count, 2);
     // Stopping early leaves nothing open that a commit would trip over.
-    struct record record = store_record_admit(&fixture, "SN-9", 1);
+    struct record record = store_record_admit(&fixture, "SN-10", 1);
     store_accept(&fixture, &record);
 }
 END_TEST
@@ -230,16 +234,17 @@ START_TEST(test_filters) {
     store_make_unit(&fixture, "issued", 6, REQUEST_ISSUED, INSTALL_STARTED);
     struct unit_record good = store_make_unit(&fixture, "good", 7, REQUEST_ISSUED, INSTALL_PROVED);
     finish(&good, UNIT_PASSED, ERROR_NONE);
+    store_make_unit(&fixture, "new", 8, REQUEST_UNCONFIRMED, INSTALL_NONE);
 
     static const struct {
         const char *state;
         const char *expected;
     } expectations[] = {
-        {NULL, "none queued doubt held bad issued good "},
-        {"open", "none queued doubt held issued "},
+        {NULL, "none queued doubt held bad issued good new "},
+        {"open", "none queued doubt held issued new "},
         {"failed", "bad "},
         {"passed", "good "},
-        {"pending", "queued doubt "},
+        {"pending", "queued doubt new "},
         {"doubt", "doubt held "},
         {"quarantined", "bad "},
         {"orphan", "issued "},

@@ -51,6 +51,9 @@ static void handle_result(void *context, const struct ca_result *result) {
     unit->issued_s = result->issued_s;
     keep(&unit->leaf, result->leaf);
     keep(&unit->extra, result->extra);
+    if (result->outcome == CA_CERTIFICATE) {
+        keep(&unit->offer, result->offer);
+    }
     if (result->handle[0] != '\0') {
         snprintf(unit->handle, sizeof unit->handle, "%s", result->handle);
     }
@@ -84,9 +87,16 @@ static void make_unit(struct client *client, struct client_unit *unit, const cha
     pki_spki_sha256(unit->key, unit->request.spki_sha256);
 }
 
+static void open_ca(struct client *client, const struct ca_settings *settings) {
+    static const struct ca_events events = {handle_result, handle_report};
+    struct error error;
+    if (!client->ops->open(client->loop, settings, &events, client, &client->ca, &error)) {
+        give_up(error.text);
+    }
+}
+
 void client_start(struct client *client, const struct ca_settings *settings, size_t units,
                   const char *key_kind) {
-    static const struct ca_events events = {handle_result, handle_report};
     struct error error;
     memset(client, 0, sizeof *client);
     if (!loop_new(&client->loop, &error)) {
@@ -101,9 +111,12 @@ void client_start(struct client *client, const struct ca_settings *settings, siz
         make_unit(client, &client->units[i], key_kind);
     }
     client->ops = ca_find(settings->backend);
-    if (!client->ops->open(client->loop, settings, &events, client, &client->ca, &error)) {
-        give_up(error.text);
-    }
+    open_ca(client, settings);
+}
+
+void client_restart(struct client *client, const struct ca_settings *settings) {
+    client->ops->close(client->ca);
+    open_ca(client, settings);
 }
 
 void client_stop(struct client *client) {
@@ -115,6 +128,7 @@ void client_stop(struct client *client) {
         buf_free(client->units[i].csr);
         buf_free(client->units[i].leaf);
         buf_free(client->units[i].extra);
+        buf_free(client->units[i].offer);
     }
 }
 
@@ -137,6 +151,13 @@ void client_fetch(struct client *client, struct client_unit *unit) {
     client->in_call = true;
     client->ops->fetch(client->ca, &unit->request);
     client->in_call = false;
+}
+
+void client_confirm(struct client *client, struct client_unit *unit, bool keeps) {
+    unit->request.offer = buf_slice(unit->offer);
+    unit->request.keeps_offer = keeps;
+    client_fetch(client, unit);
+    unit->request.offer = (struct slice){0};
 }
 
 void client_reconcile(struct client *client, struct client_unit *unit) {

@@ -29,6 +29,7 @@ struct client_unit {
     int64_t issued_s;
     struct buf *leaf;
     struct buf *extra;
+    struct buf *offer;
 };
 
 struct client {
@@ -49,9 +50,13 @@ struct client {
 void client_start(struct client *client, const struct ca_settings *settings, size_t units,
                   const char *key_kind);
 void client_stop(struct client *client);
+// Closes the CA and opens it again, as a station does that died.
+void client_restart(struct client *client, const struct ca_settings *settings);
 
 void client_submit(struct client *client, struct client_unit *unit);
 void client_fetch(struct client *client, struct client_unit *unit);
+// Tells the CA that the certificate of the unit's offer is on record, as good or not.
+void client_confirm(struct client *client, struct client_unit *unit, bool keeps);
 void client_reconcile(struct client *client, struct client_unit *unit);
 void client_revoke(struct client *client, struct client_unit *unit,
                    enum ca_revocation_reason reason);

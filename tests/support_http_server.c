@@ -52,7 +52,8 @@ enum server_step server_next_step(struct server *server) {
 
 // ---- HTTP/1.1 -----------------------------------------------------------------------------------
 
-static bool read_request(struct server_connection *connection, char text[SERVER_REQUEST_MAX]) {
+static bool read_request(struct server_connection *connection, char text[SERVER_REQUEST_MAX],
+                         struct slice *body) {
     size_t used = 0;
     while (used < SERVER_REQUEST_MAX - 1) {
         if (!server_read(connection, text + used, 1)) {
@@ -64,13 +65,15 @@ static bool read_request(struct server_connection *connection, char text[SERVER_
         }
     }
     const char *length = strcasestr(text, "content-length:");
-    size_t body = length == NULL ? 0 : strtoul(length + 15, NULL, 10);
-    if (used + body >= SERVER_REQUEST_MAX || !server_read(connection, text + used, body)) {
+    *body = (struct slice){(const uint8_t *)text + used,
+                           length == NULL ? 0 : strtoul(length + 15, NULL, 10)};
+    if (body->length >= SERVER_REQUEST_MAX - used ||
+        !server_read(connection, text + used, body->length)) {
         return false;
     }
-    text[used + body] = '\0';
+    text[used + body->length] = '\0';
     pthread_mutex_lock(&connection->server->lock);
-    memcpy(connection->server->last_request, text, used + body + 1);
+    memcpy(connection->server->last_request, text, used + body->length + 1);
     pthread_mutex_unlock(&connection->server->lock);
     return true;
 }
@@ -97,8 +100,17 @@ static const char *choose_answer(const struct server_settings *settings, const c
     return settings->answer != NULL ? settings->answer : default_answer;
 }
 
+static bool write_answer_to(struct server_connection *connection, struct slice body) {
+    const struct server_settings *settings = &connection->server->settings;
+    struct buf *answer = settings->answer_body(settings->answer_context, body);
+    bool good =
+        answer != NULL && server_write(connection, buf_slice(answer).data, buf_length(answer));
+    buf_free(answer);
+    return good;
+}
+
 static bool take_step(struct server_connection *connection, enum server_step step,
-                      const char *request) {
+                      const char *request, struct slice body) {
     static const char status[] = "HTTP/1.1 200 OK\r\n";
     const char *answer = choose_answer(&connection->server->settings, request);
     if (answer == NULL) {
@@ -106,7 +118,8 @@ static bool take_step(struct server_connection *connection, enum server_step ste
     }
     switch (step) {
     case SERVER_ANSWER:
-        return write_text(connection, answer);
+        return connection->server->settings.answer_body != NULL ? write_answer_to(connection, body)
+                                                                : write_text(connection, answer);
     case SERVER_ANSWER_CLOSE:
         write_text(connection, answer);
         return false;
@@ -138,8 +151,9 @@ static bool take_step(struct server_connection *connection, enum server_step ste
 
 static void speak_http_1(struct server_connection *connection) {
     char request[SERVER_REQUEST_MAX];
-    while (read_request(connection, request) &&
-           take_step(connection, server_next_step(connection->server), request)) {
+    struct slice body;
+    while (read_request(connection, request, &body) &&
+           take_step(connection, server_next_step(connection->server), request, body)) {
     }
 }
 

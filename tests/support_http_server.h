@@ -41,6 +41,10 @@ struct server_settings {
     // Instead of `answer`, for HTTP/1.1: chosen by the request, on the connection's thread. NULL:
     // the connection is dropped.
     const char *(*answer_to)(const char *request);
+    // The same for a body of any bytes: what to say, status line and all. NULL: nothing, and the
+    // connection ends. The server frees it.
+    struct buf *(*answer_body)(void *context, struct slice body);
+    void *answer_context;
     bool http_2;
     bool wants_client_certificate;
     bool no_handshake;       // accepts and says nothing

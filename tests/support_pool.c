@@ -200,6 +200,7 @@ static void answer_record(struct pool_bench *bench, const struct record *record,
         answer->request.unit_id = record->unit_id;
         answer->request.credential_id = record->credential_id;
         answer->request.not_before_s = record->not_before_s;
+        answer->request.offer = (struct slice){chain, record->kind == RECORD_SENT ? 0 : 1};
     }
 }
 

@@ -75,6 +75,9 @@ struct sim_issued {
     uint8_t spki_sha256[SHA256_SIZE]; // of the request
     bool is_bad;                      // must not be installed
     unsigned mixed_up;                // how often another one was given in its place
+    bool is_on_record;                // durable, live or quarantined
+    bool is_confirmed;                // the CA was told so
+    bool is_dropped;                  // the CA would not hear of it
     int64_t at_ms;
     size_t chain_length;
     uint8_t chain[1024];
@@ -95,7 +98,10 @@ struct sim_faults {
     unsigned ca_bad;         // issues what must not be installed
     unsigned ca_mixes_up;    // gives another camera's certificate when it is fetched
     unsigned ca_cannot_tell; // when it is asked what it issued
-    unsigned hostile;        // of one camera's answers: an error that it invents
+    bool ca_confirms;  // waits to hear of each certificate, and drops what it hears nothing of
+    bool ca_forgets;   // refuses to hear of one twice
+    unsigned ca_drops; // refuses to hear of one at all
+    unsigned hostile;  // of one camera's answers: an error that it invents
     size_t hostile_camera;
     int64_t mischief_ms; // mean time between swaps, cuts and crashes; 0: none
     int64_t end_ms;      // after this the world is kind

@@ -15,7 +15,8 @@ struct ca_message {
     char handle[HANDLE_SIZE];
     enum request_outcome outcome;
     enum error_code code;
-    size_t issued; // index, for CERTIFICATE
+    size_t issued; // index, for CERTIFICATE and to confirm
+    bool keeps;    // what is confirmed is on record as good
 };
 
 size_t sim_ca_count(const struct sim *sim, const uint8_t spki[SHA256_SIZE]) {
@@ -53,6 +54,10 @@ void sim_ca_ask(struct sim *sim, enum request_action action, const struct reques
     memcpy(message.spki, request->spki_sha256, SHA256_SIZE);
     memcpy(message.serial, request->serial, sizeof message.serial);
     memcpy(message.handle, request->handle, sizeof message.handle);
+    if (action == REQUEST_ACT_CONFIRM) {
+        message.issued = (size_t)load_be64(request->offer.data);
+        message.keeps = request->state == REQUEST_UNCONFIRMED;
+    }
     if (sim->now_ms < sim->ca_down_until_ms) {
         answer(sim, &message, OUTCOME_NOT_SENT, E_CA_UNREACHABLE);
         return;
@@ -136,8 +141,8 @@ static void arrive_submit(struct sim *sim, struct ca_message *message) {
 // Not more often than a station bears before it takes the answer for what the CA means.
 static size_t mix_up(struct sim *sim, size_t wanted) {
     const struct sim_issued *issued = &sim->issued[wanted];
-    if (sim_is_kind(sim) || sim->issued_count < 2 || issued->is_bad || issued->mixed_up == 3 ||
-        !sim_trouble(sim, sim->faults.ca_mixes_up)) {
+    if (sim_is_kind(sim) || sim->issued_count < 2 || sim->faults.ca_confirms || issued->is_bad ||
+        issued->mixed_up == 3 || !sim_trouble(sim, sim->faults.ca_mixes_up)) {
         return wanted;
     }
     sim->issued[wanted].mixed_up++;
@@ -177,6 +182,29 @@ static void arrive_reconcile(struct sim *sim, struct ca_message *message) {
     answer(sim, message, OUTCOME_NOT_ISSUED, ERROR_NONE);
 }
 
+// I5 is judged here: what the CA hears is durable, and true.
+static void arrive_confirm(struct sim *sim, struct ca_message *message) {
+    struct sim_issued *issued = &sim->issued[message->issued];
+    bool again = issued->is_confirmed && sim->faults.ca_forgets;
+    bool drops = !sim_is_kind(sim) && sim_trouble(sim, sim->faults.ca_drops);
+    if (!issued->is_on_record) {
+        sim_fail(sim, "I5: the CA heard of a certificate of %s before it was on record",
+                 message->serial);
+    }
+    if (message->keeps == issued->is_bad) {
+        sim_fail(sim, "the CA heard that the certificate of %s is %s", message->serial,
+                 message->keeps ? "good" : "bad");
+    }
+    issued->is_dropped = issued->is_dropped || (drops && !issued->is_confirmed);
+    if (issued->is_dropped || again) {
+        answer(sim, message, OUTCOME_REFUSED, E_CERT_UNCONFIRMED);
+        return;
+    }
+    issued->is_confirmed = true;
+    bool lost = !sim_is_kind(sim) && sim_chance(sim, sim->faults.ca_lost_after);
+    answer(sim, message, lost ? OUTCOME_DOUBT : OUTCOME_CONFIRMED, lost ? E_CA_DOUBT : ERROR_NONE);
+}
+
 void sim_ca_arrival(struct sim *sim, const struct sim_event *event) {
     struct ca_message message;
     memcpy(&message, event->data, sizeof message);
@@ -184,6 +212,8 @@ void sim_ca_arrival(struct sim *sim, const struct sim_event *event) {
         arrive_submit(sim, &message);
     } else if (message.action == REQUEST_ACT_FETCH) {
         arrive_fetch(sim, &message);
+    } else if (message.action == REQUEST_ACT_CONFIRM) {
+        arrive_confirm(sim, &message);
     } else {
         arrive_reconcile(sim, &message);
     }
@@ -208,7 +238,12 @@ void sim_ca_answer(struct sim *sim, const struct sim_event *event) {
     if (sim->pool == NULL || message.life != sim->life) {
         return;
     }
+    if (message.code ==
+        E_CERT_UNCONFIRMED) { // a no that is lost with the station is asked for again
+        sim->is_bad[sim_find_camera(sim, message.serial)] = true;
+    }
     struct request_result result = {.outcome = message.outcome, .handle = message.handle};
+    uint8_t offer[8];
     if (message.code != ERROR_NONE) {
         error_set(&result.error, message.code, "simulated");
     }
@@ -219,6 +254,8 @@ void sim_ca_answer(struct sim *sim, const struct sim_event *event) {
         certificate->chain = (struct slice){issued->chain, issued->chain_length};
         sim_hash(certificate->chain, certificate->sha256);
         memcpy(certificate->spki_sha256, sim_chain_spki(certificate->chain), SHA256_SIZE);
+        store_be64(offer, message.issued);
+        result.offer = (struct slice){offer, sim->faults.ca_confirms ? sizeof offer : 0};
         certificate->serial_length = 8;
         store_be64(certificate->serial, message.issued + 1);
         snprintf(certificate->issuer, sizeof certificate->issuer, "CN=toy");

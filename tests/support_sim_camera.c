@@ -115,6 +115,9 @@ static enum camera_error camera_keep_chain(void *context, uint8_t credential, st
         sim_fail(camera->sim, "I3: %s stored a certificate that is not its own", camera->serial);
     } else if (camera->sim->issued[sim_chain_number(chain) - 1].is_bad) {
         sim_fail(camera->sim, "I3: %s stored what must not be installed", camera->serial);
+    } else if (camera->sim->faults.ca_confirms &&
+               !camera->sim->issued[sim_chain_number(chain) - 1].is_confirmed) {
+        sim_fail(camera->sim, "%s stored what the CA may drop", camera->serial);
     }
     if (!camera->sim->installing[camera->index][credential - 1]) {
         sim_fail(camera->sim, "%s got a certificate before the record of it", camera->serial);

@@ -120,7 +120,7 @@ static void judge_pass(struct sim *sim, size_t index, const struct unit *unit) {
 
 static bool needs_a_person(enum error_code code) {
     return code == E_UNIT_HELD || code == E_UNIT_QUARANTINED || code == E_CERT_KEY ||
-           code == E_CERT_NAMES || code == E_CERT_USAGE;
+           code == E_CERT_NAMES || code == E_CERT_USAGE || code == E_CERT_UNCONFIRMED;
 }
 
 // A unit fails for what the world did to it: for good where the CA's mistake stands; else the
@@ -304,6 +304,12 @@ static void note_sent(struct sim *sim, const struct batch *batch) {
     }
 }
 
+static void note_certificate(struct sim *sim, const struct record *record) {
+    if (record->kind == RECORD_CERTIFICATE) {
+        sim->issued[load_be64(record->certificate.serial) - 1].is_on_record = true;
+    }
+}
+
 // A crash before the transaction loses it whole; one right behind it loses what should follow.
 void sim_station_commit(struct sim *sim) {
     struct error error;
@@ -317,6 +323,7 @@ void sim_station_commit(struct sim *sim) {
         note_sent(sim, sim->batch);
         for (size_t i = 0; i < sim->batch->count; i++) {
             note_record(sim, &sim->batch->records[i], &sim->batch->answers[i]);
+            note_certificate(sim, &sim->batch->records[i]);
             if (sim->batch->answers[i].code != ERROR_NONE) {
                 sim_fail(sim, "store refused record %d: %s", sim->batch->records[i].kind,
                          sim->batch->answers[i].text);

@@ -204,6 +204,11 @@ static void choose_trouble(struct sim *sim) {
     if (sim_trouble(sim, 15)) {
         faults->ca_cannot_tell = 1 + (unsigned)sim_trouble_below(sim, 50);
     }
+    faults->ca_confirms = sim_trouble(sim, 40);
+    faults->ca_forgets = sim_trouble(sim, 50);
+    if (sim_trouble(sim, 25)) {
+        faults->ca_drops = 1 + (unsigned)sim_trouble_below(sim, 40);
+    }
     if (sim_trouble(sim, 20)) {
         faults->hostile = 1 + (unsigned)sim_trouble_below(sim, 50);
         faults->hostile_camera = (size_t)sim_trouble_below(sim, SIM_CAMERAS);

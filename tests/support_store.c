@@ -240,9 +240,13 @@ static void make_request(struct store_fixture *fixture, const struct unit_record
     if (request == REQUEST_SENT) {
         return;
     }
-    if (request == REQUEST_ISSUED || request == REQUEST_QUARANTINED) {
-        record = store_record_certificate(fixture, unit, seed, seed,
-                                          request == REQUEST_ISSUED ? ERROR_NONE : E_CERT_NAMES);
+    if (request == REQUEST_QUARANTINED || request == REQUEST_ISSUED ||
+        request == REQUEST_UNCONFIRMED) {
+        record = store_record_certificate(
+            fixture, unit, seed, seed, request == REQUEST_QUARANTINED ? E_CERT_NAMES : ERROR_NONE);
+        if (request == REQUEST_UNCONFIRMED) {
+            record.bytes = (struct slice){(const uint8_t *)"an offer", 8};
+        }
     } else {
         record = store_record(fixture, RECORD_REQUEST, unit, 0);
         record.request = request;

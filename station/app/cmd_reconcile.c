@@ -48,7 +48,7 @@ static bool with_store(struct reconcile *reconcile, reconcile_read *read, struct
 
 static bool is_in_doubt(enum request_state state) {
     return state == REQUEST_SENT || state == REQUEST_ACCEPTED || state == REQUEST_DOUBT ||
-           state == REQUEST_HELD;
+           state == REQUEST_HELD || state == REQUEST_UNCONFIRMED;
 }
 
 static bool collect(struct reconcile *reconcile, const struct store_row *row) {
@@ -63,8 +63,7 @@ static bool collect(struct reconcile *reconcile, const struct store_row *row) {
 
 static bool collect_sent(void *context, const struct store_row *row) {
     enum request_state state = row->credential.request;
-    bool sent = state == REQUEST_SENT || state == REQUEST_ACCEPTED || state == REQUEST_DOUBT;
-    return !sent || collect(context, row);
+    return !is_in_doubt(state) || state == REQUEST_HELD || collect(context, row);
 }
 
 static bool collect_held(void *context, const struct store_row *row) {
@@ -116,6 +115,9 @@ static const char *finding_of(const struct store_row *row, const char **remedy) 
     case REQUEST_HELD:
         *remedy = "ask the CA's administrator whether it issued for this serial";
         return "held: the CA cannot tell";
+    case REQUEST_UNCONFIRMED:
+        *remedy = "run birthcert reconcile again later";
+        return "issued: the CA could not be told that it is on record";
     default:
         *remedy = "run birthcert reconcile again later";
         return "still in doubt";

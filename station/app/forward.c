@@ -187,7 +187,8 @@ static bool open_ca(struct forward *forward, const struct config_ca *config, str
     ca->forward = forward;
     ca->config = config;
     ca->ops = ca_find(config->settings.backend);
-    if (ca->ops == NULL || ca->ops == &ca_outbox) {
+    // One that waits would have to hear of what is on record at the bench.
+    if (ca->ops == NULL || ca->ops == &ca_outbox || ca->ops->waits) {
         return error_set(error, E_CONFIG, "[ca %s]: a forwarder cannot use backend %s",
                          config->name, config->settings.backend);
     }

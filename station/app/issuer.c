@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "station/app/issuer.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,8 @@
 #define BACKOFF_MAX_MS 30000
 #define BREAKER_FAILURES 5
 #define QUARANTINES_IN_A_ROW 3
+
+static_assert(CA_OFFER_MAX <= OBJECT_MAX, "an offer that the store does not keep");
 
 struct issuer_ca {
     struct issuer *issuer;
@@ -141,6 +144,7 @@ static void handle_result(void *context, const struct ca_result *from_ca) {
         [CA_NOT_ISSUED] = OUTCOME_NOT_ISSUED,
         [CA_CANNOT_TELL] = OUTCOME_CANNOT_TELL,
         [CA_REVOKED] = OUTCOME_DOUBT,
+        [CA_CONFIRMED] = OUTCOME_CONFIRMED,
     };
     struct issuer_ca *ca = context;
     struct issuer *issuer = ca->issuer;
@@ -150,6 +154,7 @@ static void handle_result(void *context, const struct ca_result *from_ca) {
         .error = from_ca->error,
         .retry_after_ms = from_ca->retry_after_ms,
         .handle = from_ca->handle,
+        .offer = from_ca->offer,
     };
     struct pool_time now = {clock_wall_ms(), loop_now_ms(issuer->loop)};
     if (from_ca->id < 0 && issuer->on_revoked != NULL) {
@@ -252,7 +257,7 @@ void issuer_ask(struct issuer *issuer, enum request_action action,
         return;
     }
     *call = (struct issuer_call){.used = true, .request = *request, .profile = profile};
-    call->request.csr = (struct slice){0};
+    call->request.csr = call->request.offer = (struct slice){0};
     issuer->call_count++;
     if (action != REQUEST_ACT_SUBMIT && carry_is_in(issuer->config, request->spki_sha256)) {
         call->is_brought = true;
@@ -267,11 +272,13 @@ void issuer_ask(struct issuer *issuer, enum request_action action,
         .not_before_s = request->not_before_s,
         .sent_ms = request->sent_ms,
         .handle = request->handle,
+        .offer = action == REQUEST_ACT_CONFIRM ? request->offer : (struct slice){0},
+        .keeps_offer = request->state == REQUEST_UNCONFIRMED,
     };
     memcpy(to_ca.spki_sha256, request->spki_sha256, SHA256_SIZE);
     if (action == REQUEST_ACT_SUBMIT) {
         ca->ops->submit(ca->ca, &to_ca);
-    } else if (action == REQUEST_ACT_FETCH) {
+    } else if (action == REQUEST_ACT_FETCH || action == REQUEST_ACT_CONFIRM) {
         ca->ops->fetch(ca->ca, &to_ca);
     } else {
         ca->ops->reconcile(ca->ca, &to_ca);

@@ -20,7 +20,7 @@ struct pool *pool_new(const struct pool_settings *settings, const struct pool_ed
     // Room for the largest object in each of so many records; what is not used is not touched.
     size_t objects = 64 + 8 * settings->slot_count;
     for (size_t i = 0; i < settings->unit_policy->wanted_count; i++) {
-        objects += 2 * (size_t)settings->ca_policies[i]->in_flight;
+        objects += 3 * (size_t)settings->ca_policies[i]->in_flight;
     }
     pool->batch_objects = objects < BATCH_MAX ? objects : BATCH_MAX;
     pool->journals[0].batch = batch_new(pool->batch_objects * OBJECT_MAX);

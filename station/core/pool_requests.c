@@ -119,7 +119,7 @@ void pool_resume_requests(struct pool *pool, const struct pool_time *now,
                           const struct unit_record *unit) {
     for (uint32_t i = 0; i < unit->credential_count; i++) {
         const struct credential_record *credential = &unit->credentials[i];
-        if (credential->request >= REQUEST_QUEUED && credential->request <= REQUEST_DOUBT) {
+        if (request_is_pending(credential->request)) {
             struct request_record request = {
                 .unit_id = unit->unit_id,
                 .credential_id = credential->credential_id,
@@ -186,9 +186,9 @@ static int64_t may_ask_at(const struct pool *pool, const struct request *request
     const struct breaker *breaker = &pool->breakers[ca];
     bool tripped = breaker->failures >= request->policy->breaker_failures;
     // A CA that is out is tried by one request at a time, whatever that one wants.
+    bool is_capped = request->purpose == PURPOSE_SUBMIT || request->purpose == PURPOSE_RECONCILE;
     bool is_full = tripped ? in_flight->with_fetches[ca] > 0
-                           : request->purpose != PURPOSE_FETCH &&
-                                 in_flight->count[ca] >= request->policy->in_flight;
+                           : is_capped && in_flight->count[ca] >= request->policy->in_flight;
     bool held = pool->holds_submissions && request->purpose == PURPOSE_SUBMIT;
     if (request->step != STEP_DUE || held || is_full) {
         return INT64_MAX;

@@ -87,6 +87,10 @@ static enum request_step on_start(struct request *request, const struct request_
         return wait_for(request, event, PURPOSE_SUBMIT, 0);
     case REQUEST_ACCEPTED:
         return wait_for(request, event, PURPOSE_FETCH, 0);
+    case REQUEST_UNCONFIRMED:
+        request->outcome = REQUEST_UNCONFIRMED;
+        request->confirms = true;
+        return wait_for(request, event, PURPOSE_CONFIRM, 0);
     case REQUEST_HELD:
         // Somebody asks for another look.
         if (!request->policy->can_reconcile) {
@@ -148,10 +152,48 @@ static enum request_step hold_for_other_ca(struct request *request,
     return settle(request, event, output, REQUEST_HELD, &error);
 }
 
+// The certificate stays as it is; the next start, with the right CA, goes on.
+static enum request_step leave_unconfirmed(struct request *request,
+                                           const struct request_event *event,
+                                           struct request_output *output) {
+    error_set(&request->error, E_UNIT_HELD,
+              "the CA %s gave the certificate and waits to hear of it, the profile names %s now: "
+              "put it back, then start again",
+              event->request->ca, request->ca);
+    request->outcome = REQUEST_HELD;
+    output->settled = true;
+    return STEP_FREE;
+}
+
+// The store may have refused the certificate, and the offer with it: the CA hears nothing then, and
+// drops what nobody confirmed.
+static enum request_step on_offer_found(struct request *request, const struct request_event *event,
+                                        struct request_output *output, bool other_ca) {
+    if (other_ca && request->outcome == REQUEST_UNCONFIRMED) {
+        return leave_unconfirmed(request, event, output);
+    }
+    if (event->request->offer.length == 0 && request->outcome == REQUEST_UNCONFIRMED) {
+        struct error error;
+        error_set(&error, E_CERT_UNCONFIRMED, "what the CA said with it is not on record");
+        request->confirms = false;
+        return settle(request, event, output, REQUEST_QUARANTINED, &error);
+    }
+    if (other_ca || event->request->offer.length == 0) {
+        output->settled = true;
+        return STEP_FREE;
+    }
+    output->action = REQUEST_ACT_CONFIRM;
+    return STEP_CONFIRMING;
+}
+
 static enum request_step on_looked_up(struct request *request, const struct request_event *event,
                                       struct request_output *output) {
     const char *sent_to = event->request->ca;
-    if (sent_to[0] != '\0' && strcmp(sent_to, request->ca) != 0) {
+    bool other_ca = sent_to[0] != '\0' && strcmp(sent_to, request->ca) != 0;
+    if (request->purpose == PURPOSE_CONFIRM) {
+        return on_offer_found(request, event, output, other_ca);
+    }
+    if (other_ca) {
         return request->is_set_aside ? STEP_FREE : hold_for_other_ca(request, event, output);
     }
     bool fetch = request->purpose == PURPOSE_FETCH;
@@ -190,10 +232,14 @@ static enum request_step keep_certificate(struct request *request,
     const struct request_result *result = event->result;
     struct record *record = put_record(request, event, output, RECORD_CERTIFICATE);
     record->certificate = result->certificate;
+    record->bytes = result->offer;
     record->error = result->error.code;
     memcpy(record->text, result->error.text, sizeof record->text);
     bool good = result->error.code == ERROR_NONE;
-    request->outcome = good ? REQUEST_ISSUED : REQUEST_QUARANTINED;
+    request->confirms = result->offer.length > 0;
+    request->outcome = !good               ? REQUEST_QUARANTINED
+                       : request->confirms ? REQUEST_UNCONFIRMED
+                                           : REQUEST_ISSUED;
     request->error = result->error;
     output->ca_worked = true;
     return STEP_SETTLING;
@@ -238,9 +284,11 @@ static enum request_step on_submit_result(struct request *request,
 }
 
 // A certificate for another key is the answer to another request, most likely. To keep it, in
-// quarantine, would deny it to the camera that it belongs to; to ask again buys nothing.
+// quarantine, would deny it to the camera that it belongs to; to ask again buys nothing. One that the
+// CA waits to hear of is the answer to this one.
 static bool is_mixed_up(struct request *request, const struct request_result *result) {
-    return result->error.code == E_CERT_KEY && request->mixed_up++ < MIXED_UP_MAX;
+    return result->offer.length == 0 && result->error.code == E_CERT_KEY &&
+           request->mixed_up++ < MIXED_UP_MAX;
 }
 
 // The request itself was sent again: its answer means what it means to a first one, except that the
@@ -328,12 +376,50 @@ static enum request_step on_scan_result(struct request *request, const struct re
     }
 }
 
+// What the CA hears is on record. The unit hears of it after the CA has answered: a certificate that
+// it would drop must not go on a camera.
 static enum request_step on_settled(struct request *request, const struct request_event *event,
                                     struct request_output *output) {
-    (void)request;
-    (void)event;
+    if (request->confirms) {
+        request->purpose = PURPOSE_CONFIRM;
+        put_record(request, event, output, RECORD_LOAD_REQUEST);
+        return STEP_LOOKING_UP;
+    }
     output->settled = true;
     return STEP_FREE;
+}
+
+// The CA was told that the certificate is not wanted, or was not: that is history. It drops what
+// nobody confirms, so that nothing is tried again.
+static enum request_step end_rejection(struct request *request, const struct request_event *event,
+                                       struct request_output *output) {
+    bool told = event->result->outcome == OUTCOME_CONFIRMED;
+    struct error error = request->error;
+    error_prefix(&error, told ? "the CA was told" : "the CA could not be told");
+    return settle(request, event, output, REQUEST_QUARANTINED, &error);
+}
+
+// What is on record stays so until the CA has answered; it is told again after a lost answer, in the
+// same words. A no ends it: the CA may have dropped the certificate, or had been told before; that
+// cannot be told apart, so a person has to ask.
+static enum request_step on_confirm_result(struct request *request,
+                                           const struct request_event *event,
+                                           struct request_output *output) {
+    const struct request_result *result = event->result;
+    static const struct error none = {0};
+    if (result->outcome != OUTCOME_CONFIRMED && result->outcome != OUTCOME_REFUSED &&
+        request->outcome == REQUEST_UNCONFIRMED) {
+        output->ca_failed = true;
+        return back_off(request, event, PURPOSE_CONFIRM);
+    }
+    request->confirms = false;
+    output->ca_worked = true;
+    if (request->outcome != REQUEST_UNCONFIRMED) {
+        return end_rejection(request, event, output);
+    }
+    bool good = result->outcome == OUTCOME_CONFIRMED;
+    return settle(request, event, output, good ? REQUEST_ISSUED : REQUEST_QUARANTINED,
+                  good ? &none : &result->error);
 }
 
 // The store would not have the certificate beside what it holds: it is known, and goes no further.
@@ -349,7 +435,7 @@ static enum request_step on_settle_conflict(struct request *request,
 
 // ---- the table ----------------------------------------------------------------------------------
 
-#define NEXT_MAX 5
+#define NEXT_MAX 7
 #define END STEP_COUNT
 
 struct request_cell {
@@ -368,13 +454,14 @@ static const struct request_cell request_table[STEP_COUNT][REQUEST_EVENT_COUNT] 
     [STEP_SUBMITTED] = {[REQUEST_ON_RESULT] = {on_submit_result,
                                                {STEP_LOOKING_UP, STEP_SETTLING, STEP_DUE, END}}},
     [STEP_LOOKING_UP] = {[REQUEST_ON_RECORD] = {on_looked_up,
-                                                {STEP_FETCHING, STEP_CLAIMING, STEP_RECONCILING,
-                                                 STEP_SETTLING, STEP_FREE}},
+                                                {STEP_FETCHING, STEP_CLAIMING, STEP_CONFIRMING,
+                                                 STEP_RECONCILING, STEP_SETTLING, STEP_FREE, END}},
                          [REQUEST_ON_CONFLICT] = {on_claim_lost, TO(STEP_FREE)}},
     [STEP_FETCHING] = {[REQUEST_ON_RESULT] = {on_fetch_result, TO(STEP_SETTLING, STEP_DUE)}},
+    [STEP_CONFIRMING] = {[REQUEST_ON_RESULT] = {on_confirm_result, TO(STEP_SETTLING, STEP_DUE)}},
     [STEP_RECONCILING] = {[REQUEST_ON_RESULT] = {on_scan_result,
                                                  TO(STEP_SETTLING, STEP_DUE, STEP_FREE)}},
-    [STEP_SETTLING] = {[REQUEST_ON_STORED] = {on_settled, TO(STEP_FREE)},
+    [STEP_SETTLING] = {[REQUEST_ON_STORED] = {on_settled, TO(STEP_LOOKING_UP, STEP_FREE)},
                        [REQUEST_ON_CONFLICT] = {on_settle_conflict, TO(STEP_SETTLING, STEP_FREE)}},
 };
 
@@ -411,7 +498,7 @@ void request_step(struct request *request, const struct request_event *event,
 
 bool request_is_in_flight(const struct request *request) {
     bool works = request->step >= STEP_CLAIMING && request->step <= STEP_RECONCILING;
-    return works && request->purpose != PURPOSE_FETCH;
+    return works && request->purpose != PURPOSE_FETCH && request->purpose != PURPOSE_CONFIRM;
 }
 
 void request_visit_transitions(request_visit_transition *visit, void *context) {
@@ -433,6 +520,7 @@ const char *request_step_name(enum request_step step) {
         [STEP_SUBMITTED] = "submitted",
         [STEP_LOOKING_UP] = "looking up",
         [STEP_FETCHING] = "fetching",
+        [STEP_CONFIRMING] = "confirming",
         [STEP_RECONCILING] = "reconciling",
         [STEP_SETTLING] = "settling",
     };
@@ -450,11 +538,17 @@ const char *request_event_name(enum request_event_kind kind) {
 
 const char *request_state_name(enum request_state state) {
     static const char *const names[] = {
-        [REQUEST_NONE] = "none",       [REQUEST_QUEUED] = "queued",
-        [REQUEST_SENT] = "sent",       [REQUEST_ACCEPTED] = "accepted",
-        [REQUEST_DOUBT] = "in doubt",  [REQUEST_HELD] = "held",
-        [REQUEST_REFUSED] = "refused", [REQUEST_QUARANTINED] = "quarantined",
-        [REQUEST_ISSUED] = "issued",   [REQUEST_WITHDRAWN] = "withdrawn",
+        [REQUEST_NONE] = "none",
+        [REQUEST_QUEUED] = "queued",
+        [REQUEST_SENT] = "sent",
+        [REQUEST_ACCEPTED] = "accepted",
+        [REQUEST_DOUBT] = "in doubt",
+        [REQUEST_HELD] = "held",
+        [REQUEST_REFUSED] = "refused",
+        [REQUEST_QUARANTINED] = "quarantined",
+        [REQUEST_ISSUED] = "issued",
+        [REQUEST_WITHDRAWN] = "withdrawn",
+        [REQUEST_UNCONFIRMED] = "unconfirmed",
     };
     return (unsigned)state < ARRAY_LENGTH(names) ? names[state] : "?";
 }

@@ -3,7 +3,8 @@
 // what a person has to decide. Pure, like unit.h. It does not need the camera to be there.
 //
 // What must hold: the intent is durable before the request leaves (I2); a request whose answer was
-// lost is never sent again before the CA was asked, repeatedly, what it issued (I7).
+// lost is never sent again before the CA was asked, repeatedly, what it issued (I7); a CA that waits
+// to hear of a certificate's fate hears of it when that is durable, and not before (I5).
 #ifndef BIRTHCERT_CORE_REQUEST_H
 #define BIRTHCERT_CORE_REQUEST_H
 
@@ -21,12 +22,13 @@ enum request_step {
     STEP_SUBMITTED,  // on its way to the CA
     STEP_LOOKING_UP, // its record is read, for FETCH or RECONCILE
     STEP_FETCHING,
+    STEP_CONFIRMING, // what became of its certificate is on its way to the CA
     STEP_RECONCILING,
     STEP_SETTLING, // the outcome becomes durable
     STEP_COUNT,
 };
 
-enum request_purpose { PURPOSE_SUBMIT, PURPOSE_FETCH, PURPOSE_RECONCILE };
+enum request_purpose { PURPOSE_SUBMIT, PURPOSE_FETCH, PURPOSE_CONFIRM, PURPOSE_RECONCILE };
 
 enum request_event_kind {
     REQUEST_ON_START,    // request: as the store has it
@@ -40,12 +42,13 @@ enum request_event_kind {
 
 enum request_outcome {
     OUTCOME_ACCEPTED,    // handle
-    OUTCOME_CERTIFICATE, // certificate; error: why it must not be installed
+    OUTCOME_CERTIFICATE, // certificate, offer; error: why it must not be installed
     OUTCOME_NOT_SENT,
     OUTCOME_REFUSED,
     OUTCOME_DOUBT,
     OUTCOME_NOT_ISSUED,
     OUTCOME_CANNOT_TELL,
+    OUTCOME_CONFIRMED, // the CA took our word on the certificate
 };
 
 struct request_result {
@@ -54,6 +57,7 @@ struct request_result {
     uint32_t retry_after_ms; // NOT_ISSUED: not 0 where the scan came too early to count
     const char *handle;
     struct certificate_record certificate;
+    struct slice offer; // the CA waits for an answer to this; empty: it does not
 };
 
 struct request_event {
@@ -70,6 +74,8 @@ enum request_action {
     REQUEST_ACT_NONE,
     REQUEST_ACT_SUBMIT,
     REQUEST_ACT_FETCH,
+    // The certificate of `offer` is on record: as good (the request is UNCONFIRMED), or quarantined.
+    REQUEST_ACT_CONFIRM,
     REQUEST_ACT_RECONCILE
 };
 
@@ -87,8 +93,9 @@ struct request {
     uint32_t mixed_up;          // certificates for other keys that came when this one was fetched
     bool is_set_aside;          // its certificate is in quarantine: another look, never another one
     int64_t doubt_ms;           // monotonic: since when this process knows of the doubt
-    enum request_state outcome; // in STEP_SETTLING
-    struct error error;         // in STEP_SETTLING, for the unit
+    enum request_state outcome; // in STEP_SETTLING, and until the CA knows of it
+    struct error error;         // the same, for the unit
+    bool confirms;              // the CA waits to hear of the outcome
 };
 
 #define REQUEST_RECORDS_MAX 2
@@ -108,7 +115,8 @@ void request_step(struct request *request, const struct request_event *event,
                   struct request_output *output);
 
 // True while the CA works on it, for the cap on what is in flight. Fetching what was accepted does not
-// count: a CA that takes minutes to issue must not keep others from being asked for.
+// count: a CA that takes minutes to issue must not keep others from being asked for. Nor does
+// confirming, which ends what the CA began.
 bool request_is_in_flight(const struct request *request);
 
 const char *request_step_name(enum request_step step);

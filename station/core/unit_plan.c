@@ -48,7 +48,9 @@ static bool is_configured(const struct unit *unit, const char *profile) {
 // Without its profile nobody asks the CA, and the unit would wait for ever.
 static bool check_profile(const struct unit *unit, const struct credential_record *credential,
                           struct error *error) {
-    bool needs_ca = credential->request <= REQUEST_DOUBT || credential->request == REQUEST_REFUSED;
+    bool needs_ca = credential->request == REQUEST_NONE ||
+                    request_is_pending(credential->request) ||
+                    credential->request == REQUEST_REFUSED;
     if (needs_ca && !is_configured(unit, credential->profile)) {
         return error_set(error, E_CONFIG,
                          "credential %u is of profile %s, which is not in the configuration",

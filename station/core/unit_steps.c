@@ -162,9 +162,7 @@ static struct credential_record *find_awaited(struct unit *unit, int64_t credent
     for (uint32_t i = 0; i < unit->record.credential_count; i++) {
         struct credential_record *credential = &unit->record.credentials[i];
         if (credential->credential_id == credential_id) {
-            bool awaited =
-                credential->request >= REQUEST_QUEUED && credential->request <= REQUEST_DOUBT;
-            return awaited ? credential : NULL;
+            return request_is_pending(credential->request) ? credential : NULL;
         }
     }
     return NULL;
