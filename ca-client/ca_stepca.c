@@ -116,6 +116,8 @@ static void finish(struct call *call, struct ca_result *result) {
 static void finish_used(struct call *call) {
     if (to_call(call)->is_reconcile && ca_of(call)->web.resends_lost) {
         struct ca_result result = {.outcome = CA_NOT_ISSUED};
+        error_set(&result.error, E_CA_DOUBT,
+                  "sent again; step-ca got the first, and may have issued");
         call_finish(call, &result);
     } else if (to_call(call)->is_reconcile) {
         call_hold(call, "step-ca got the request, and cannot be asked what it issued");

@@ -13,24 +13,21 @@
 
 // ---- what is asked for --------------------------------------------------------------------------
 
-static void assert_claims(const json_t *claims) {
+// All but the id.
+static void assert_claims(json_t *claims) {
     char audience[64];
-    const json_t *own = json_object_get(claims, "birthcert");
-    const json_t *subject = json_object_get(own, "subject");
     json_int_t issued = json_integer_value(json_object_get(claims, "iat"));
     snprintf(audience, sizeof audience, "https://127.0.0.1:%u/1.0/sign", stepca.server.port);
-    ck_assert_str_eq(stepca_text_of(claims, "iss"), "station");
-    ck_assert_str_eq(stepca_text_of(claims, "aud"), audience);
-    ck_assert_str_eq(stepca_text_of(claims, "sub"), "CAM000000");
-    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(claims, "sans"), 0)),
-                     "cam000000.local");
+    json_t *expected =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:[s], s:{s:{s:s, s:s}, s:s, s:[s, s]}}", "iss",
+                  "station", "aud", audience, "sub", "CAM000000", "iat", issued, "nbf", issued,
+                  "exp", issued + 300, "sans", "cam000000.local", "birthcert", "subject",
+                  "commonName", "CAM000000", "serialNumber", "CAM000000", "subjectAltName",
+                  "MBGCD2NhbTAwMDAwMC5sb2NhbA==", "extKeyUsage", "serverAuth", "clientAuth");
     ck_assert_int_le(llabs(issued - clock_wall_ms() / 1000), 5);
-    ck_assert_int_eq(json_integer_value(json_object_get(claims, "exp")), issued + 300);
-    ck_assert_str_eq(stepca_text_of(subject, "commonName"), "CAM000000");
-    ck_assert_str_eq(stepca_text_of(subject, "serialNumber"), "CAM000000");
-    ck_assert_uint_eq(json_object_size(subject), 2);
-    ck_assert_str_eq(stepca_text_of(own, "subjectAltName"), "MBGCD2NhbTAwMDAwMC5sb2NhbA==");
-    ck_assert_uint_eq(json_array_size(json_object_get(own, "extKeyUsage")), 2);
+    json_object_del(claims, "jti");
+    ck_assert(json_equal(claims, expected));
+    json_decref(expected);
 }
 
 START_TEST(test_sign) {
@@ -191,7 +188,7 @@ START_TEST(test_used_token) {
     stepca_assert(stepca_submit(), CA_DOUBT, E_CA_DOUBT, "a proxy sent it twice");
     ck_assert_uint_eq(stepca.probe_count, 1);
     if (_i == 1) {
-        stepca_assert(stepca_reconcile_one(), CA_NOT_ISSUED, ERROR_NONE, "resend");
+        stepca_assert(stepca_reconcile_one(), CA_NOT_ISSUED, E_CA_DOUBT, "resend");
     } else {
         stepca_assert(stepca_reconcile_one(), CA_CANNOT_TELL, E_UNIT_HELD, "hold");
         ck_assert_ptr_nonnull(strstr(stepca.client.units[0].error.text, "CAM000000"));

@@ -106,7 +106,7 @@ write_stepca() { # URL SERVER_ROOT LINE...
     } >"$FOLDER/conf.d/30-ca.conf"
 }
 
-write_direct() { write_stepca "https://127.0.0.1:$STEPCA_PORT" root.pem "$@"; }
+write_direct() { write_stepca "https://127.0.0.1:$STEPCA_PORT" root.pem; }
 
 # It logs every certificate that it makes.
 ca_is_witness() { [ -f "$FOLDER/stepca.log" ]; }

@@ -66,7 +66,7 @@ front_does() { # DIRECTIVES
     local pid
     stop_front
     write_front "$1"
-    nginx -e "$FOLDER/front/error.log" -c "$FOLDER/front/nginx.conf" 2>>"$FOLDER/front/error.log" &
+    nginx -e "$FOLDER/front/error.log" -c "$FOLDER/front/nginx.conf" 2>"$FOLDER/front/said" &
     pid=$!
     STARTED+=("$pid")
     await_port "$FRONT_PORT" "$pid"
