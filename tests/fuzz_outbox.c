@@ -6,6 +6,8 @@
 
 #include "ca-client/ca_outbox_message.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 static void need(bool good) {
     if (!good) {
         abort();
