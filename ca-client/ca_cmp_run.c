@@ -242,16 +242,11 @@ static bool is_rejection_told(const struct run *run) {
            ERR_GET_REASON(ERR_peek_error()) == CMP_R_CERTIFICATE_NOT_ACCEPTED;
 }
 
-static void judge_run(const struct run *run, OSSL_CMP_CTX *context, int result, int check_after_s,
-                      struct cmp_step *step) {
+// Where OpenSSL took all that the CA said. False where it could make nothing of it.
+static bool judge_answers(const struct run *run, OSSL_CMP_CTX *context, int result,
+                          int check_after_s, struct cmp_step *step) {
     const X509 *certificate = OSSL_CMP_CTX_get0_newCert(context);
-    bool is_whole = run->heard == run->talk->said_count && run->heard > 0;
-    if (run->message != NULL) {
-        step->turn = CMP_SEND;
-        step->message = run->message;
-    } else if (!is_whole) {
-        say_fault(step);
-    } else if (run->talk->kind == CMP_ENROL && result < 0) {
+    if (run->talk->kind == CMP_ENROL && result < 0) {
         step->turn = CMP_WAIT;
         step->check_after_s = check_after_s > 0 ? (uint32_t)check_after_s : 0;
     } else if (run->talk->kind == CMP_ENROL && certificate != NULL) {
@@ -261,6 +256,18 @@ static void judge_run(const struct run *run, OSSL_CMP_CTX *context, int result, 
     } else if (OSSL_CMP_CTX_get_status(context) == OSSL_CMP_PKISTATUS_rejection) {
         say_refusal(context, step);
     } else {
+        return false;
+    }
+    return true;
+}
+
+static void judge_run(const struct run *run, OSSL_CMP_CTX *context, int result, int check_after_s,
+                      struct cmp_step *step) {
+    bool is_whole = run->heard == run->talk->said_count && run->heard > 0;
+    if (run->message != NULL) {
+        step->turn = CMP_SEND;
+        step->message = run->message;
+    } else if (!is_whole || !judge_answers(run, context, result, check_after_s, step)) {
         say_fault(step);
     }
 }

@@ -238,10 +238,14 @@ static struct buf *protect(struct cmp_transaction *transaction, const uint8_t *d
 static struct buf *with_other_nonce(struct cmp_transaction *transaction, struct slice answer,
                                     bool protects) {
     uint8_t *der = malloc(answer.length);
-    need(der != NULL, "no memory");
+    if (der == NULL) {
+        give_up("no memory");
+    }
     memcpy(der, answer.data, answer.length);
     uint8_t *nonce = memmem(der, answer.length, NONCE_HEADER, 4);
-    need(nonce != NULL, "no nonce");
+    if (nonce == NULL) {
+        give_up("no nonce");
+    }
     nonce[4] ^= 1;
     struct buf *out = NULL;
     if (protects) {
@@ -265,12 +269,13 @@ static struct buf *error_message(struct cmp_transaction *transaction, struct sli
     struct der_element outer;
     struct der_element header;
     uint8_t bits[5] = {0};
-    size_t length = (size_t)(fail_bit / 8 + 1);
+    size_t length = (size_t)fail_bit / 8 + 1;
     bits[0] = (uint8_t)(7 - fail_bit % 8);
     bits[1 + fail_bit / 8] = (uint8_t)(0x80 >> fail_bit % 8);
-    need(der_expect(&answer, DER_SEQUENCE, &outer) &&
-             der_expect(&outer.content, DER_SEQUENCE, &header),
-         "no header");
+    if (!der_expect(&answer, DER_SEQUENCE, &outer) ||
+        !der_expect(&outer.content, DER_SEQUENCE, &header)) {
+        give_up("no header");
+    }
     der_writer_init(&writer, space, sizeof space);
     size_t message = der_open(&writer);
     der_put(&writer, DER_SEQUENCE, header.content);
