@@ -65,7 +65,7 @@ case_good() {
 # No answer, in every way in which there can be none: each is looked up, and none is bought twice.
 case_lost() {
     make_bench 6
-    make_site
+    make_site 'in_flight = 1' # they are counted
     before 'if [ "$1" = submit ]; then
         question=$(cat)
         case $count in
@@ -100,7 +100,7 @@ case_timeout() {
 # Nothing was done: tried again, and no camera fails.
 case_later() {
     make_bench 2
-    make_site
+    make_site 'in_flight = 1' # they are counted
     before 'if [ "$1" = submit ]; then case $count in
         1) exit 75 ;;
         2) echo "{\"outcome\": \"not_sent\", \"retry_after_s\": 1, \"text\": \"too busy\"}"; exit 0 ;;
@@ -114,7 +114,7 @@ case_later() {
 
 case_accepted() {
     make_bench 2
-    make_site
+    make_site 'in_flight = 1' # they are counted
     before 'case $1 in
         submit) cat >"'"$FOLDER"'/site/waiting-$count"
             echo "{\"outcome\": \"accepted\", \"handle\": \"job-$count\"}"; exit 0 ;;
@@ -153,7 +153,7 @@ case_resend() {
 
 case_refused() {
     make_bench 2
-    make_site
+    make_site 'in_flight = 1' # they are counted
     before 'if [ "$1" = submit ] && [ "$count" = 1 ]; then
         printf "{\"outcome\": \"refused\", \"text\": \"not \\\\u001b[31mtoday\"}"; exit 0; fi'
     start_cameras 2

@@ -40,7 +40,12 @@ end_all() { # PID...
     wait "$@" 2>/dev/null || true
 }
 
+# A shell that is killed right after it was forked may still have its parent's traps: they are for the
+# shell that set them.
+SHELL_PID=$BASHPID
+
 finish() {
+    [ "$BASHPID" = "$SHELL_PID" ] || return 0
     [ "${#WORKERS[@]}" -eq 0 ] || end_all "${WORKERS[@]}"
     [ "$KEEP" = yes ] || rm -rf "$WORK"
 }
@@ -49,11 +54,13 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 end_started() {
+    [ "$BASHPID" = "$CASE_PID" ] || return 0
     [ "${#STARTED[@]}" -eq 0 ] || end_all "${STARTED[@]}"
 }
 
 work_case() { # NAME
     FOLDER=$WORK/$1
+    CASE_PID=$BASHPID
     trap end_started EXIT
     trap 'exit 143' TERM
     mkdir -p "$FOLDER"
