@@ -284,6 +284,20 @@ END
     ok 'ca test: with every profile' \
         test "$(jq -r 'select(.text | startswith("fits")) | .subject' "$WORK/out" | wc -l)" = 2
     cp "$WORK/good.conf" "$CONF"
+    ok 'ca test --issue: status 0' gives 0 ca test factory --issue --serial TRIAL-1 --config "$CONF"
+    ok 'ca test --issue: issued, and good' grep -q '^ok *CA factory: issued, and good: certificate' "$WORK/out"
+    ok 'ca test --issue: one' test "$(wc -l <"$BENCH/hvca/issued.jsonl")" = 1
+    ok 'ca test --issue: revoked' test "$(jq -r .reason "$BENCH/hvca/revoked.jsonl")" = cessationOfOperation
+    ok 'ca test --issue: its unit is closed' test \
+        "$("$PROGRAM" list --json --config "$CONF" | jq -r '"\(.serial) \(.result)"')" = 'TRIAL-1 scrapped'
+    ok 'ca test --issue: that serial again' gives 2 ca test factory --issue --serial TRIAL-1 --config "$CONF"
+    ok 'ca test --issue: is refused' err_has E-EXISTS
+    control '{"faults": ["wrong-names=1"]}'
+    ok 'ca test --issue: a wrong certificate: status 5' \
+        gives 5 ca test factory --issue --serial TRIAL-2 --config "$CONF"
+    ok 'ca test --issue: says why' grep -q '^fault *CA factory: E-CERT-NAMES TRIAL-2' "$WORK/out"
+    control '{"clear_faults": true}'
+    ok 'ca test --issue: bought two in all' test "$(wc -l <"$BENCH/hvca/issued.jsonl")" = 2
     control '{"quota": 99}'
     ok 'doctor, HVCA: a small quota: status 0' gives 0 doctor --config "$CONF"
     ok 'doctor, HVCA: is a warning' grep -q '^warning *CA factory: quota: only 99' "$WORK/out"

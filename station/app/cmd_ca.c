@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // birthcert ca test: tries out one CA before anything depends on it.
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ca-client/names.h"
 #include "station/app/doctor.h"
 #include "station/app/options.h"
 #include "station/app/reader.h"
+#include "station/app/trial.h"
 #include "station/base/bytes.h"
+#include "station/base/clock.h"
+#include "station/core/request.h"
 
 #define SAMPLE_SERIAL "SAMPLE-000001"
 
@@ -70,14 +74,50 @@ static void say_request(struct doctor *doctor, const struct profile *profile, co
 
 // ---- the verb -----------------------------------------------------------------------------------
 
-static void say_requests(struct doctor *doctor, const char *ca, const char *serial) {
-    const struct config *config = doctor->config;
-    bool is_used = config_count_profiles(config, ca) > 0;
-    for (size_t i = 0; i < config->profile_count; i++) {
-        if (!is_used || strcmp(config->profiles[i].ca, ca) == 0) {
-            say_request(doctor, &config->profiles[i], serial);
-        }
+// What came of the certificate that was asked for. False where it is no good.
+static bool say_trial(struct doctor *doctor, const char *who, const struct store_row *row) {
+    const struct certificate_record *certificate = &row->certificate;
+    char serial[2 * CERTIFICATE_SERIAL_MAX + 1];
+    char end[CLOCK_TEXT_SIZE];
+    struct error error;
+    if (row->credential.request == REQUEST_ISSUED) {
+        hex_encode(serial, certificate->serial, certificate->serial_length);
+        clock_format_utc(end, certificate->not_after_ms);
+        doctor_ok(doctor, who, "issued, and good: certificate %s of %s until %s", serial,
+                  certificate->issuer, end);
+        return true;
     }
+    error_set(&error,
+              row->credential.error != ERROR_NONE ? row->credential.error : E_CA_UNREACHABLE,
+              "%s: its request is %s; birthcert show %s, reconcile and scrap go on from there",
+              row->unit.serial, request_state_name(row->credential.request), row->unit.serial);
+    doctor_fault(doctor, who, &error);
+    return false;
+}
+
+// One certificate, bought in earnest; then its unit is scrapped, which revokes it.
+static bool issue_one(const struct options *options, struct doctor *doctor,
+                      const struct config *view, struct error *error) {
+    char serial[SERIAL_SIZE];
+    char who[NAME_SIZE + 8];
+    char now[CLOCK_TEXT_SIZE];
+    struct store_row row;
+    clock_format_utc(now, clock_wall_ms());
+    snprintf(serial, sizeof serial, "TRIAL-%.4s%.2s%.2s-%.2s%.2s%.2s", now, now + 5, now + 8,
+             now + 11, now + 14, now + 17);
+    snprintf(who, sizeof who, "CA %s", options->object);
+    if (options->serial != NULL && !text_copy(serial, sizeof serial, options->serial)) {
+        return error_set(error, E_USAGE, "--serial: at most %zu characters", sizeof serial - 1);
+    }
+    if (!trial_issue(view, serial, &row, error)) {
+        return false;
+    }
+    if (say_trial(doctor, who, &row)) {
+        const struct options scrap = {.config = options->config, .argument = serial};
+        int status = cmd_scrap(&scrap, doctor->output);
+        doctor->status = status > (int)doctor->status ? (enum exit_status)status : doctor->status;
+    }
+    return true;
 }
 
 static bool test_ca(const struct options *options, struct doctor *doctor, struct error *error) {
@@ -86,9 +126,19 @@ static bool test_ca(const struct options *options, struct doctor *doctor, struct
         return error_set(error, E_CONFIG, "%s: there is no [ca %s]", doctor->config->file,
                          options->object);
     }
+    struct config *view = config_view(doctor->config, ca->name);
+    if (view == NULL) {
+        return error_set(error, E_MEMORY, "no memory for a test");
+    }
     doctor_check_ca(doctor, ca);
-    say_requests(doctor, ca->name, options->serial != NULL ? options->serial : SAMPLE_SERIAL);
-    return true;
+    for (size_t i = 0; i < view->profile_count; i++) {
+        say_request(doctor, &view->profiles[i],
+                    options->serial != NULL ? options->serial : SAMPLE_SERIAL);
+    }
+    bool done =
+        !options->issue || doctor->fault_count > 0 || issue_one(options, doctor, view, error);
+    free(view);
+    return done;
 }
 
 int cmd_ca(const struct options *options, struct output *output) {

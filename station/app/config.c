@@ -102,6 +102,24 @@ const struct profile *config_find_profile(const struct config *config, const cha
     return NULL;
 }
 
+struct config *config_view(const struct config *config, const char *ca) {
+    struct config *view = malloc(sizeof *view);
+    bool is_used = config_count_profiles(config, ca) > 0;
+    if (view == NULL) {
+        return NULL;
+    }
+    memcpy(view, config, sizeof *view);
+    view->profile_count = 0;
+    for (size_t i = 0; i < config->profile_count; i++) {
+        if (!is_used || strcmp(config->profiles[i].ca, ca) == 0) {
+            struct profile *profile = &view->profiles[view->profile_count++];
+            *profile = config->profiles[i];
+            (void)text_copy(profile->ca, sizeof profile->ca, ca); // the same size
+        }
+    }
+    return view;
+}
+
 size_t config_count_profiles(const struct config *config, const char *ca) {
     size_t count = 0;
     for (size_t i = 0; i < config->profile_count; i++) {

@@ -72,6 +72,10 @@ void config_free(struct config *config); // takes NULL
 const struct config_slot *config_find_slot(const struct config *config, const char *name);
 const struct config_ca *config_find_ca(const struct config *config, const char *name);
 const struct profile *config_find_profile(const struct config *config, const char *name);
+// A copy with the profiles of that CA alone; where no profile names it, with all of them, as if they
+// did: somebody wants to know before he changes to it. It shares the configuration's strings. The
+// caller frees it with free. NULL without memory.
+struct config *config_view(const struct config *config, const char *ca);
 // How many certificates of that CA a camera gets.
 size_t config_count_profiles(const struct config *config, const char *ca);
 

@@ -185,28 +185,8 @@ static void handle_limit(void *context) {
     loop_stop(check->loop);
 }
 
-// A CA that no profile names is tried with all of them: somebody wants to know before he changes to
-// it.
-static struct config *make_view(const struct config *config, const char *ca) {
-    struct config *view = malloc(sizeof *view);
-    bool is_used = config_count_profiles(config, ca) > 0;
-    if (view == NULL) {
-        return NULL;
-    }
-    memcpy(view, config, sizeof *view);
-    view->profile_count = 0;
-    for (size_t i = 0; i < config->profile_count; i++) {
-        if (!is_used || strcmp(config->profiles[i].ca, ca) == 0) {
-            struct profile *profile = &view->profiles[view->profile_count++];
-            *profile = config->profiles[i];
-            (void)text_copy(profile->ca, sizeof profile->ca, ca); // the same size
-        }
-    }
-    return view;
-}
-
 static bool open_ca(struct ca_check *check, struct error *error) {
-    check->view = make_view(check->doctor->config, check->ca->name);
+    check->view = config_view(check->doctor->config, check->ca->name);
     if (check->view == NULL) {
         return error_set(error, E_MEMORY, "no memory for a check");
     }

@@ -35,6 +35,7 @@ static const struct option option_table[] = {
     {"watch", no_argument, NULL, OPTION_WATCH},
     {"scan", no_argument, NULL, OPTION_SCAN},
     {"again", no_argument, NULL, OPTION_AGAIN},
+    {"issue", no_argument, NULL, OPTION_ISSUE},
     {"reason", required_argument, NULL, OPTION_REASON},
     {"certificate", required_argument, NULL, OPTION_CERTIFICATE},
     {"approve", required_argument, NULL, OPTION_APPROVE},
@@ -105,6 +106,9 @@ static bool take_option(int code, struct options *options, struct error *error) 
         return true;
     case OPTION_SCAN:
         options->scan = true;
+        return true;
+    case OPTION_ISSUE:
+        options->issue = true;
         return true;
     case OPTION_AGAIN:
         options->again = true;

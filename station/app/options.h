@@ -24,6 +24,7 @@ enum option_set {
     OPTION_WATCH = 1 << 9,
     OPTION_SCAN = 1 << 10,
     OPTION_AGAIN = 1 << 14,
+    OPTION_ISSUE = 1 << 15,
     OPTION_REASON = 1 << 11,
     OPTION_CERTIFICATE = 1 << 12,
     OPTION_APPROVE = 1 << 13,
@@ -49,6 +50,7 @@ struct options {
     bool watch;
     bool scan;
     bool again;
+    bool issue;
     const char *reason;
     const char *certificate;
     const char *approve;

@@ -33,9 +33,10 @@ struct station {
     struct unit_policy unit_policy;
     struct ca_policy ca_policies[UNIT_CREDENTIALS_MAX];
     const char *slot_names[CONFIG_SLOTS_MAX];
-    bool buys;          // false: reconcile only
-    size_t checks_left; // reports that have not come
-    bool check_missed;  // a CA did not answer
+    const char *only_serial; // NULL: the requests of all units
+    bool buys;               // false: reconcile only
+    size_t checks_left;      // reports that have not come
+    bool check_missed;       // a CA did not answer
     struct loop_timer *check;
     int64_t ca_silent_ms; // monotonic: since when a CA has not answered the check; 0: it does
     struct error ca_silence;
@@ -129,6 +130,9 @@ static bool nothing_in_hand(const struct station *station) {
 static bool resume_request(void *context, const struct request_record *request) {
     struct station *station = context;
     struct pool_time now = station_time(station);
+    if (station->only_serial != NULL && strcmp(station->only_serial, request->serial) != 0) {
+        return true;
+    }
     return pool_resume_request(station->pool, &now, request);
 }
 
@@ -340,13 +344,15 @@ static bool build(struct station *station, struct error *error) {
            load_outbox(station, error);
 }
 
-bool station_new(const struct config *config, const struct station_events *events, void *context,
-                 struct station **out, struct error *error) {
+bool station_new_only(const struct config *config, const char *serial,
+                      const struct station_events *events, void *context, struct station **out,
+                      struct error *error) {
     struct station *station = calloc(1, sizeof *station);
     if (station == NULL) {
         return error_set(error, E_MEMORY, "no memory for the station");
     }
     station->config = config;
+    station->only_serial = serial;
     station->events = events;
     station->context = context;
     if (!build(station, error)) {
@@ -355,6 +361,11 @@ bool station_new(const struct config *config, const struct station_events *event
     }
     *out = station;
     return true;
+}
+
+bool station_new(const struct config *config, const struct station_events *events, void *context,
+                 struct station **out, struct error *error) {
+    return station_new_only(config, NULL, events, context, out, error);
 }
 
 void station_free(struct station *station) {

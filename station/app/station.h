@@ -32,6 +32,11 @@ struct station_events {
 // Opens store and CAs; connects to nothing yet. `config` must outlive the station.
 MUST_CHECK bool station_new(const struct config *config, const struct station_events *events,
                             void *context, struct station **station, struct error *error);
+// The same for the requests of one unit alone: the rest of the outbox stays where it is. `serial` must
+// outlive the station.
+MUST_CHECK bool station_new_only(const struct config *config, const char *serial,
+                                 const struct station_events *events, void *context,
+                                 struct station **station, struct error *error);
 void station_free(struct station *station); // takes NULL
 
 // Opens a slot for cameras. `label` is the serial that must come, "" for any.

@@ -71,13 +71,17 @@ const struct verb verb_table[] = {
      "is one that is waited for, at any CA: the station checks and installs them, and `reconcile`\n"
      "settles requests that are held. It works beside a running station.\n\n"
      "Example: birthcert inbox import /media/stick/certificates.pem"},
-    {"ca", cmd_ca, ARGUMENT_PAIR, OPTION_SERIAL, "ca test NAME [--serial S]",
-     "tries out one CA of the configuration",
+    {"ca", cmd_ca, ARGUMENT_PAIR, OPTION_SERIAL | OPTION_ISSUE,
+     "ca test NAME [--serial S] [--issue]", "tries out one CA of the configuration",
      "Connects to the CA of section [ca NAME], logs in, reads its policy and quota, prints the "
      "chain\n"
      "that it issues with, and what each profile would ask it for, for a camera of serial S. "
      "Where\n"
-     "no profile names that CA yet, all profiles are tried. It buys nothing.\n\n"
+     "no profile names that CA yet, all profiles are tried. It buys nothing, unless --issue is "
+     "given:\n"
+     "then one certificate, for the first profile and a key that is thrown away, goes the ordinary "
+     "way\n"
+     "through record, checks and CA, is revoked where the CA can, and its unit is scrapped.\n\n"
      "Example: birthcert ca test hvca"},
     {"release", cmd_release, ARGUMENT_REQUIRED, OPTION_APPROVE, "release SERIAL --approve NAME",
      "a held request is sent again",

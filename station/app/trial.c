@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "station/app/trial.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+#include "ca-client/x509.h"
+#include "ca-client/x509_trial.h"
+#include "station/app/station.h"
+#include "station/base/clock.h"
+
+#define MODEL "TRIAL"
+#define LIMIT_MS 120000
+
+static const uint8_t hardware_id[] = {0x02, 0, 0, 0, 0, 1}; // locally administered
+
+struct trial {
+    const struct config *view;
+    const char *serial;
+    struct store *store;
+    struct batch *batch;
+    struct station *station;
+    int64_t deadline_ms; // monotonic
+    struct unit_record unit;
+    struct store_row *row;
+    size_t row_count;
+};
+
+// ---- its record ---------------------------------------------------------------------------------
+
+static bool commit(struct trial *trial, struct error *error) {
+    if (!store_sqlite.commit(trial->store, trial->batch, error)) {
+        return false;
+    }
+    for (size_t i = 0; i < trial->batch->count; i++) {
+        const struct answer *answer = &trial->batch->answers[i];
+        if (answer->code != ERROR_NONE) {
+            return error_set(error, answer->code, "%s", answer->text);
+        }
+    }
+    return true;
+}
+
+static bool admit(struct trial *trial, struct error *error) {
+    const struct profile *profile = &trial->view->profiles[0];
+    struct record record = {.kind = RECORD_ADMIT, .time_ms = clock_wall_ms()};
+    struct admission *admission = &record.admission;
+    (void)text_copy(admission->model, sizeof admission->model, MODEL);
+    memcpy(admission->hardware_id, hardware_id, sizeof hardware_id);
+    admission->hardware_id_length = sizeof hardware_id;
+    admission->wanted_count = 1;
+    admission->wanted[0].number = profile->credential;
+    admission->wanted[0].key_type = profile->key_type;
+    memcpy(admission->wanted[0].profile, profile->name, sizeof admission->wanted[0].profile);
+    if (!text_is_label(trial->serial) ||
+        !text_copy(admission->serial, sizeof admission->serial, trial->serial)) {
+        return error_set(error, E_USAGE, "a serial has 1 to %zu printable characters",
+                         sizeof admission->serial - 1);
+    }
+    if (getrandom(admission->boot_id, sizeof admission->boot_id, 0) !=
+        (ssize_t)sizeof admission->boot_id) {
+        return error_set(error, E_SYSTEM, "no randomness from the kernel");
+    }
+    batch_clear(trial->batch);
+    if (!batch_put(trial->batch, &record)) {
+        return error_set(error, E_INTERNAL, "no room for a record");
+    }
+    if (!commit(trial, error)) {
+        return false;
+    }
+    trial->unit = trial->batch->answers[0].unit;
+    return trial->unit.is_new ||
+           error_set(error, E_EXISTS, "%s: a unit of that serial is on record", trial->serial);
+}
+
+static bool queue(struct trial *trial, struct error *error) {
+    const struct profile *profile = &trial->view->profiles[0];
+    const struct profile_subject subject = {.serial = trial->serial,
+                                            .model = MODEL,
+                                            .hardware_id = hardware_id,
+                                            .hardware_id_length = sizeof hardware_id};
+    struct record record = {
+        .kind = RECORD_KEY,
+        .unit_id = trial->unit.unit_id,
+        .credential_id = trial->unit.credentials[0].credential_id,
+        .time_ms = clock_wall_ms(),
+    };
+    struct buf *csr = buf_new(X509_OBJECT_MAX);
+    bool done = csr != NULL || error_set(error, E_MEMORY, "no memory for a CSR");
+    done = done && x509_make_trial(profile, &subject, csr, record.spki_sha256, error);
+    if (done) {
+        batch_clear(trial->batch);
+        done = batch_put(trial->batch, &record);
+        record.kind = RECORD_CSR;
+        record.bytes = buf_slice(csr);
+        done = done && batch_put(trial->batch, &record);
+        done = done ? commit(trial, error) : error_set(error, E_INTERNAL, "no room for a record");
+    }
+    buf_free(csr);
+    return done;
+}
+
+static bool make_record(struct trial *trial, struct error *error) {
+    struct store_session session = {0};
+    const struct config *config = trial->view;
+    (void)text_copy(session.station, sizeof session.station, config->station);
+    (void)text_copy(session.operator_name, sizeof session.operator_name, config->operator_name);
+    (void)text_copy(session.version, sizeof session.version, BIRTHCERT_VERSION);
+    trial->batch = batch_new(2 * OBJECT_MAX);
+    bool done = trial->batch != NULL || error_set(error, E_MEMORY, "no memory for a record");
+    done = done &&
+           store_sqlite.open(config->store_path, STORE_WRITE, &session, &trial->store, error) &&
+           admit(trial, error) && queue(trial, error);
+    store_sqlite.close(trial->store);
+    batch_free(trial->batch);
+    trial->store = NULL;
+    return done;
+}
+
+// ---- its way through the CA ---------------------------------------------------------------------
+
+static void handle_verdict(void *context, size_t slot, const struct unit *unit) {
+    (void)context, (void)slot, (void)unit; // no slot is open
+}
+
+static void handle_port_error(void *context, size_t slot, const struct error *error) {
+    (void)context, (void)slot, (void)error;
+}
+
+static void handle_tick(void *context) {
+    const struct trial *trial = context;
+    if (station_requests_in_progress(trial->station) == 0 ||
+        clock_monotonic_ms() > trial->deadline_ms) {
+        station_stop(trial->station);
+    }
+}
+
+static const struct station_events trial_events = {
+    .on_verdict = handle_verdict,
+    .on_port_error = handle_port_error,
+    .on_tick = handle_tick,
+};
+
+static bool run(struct trial *trial, struct error *error) {
+    trial->deadline_ms = clock_monotonic_ms() + LIMIT_MS;
+    bool done = station_new_only(trial->view, trial->serial, &trial_events, trial, &trial->station,
+                                 error) &&
+                station_run(trial->station, error);
+    station_free(trial->station);
+    return done;
+}
+
+static bool keep_row(void *context, const struct store_row *row) {
+    struct trial *trial = context;
+    *trial->row = *row;
+    trial->row_count++;
+    return false;
+}
+
+// Also after a fault of the CA: what is on record is what counts.
+static bool read_row(struct trial *trial, struct error *error) {
+    struct store_filter filter = {0};
+    (void)text_copy(filter.serial, sizeof filter.serial, trial->serial);
+    bool done =
+        store_sqlite.open(trial->view->store_path, STORE_READ, NULL, &trial->store, error) &&
+        store_sqlite.select_rows(trial->store, &filter, keep_row, trial, error);
+    store_sqlite.close(trial->store);
+    return done && (trial->row_count > 0 ||
+                    error_set(error, E_INTERNAL, "%s is not on record", trial->serial));
+}
+
+bool trial_issue(const struct config *view, const char *serial, struct store_row *row,
+                 struct error *error) {
+    struct trial trial = {.view = view, .serial = serial, .row = row};
+    struct error fault = {0};
+    if (!make_record(&trial, error)) {
+        return false;
+    }
+    bool done = run(&trial, &fault);
+    if (!read_row(&trial, error)) {
+        return false;
+    }
+    if (!done && row->credential.request < REQUEST_REFUSED) {
+        *error = fault;
+        return error_prefix(error, "%s", serial);
+    }
+    return true;
+}

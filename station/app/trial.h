@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// A certificate without a camera, to try a CA with. It goes the ordinary way, through the record and
+// the outbox, so that whatever happens it is known, and can be revoked.
+#ifndef BIRTHCERT_APP_TRIAL_H
+#define BIRTHCERT_APP_TRIAL_H
+
+#include <stdbool.h>
+
+#include "db/store.h"
+#include "station/app/config.h"
+#include "station/app/output.h"
+#include "station/base/error.h"
+
+// Asks the CA for one certificate, for the first of the profiles in `view` (config_view of that CA),
+// under that serial, which no unit may have; `row` is what came of it. False where it could not be
+// recorded or run: E_STORE_*, E_EXISTS, E_CONFIG. Nothing else in the outbox is sent.
+MUST_CHECK bool trial_issue(const struct config *view, const char *serial, struct store_row *row,
+                            struct error *error);
+
+#endif
