@@ -349,6 +349,7 @@ const struct ca_ops ca_exec = {
     .name = "exec",
     .is_public = true,
     .can_reconcile = true, // the program is asked; it may say that it cannot tell
+    .settle_ms = 30000,    // what it asks in turn may have lists that lag
     .can_revoke = true,
     .keys = exec_keys,
     .remark = "A program of the site's own that is run for each request, JSON in and out: see\n"

@@ -78,6 +78,8 @@ case_carried() {
     ok 'exported once: no file' not test -e "$FOLDER/second.pem"
     birthcert outbox export "$FOLDER/again.pem" --again
     expect 'exported again where asked to' 0 '8 requests are in'
+    birthcert outbox export "$FOLDER/bundle.pem" --again
+    expect 'never over another bundle' 2 'E-EXISTS .*may not have been carried'
     issue "$FOLDER/bundle.pem" "$FOLDER/certificates.pem"
     cat "$FOLDER/offline/root.pem" >>"$FOLDER/certificates.pem"
     birthcert inbox import "$FOLDER/certificates.pem"
@@ -214,14 +216,7 @@ END
     start_cameras 1
     tray
     expect 'held' 5 'E-UNIT-HELD'
-    sqlite3 "$FOLDER/birthcert.db" "SELECT writefile('$FOLDER/csr.der', der) FROM csr" >/dev/null
-    printf '%s\n' 'basicConstraints = critical, CA:FALSE' 'keyUsage = critical, digitalSignature' \
-        'extendedKeyUsage = serverAuth, clientAuth' 'subjectAltName = DNS:vx-000001.local' \
-        >"$FOLDER/extensions"
-    openssl req -inform DER -in "$FOLDER/csr.der" -out "$FOLDER/csr.pem"
-    openssl x509 -req -in "$FOLDER/csr.pem" -CA "$FOLDER/offline/root.pem" \
-        -CAkey "$FOLDER/offline/root.key" -extfile "$FOLDER/extensions" -days 3650 \
-        -out "$FOLDER/found.pem" 2>>"$FOLDER/openssl.log"
+    issue_for_database
     birthcert inbox import "$FOLDER/found.pem"
     expect "the CA's administrator found it" 0 '1 certificates'
     birthcert reconcile
@@ -270,4 +265,75 @@ END
     expect_certificates 'released, and issued' 1
 }
 
-run_cases carried beside signed bad bad_files held released
+# Released to another CA than the one that has the request, or past a certificate that is there.
+case_not_released() {
+    make_bench 1
+    make_offline
+    printf '#!/bin/sh\ncase $1 in submit) exit 1 ;; esac\nexit 64\n' >"$FOLDER/offline/program"
+    chmod 755 "$FOLDER/offline/program"
+    for name in blind other; do
+        printf '[ca %s]\nbackend = exec\ncommand = offline/program\nroot_file = offline/root.pem\n' \
+            "$name"
+        echo 'settle = 1s'
+    done >"$FOLDER/conf.d/30-ca.conf"
+    printf '[profile https]\nca = blind\n' >"$FOLDER/conf.d/40-profile.conf"
+    start_cameras 1
+    tray
+    expect 'held' 5 'E-UNIT-HELD'
+    printf '[profile https]\nca = other\n' >"$FOLDER/conf.d/40-profile.conf"
+    birthcert release VX-000001 --approve Boss
+    expect 'the profile names another CA now' 5 'CA blind has the request, the profile names other'
+    printf '[profile https]\nca = blind\n' >"$FOLDER/conf.d/40-profile.conf"
+    issue_for_database
+    birthcert inbox import "$FOLDER/found.pem"
+    birthcert release VX-000001 --approve Boss
+    expect 'its certificate was brought' 5 'its certificate was brought: birthcert reconcile'
+    birthcert reconcile
+    expect 'it is taken' 0 'issued'
+}
+
+# A certificate for the one CSR in the database, as the CA's administrator finds it.
+issue_for_database() {
+    sqlite3 "$FOLDER/birthcert.db" "SELECT writefile('$FOLDER/csr.der', der) FROM csr" >/dev/null
+    printf '%s\n' 'basicConstraints = critical, CA:FALSE' 'keyUsage = critical, digitalSignature' \
+        'extendedKeyUsage = serverAuth, clientAuth' 'subjectAltName = DNS:vx-000001.local' \
+        >"$FOLDER/extensions"
+    openssl req -inform DER -in "$FOLDER/csr.der" -out "$FOLDER/csr.pem"
+    openssl x509 -req -in "$FOLDER/csr.pem" -CA "$FOLDER/offline/root.pem" \
+        -CAkey "$FOLDER/offline/root.key" -extfile "$FOLDER/extensions" -days 3650 \
+        -out "$FOLDER/found.pem" 2>>"$FOLDER/openssl.log"
+}
+
+# A file that is no good does not keep a CA that can be asked from being asked.
+case_put_aside() {
+    make_bench 1
+    make_offline
+    cp "$FOLDER/offline/root.pem" "$FOLDER/offline/good.pem"
+    cp "$FOLDER/offline/root.key" "$FOLDER/offline/good.key"
+    cp fixtures/exec-ca.sh "$FOLDER/offline/ca"
+    echo "$FOLDER/offline" >"$FOLDER/offline/exec-ca.folder"
+    printf '#!/bin/sh\ncase $1 in submit) cat >"%s/question"; echo %s; exit 0 ;; fetch)\n' "$FOLDER" \
+        "'{\"outcome\": \"accepted\", \"handle\": \"h\"}'" >"$FOLDER/offline/program"
+    printf '[ -e "%s/go" ] || { echo %s; exit 0; }\nexec "%s/offline/ca" submit <"%s/question" ;; esac\n' \
+        "$FOLDER" "'{\"outcome\": \"accepted\"}'" "$FOLDER" "$FOLDER" >>"$FOLDER/offline/program"
+    printf 'exec "%s/offline/ca" "$@"\n' "$FOLDER" >>"$FOLDER/offline/program"
+    chmod 755 "$FOLDER/offline/program"
+    printf '[ca slow]\nbackend = exec\ncommand = offline/program\nroot_file = offline/good.pem\n%s\n' \
+        '[profile https]' >"$FOLDER/conf.d/30-ca.conf"
+    echo 'ca = slow' >>"$FOLDER/conf.d/30-ca.conf"
+    start_cameras 1
+    start_birthcert tray "$FOLDER/tray.csv"
+    await_waiting 1
+    make_identity root '/CN=Another Root'
+    issue_for_database
+    cp "$FOLDER/offline/good.pem" "$FOLDER/offline/root.pem"
+    cp "$FOLDER/offline/good.key" "$FOLDER/offline/root.key"
+    ask inbox import "$FOLDER/found.pem" >"$FOLDER/import.log" 2>&1
+    await "$FOLDER/err" 'the certificate that was brought is put aside'
+    touch "$FOLDER/go"
+    await_birthcert
+    expect 'a file that is no good' 0 '1 passed' 'E-CERT-CHAIN'
+    expect_certificates 'a file that is no good' 1
+}
+
+run_cases carried beside signed bad bad_files held released not_released put_aside

@@ -12,8 +12,6 @@
 
 #include "station/app/input_file.h"
 
-#define CERTIFICATE_MAX (256 * 1024)
-
 static bool fail(struct error *error, const char *path) {
     return error_set(error, E_SYSTEM, "%s: %s", path, strerror(errno));
 }
@@ -121,6 +119,28 @@ bool carry_note_out(const struct config *config, const uint8_t spki_sha256[SHA25
     return put(config, "out", spki_sha256, (struct slice){0}, error);
 }
 
+bool carry_forget_out(const struct config *config, const uint8_t spki_sha256[SHA256_SIZE],
+                      struct error *error) {
+    char path[PATH_MAX];
+    if (!name_place(config, "out", spki_sha256, path)) {
+        errno = ENAMETOOLONG;
+        return fail(error, config->store_path);
+    }
+    return unlink(path) == 0 ? sync_folder_of(path, error) : errno == ENOENT || fail(error, path);
+}
+
+bool carry_set_aside(const struct config *config, const uint8_t spki_sha256[SHA256_SIZE],
+                     struct error *error) {
+    char path[PATH_MAX];
+    char aside[PATH_MAX];
+    if (!name_place(config, "in", spki_sha256, path) ||
+        snprintf(aside, sizeof aside, "%.*sbad", (int)(strlen(path) - strlen("pem")), path) < 0) {
+        errno = ENAMETOOLONG;
+        return fail(error, config->store_path);
+    }
+    return rename(path, aside) == 0 ? sync_folder_of(path, error) : fail(error, path);
+}
+
 bool carry_put_in(const struct config *config, const uint8_t spki_sha256[SHA256_SIZE],
                   struct slice pem, struct error *error) {
     return put(config, "in", spki_sha256, pem, error);
@@ -134,5 +154,5 @@ bool carry_take_in(const struct config *config, const uint8_t spki_sha256[SHA256
         errno = ENAMETOOLONG;
         return fail(error, config->store_path);
     }
-    return input_file_read(path, CERTIFICATE_MAX, E_SYSTEM, E_SYSTEM, pem, error);
+    return input_file_read(path, CARRY_CERTIFICATE_MAX, E_SYSTEM, E_SYSTEM, pem, error);
 }

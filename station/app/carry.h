@@ -14,6 +14,8 @@
 #include "station/base/bytes.h"
 #include "station/base/error.h"
 
+#define CARRY_CERTIFICATE_MAX (256 * 1024) // one with those above it, PEM
+
 // Whether the request was carried away before.
 bool carry_is_out(const struct config *config, const uint8_t spki_sha256[SHA256_SIZE]);
 // Notes that it is: durable when this returns true. E_SYSTEM.
@@ -24,6 +26,12 @@ MUST_CHECK bool carry_note_out(const struct config *config, const uint8_t spki_s
 // durable when this returns true. E_SYSTEM.
 MUST_CHECK bool carry_put_in(const struct config *config, const uint8_t spki_sha256[SHA256_SIZE],
                              struct slice pem, struct error *error);
+// Forgets that it was carried away: it is carried once more. E_SYSTEM.
+MUST_CHECK bool carry_forget_out(const struct config *config,
+                                 const uint8_t spki_sha256[SHA256_SIZE], struct error *error);
+// Puts what was brought for a key out of the way, as KEY.bad: it is no good. E_SYSTEM.
+MUST_CHECK bool carry_set_aside(const struct config *config, const uint8_t spki_sha256[SHA256_SIZE],
+                                struct error *error);
 bool carry_is_in(const struct config *config, const uint8_t spki_sha256[SHA256_SIZE]);
 // Reads it. The caller frees `*pem`. E_SYSTEM, also where nobody brought one.
 MUST_CHECK bool carry_take_in(const struct config *config, const uint8_t spki_sha256[SHA256_SIZE],

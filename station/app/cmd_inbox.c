@@ -13,7 +13,8 @@
 #include "station/app/options.h"
 #include "station/app/reader.h"
 
-#define OBJECT_PEM_MAX (256 * 1024) // a certificate with those above it
+// As many as the check of a certificate takes beside it; further ones are named in the configuration.
+#define OTHERS_MAX 8
 
 // A key that a certificate is waited for.
 struct wanted {
@@ -29,6 +30,7 @@ struct inbox {
     struct wanted *wanted;
     size_t count;
     size_t capacity;
+    size_t other_count;
     struct buf *others; // PEM: certificates of CAs, which go with each
     size_t brought;
     size_t unknown;
@@ -61,10 +63,16 @@ static bool visit_request(void *context, const struct request_record *record) {
            add_wanted(context, record->spki_sha256, record->serial);
 }
 
+static bool waits(const struct inbox *inbox, const char *name) {
+    const struct config_ca *ca = config_find_ca(inbox->reader.config, name);
+    return ca != NULL && ca_find(ca->settings.backend)->waits;
+}
+
 static bool visit_row(void *context, const struct store_row *row) {
     const struct credential_record *credential = &row->credential;
-    bool is_held =
-        credential->request == REQUEST_HELD || credential->request == REQUEST_QUARANTINED;
+    // At a CA that hears what became of its certificate, what is in quarantine was rejected there.
+    bool is_held = credential->request == REQUEST_HELD ||
+                   (credential->request == REQUEST_QUARANTINED && !waits(context, row->ca));
     return !is_held || add_wanted(context, credential->spki_sha256, row->unit.serial);
 }
 
@@ -126,6 +134,12 @@ static bool note_other(struct inbox *inbox, const struct brought *brought, struc
     if (brought->wanted != NULL) {
         return true;
     }
+    if (brought->identity.is_ca && ++inbox->other_count > OTHERS_MAX) {
+        return error_set(error, E_CERT_MALFORMED,
+                         "more than %d certificates of CAs: leave them out, and name a file with "
+                         "them as intermediates_file in the CA's section",
+                         OTHERS_MAX);
+    }
     if (brought->identity.is_ca) {
         return x509_der_to_pem(brought->der, "CERTIFICATE", inbox->others, error);
     }
@@ -141,7 +155,7 @@ static bool keep_wanted(struct inbox *inbox, const struct brought *brought, stru
         return true;
     }
     struct slice others = buf_slice(inbox->others);
-    struct buf *pem = buf_new(OBJECT_PEM_MAX);
+    struct buf *pem = buf_new(CARRY_CERTIFICATE_MAX);
     bool done = pem != NULL && x509_der_to_pem(brought->der, "CERTIFICATE", pem, error) &&
                 (buf_put(pem, others.data, others.length) ||
                  error_set(error, E_CERT_MALFORMED, "too many certificates of CAs")) &&

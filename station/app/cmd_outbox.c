@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ca-client/bundle.h"
 #include "ca-client/json_load.h"
@@ -23,6 +24,7 @@ struct outbox {
     size_t count;
     size_t capacity;
     size_t carried; // were written before
+    size_t others;  // are for another CA
     size_t queued;  // a station has to take them up first
     struct error error;
 };
@@ -93,6 +95,10 @@ static bool visit_request(void *context, const struct request_record *record) {
         return true;
     }
     outbox->ca = outbox->ca != NULL ? outbox->ca : ca;
+    if (outbox->ca != ca) { // a bundle is for one CA, and signed for it
+        outbox->others++;
+        return true;
+    }
     return take_request(outbox, record, profile);
 }
 
@@ -103,6 +109,7 @@ static struct buf *write_content(struct outbox *outbox, struct error *error) {
     error_set(error, E_MEMORY, "no memory for a bundle");
     bool done = json_put(root, "version", json_integer(1)) &&
                 json_put_text(root, "station", outbox->reader.config->station) &&
+                json_put_text(root, "ca", outbox->ca->name) &&
                 json_put_text(root, "made_at", now) &&
                 json_put(root, "requests", json_incref(outbox->requests));
     if (!done) {
@@ -150,8 +157,16 @@ static bool export_requests(struct outbox *outbox, struct error *error) {
         *error = outbox->error;
         return false;
     }
+    if (outbox->count > 0 && access(outbox->options->object, F_OK) == 0) {
+        return error_set(error, E_EXISTS, "%s: is there already, and may not have been carried yet",
+                         outbox->options->object);
+    }
     if (outbox->count > 0 && !write_bundle(outbox, error)) {
         return false;
+    }
+    if (outbox->others > 0) {
+        doctor_warn(&outbox->says, "outbox", "export once more, into another file",
+                    "%zu more are for another CA than %s", outbox->others, outbox->ca->name);
     }
     doctor_ok(&outbox->says, "outbox",
               "%zu requests are in %s; %zu were carried before, %zu are not taken up yet (run "

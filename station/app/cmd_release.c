@@ -6,12 +6,14 @@
 
 #include "db/store.h"
 #include "station/app/approval.h"
+#include "station/app/carry.h"
 #include "station/app/options.h"
 #include "station/base/clock.h"
 
 struct release {
     const struct options *options;
     struct output *output;
+    const struct config *config;
     struct store *store;
     struct batch *batch;
     bool is_known;
@@ -20,6 +22,24 @@ struct release {
 };
 
 // ---- what is held -------------------------------------------------------------------------------
+
+// Sent again it goes to the CA that the profile names now: that has to be the one that was asked. And a
+// certificate that was brought is not to be paid for again.
+static bool may_release(struct release *release, const struct store_row *row) {
+    const struct profile *profile = config_find_profile(release->config, row->credential.profile);
+    if (profile == NULL || strcmp(profile->ca, row->ca) != 0) {
+        return error_set(&release->error, E_UNIT_HELD,
+                         "%s: CA %s has the request, the profile names %s now: put it back, then "
+                         "run birthcert reconcile",
+                         row->unit.serial, row->ca, profile != NULL ? profile->ca : "none");
+    }
+    if (carry_is_in(release->config, row->credential.spki_sha256)) {
+        return error_set(&release->error, E_UNIT_HELD,
+                         "%s: its certificate was brought: birthcert reconcile takes it",
+                         row->unit.serial);
+    }
+    return carry_forget_out(release->config, row->credential.spki_sha256, &release->error);
+}
 
 static bool visit_row(void *context, const struct store_row *row) {
     struct release *release = context;
@@ -35,6 +55,9 @@ static bool visit_row(void *context, const struct store_row *row) {
     if (credential->request != REQUEST_HELD) {
         release->others += credential->number != 0 ? 1 : 0;
         return true;
+    }
+    if (!may_release(release, row)) {
+        return false;
     }
     approval_text(release->options->approve, record.text, sizeof record.text);
     return batch_put(release->batch, &record) ||
@@ -93,6 +116,7 @@ static bool release_unit(struct release *release, const struct config *config,
         return error_set(error, E_USAGE, "a serial has 1 to %zu printable characters",
                          sizeof filter.serial - 1);
     }
+    release->config = config;
     release->batch = batch_new(OBJECT_MAX);
     if (release->batch == NULL) {
         return error_set(error, E_MEMORY, "no memory for a record");

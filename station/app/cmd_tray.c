@@ -58,7 +58,8 @@ static void handle_verdict(void *context, size_t slot, const struct unit *unit) 
     struct tray *tray = context;
     struct tray_row *row = find_row(tray, slot);
     progress_verdict(&tray->status, tray->output, slot, unit);
-    if (row == NULL || row->finished) {
+    bool was_parked = row != NULL && row->code == E_UNIT_PARKED;
+    if (row == NULL || (row->finished && !was_parked)) {
         return;
     }
     row->finished = true;
@@ -110,12 +111,19 @@ static void give_up_on_absent(struct tray *tray, int64_t now_ms) {
     }
 }
 
+static bool awaits_offline_ca(const struct tray *tray, const struct unit *unit) {
+    const struct profile *profile =
+        config_find_profile(tray->config, unit->record.credentials[unit->current].profile);
+    const struct config_ca *ca = profile != NULL ? config_find_ca(tray->config, profile->ca) : NULL;
+    return ca != NULL && ca_find(ca->settings.backend)->is_offline;
+}
+
 // At a CA that requests are carried to cameras need not wait: they come back for their certificates.
 static void leave_waiting(struct tray *tray, int64_t now_ms) {
     for (size_t i = 0; i < tray->manifest.count; i++) {
         struct tray_row *row = &tray->rows[i];
         const struct unit *unit = station_unit(tray->station, tray->manifest.rows[i].slot);
-        if (row->finished || unit->state != UNIT_WAITING) {
+        if (row->finished || unit->state != UNIT_WAITING || !awaits_offline_ca(tray, unit)) {
             row->waits_since_ms = 0;
         } else if (row->waits_since_ms == 0) {
             row->waits_since_ms = now_ms;

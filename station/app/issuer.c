@@ -108,17 +108,21 @@ static void count_quarantine(struct issuer *issuer, const struct error *error) {
     }
 }
 
-// What is not installed is kept too, as it came: a person will want to see it.
-static void judge_certificate(struct issuer_ca *ca, const struct issuer_call *call,
-                              const struct ca_result *from_ca, struct request_result *result) {
-    struct certificate_facts facts = {0};
-    struct certificate_expected expected = {
+static struct certificate_expected expected_of(const struct issuer_call *call) {
+    return (struct certificate_expected){
         .profile = call->profile,
         .subject = subject_of(&call->request),
         .spki_sha256 = call->request.spki_sha256,
         .now_ms = clock_wall_ms(),
         .not_before_s = call->request.not_before_s,
     };
+}
+
+// What is not installed is kept too, as it came: a person will want to see it.
+static void judge_certificate(struct issuer_ca *ca, const struct issuer_call *call,
+                              const struct ca_result *from_ca, struct request_result *result) {
+    struct certificate_facts facts = {0};
+    const struct certificate_expected expected = expected_of(call);
     struct slice kept = from_ca->leaf;
     buf_clear(ca->issuer->chain);
     if (x509_check_certificate(ca->trust, from_ca->leaf, from_ca->extra, &expected, &facts,
@@ -179,29 +183,79 @@ static void handle_report(void *context, const struct ca_report *report) {
     }
 }
 
-// A person brought the certificate: it is the CA's answer, and checked like any other. What cannot
-// be read is no answer.
+// ---- what persons brought -----------------------------------------------------------------------
+
+struct brought {
+    struct buf *der;
+    struct slice leaf;
+    struct slice extra;
+};
+
+static bool read_brought(struct issuer *issuer, const struct request_record *request,
+                         struct brought *brought, struct error *error) {
+    struct buf *pem = NULL;
+    *brought = (struct brought){.der = buf_new(CARRY_CERTIFICATE_MAX)};
+    bool done = brought->der != NULL || error_set(error, E_MEMORY, "no memory for a certificate");
+    done = done && carry_take_in(issuer->config, request->spki_sha256, &pem, error) &&
+           x509_pem_to_der(buf_slice(pem), brought->der, error);
+    buf_free(pem);
+    if (done) {
+        struct slice all = buf_slice(brought->der);
+        brought->leaf = x509_first_der(all);
+        brought->extra =
+            (struct slice){all.data + brought->leaf.length, all.length - brought->leaf.length};
+    }
+    return done;
+}
+
+static bool is_good(struct issuer_ca *ca, const struct issuer_call *call,
+                    const struct brought *brought, struct error *error) {
+    const struct certificate_expected expected = expected_of(call);
+    struct certificate_facts facts;
+    buf_clear(ca->issuer->chain);
+    return x509_check_certificate(ca->trust, brought->leaf, brought->extra, &expected, &facts,
+                                  ca->issuer->chain, error);
+}
+
+// Whether a person brought what the CA would be asked for. A CA that can be asked is not kept from it
+// by a file that is no good: that one is put aside. At an offline CA there is nobody else to ask, and
+// what was brought goes to quarantine with its reason.
+static bool was_brought(struct issuer_ca *ca, const struct issuer_call *call,
+                        enum request_action action) {
+    struct issuer *issuer = ca->issuer;
+    const struct request_record *request = &call->request;
+    struct brought brought;
+    struct error error;
+    bool looks = action == REQUEST_ACT_FETCH || action == REQUEST_ACT_RECONCILE;
+    bool was_rejected = ca->ops->waits && request->state == REQUEST_QUARANTINED;
+    if (!looks || was_rejected || !carry_is_in(issuer->config, request->spki_sha256)) {
+        return false;
+    }
+    bool is_read = read_brought(issuer, request, &brought, &error);
+    bool is_taken = is_read && (ca->ops->is_offline || is_good(ca, call, &brought, &error));
+    buf_free(brought.der);
+    if (!is_taken) {
+        error_prefix(&error, "%s: the certificate that was brought is put aside", request->serial);
+        log_error("inbox", &error);
+        if (!carry_set_aside(issuer->config, request->spki_sha256, &error)) {
+            log_error("inbox", &error);
+        }
+    }
+    return is_taken;
+}
+
+// It is the CA's answer, and checked like any other.
 static void tell_brought(struct issuer *issuer, const struct issuer_call *call) {
     struct ca_result result = {
         .id = call->request.credential_id, .outcome = CA_DOUBT, .handle = ""};
-    struct buf *pem = NULL;
-    struct buf *der = buf_new(OBJECT_MAX);
-    if (der == NULL) {
-        error_set(&result.error, E_MEMORY, "no memory for a certificate");
-    } else if (carry_take_in(issuer->config, call->request.spki_sha256, &pem, &result.error) &&
-               x509_pem_to_der(buf_slice(pem), der, &result.error)) {
-        struct slice all = buf_slice(der);
+    struct brought brought;
+    if (read_brought(issuer, &call->request, &brought, &result.error)) {
         result.outcome = CA_CERTIFICATE;
-        result.leaf = x509_first_der(all);
-        result.extra =
-            (struct slice){all.data + result.leaf.length, all.length - result.leaf.length};
-    } else {
-        error_prefix(&result.error, "%s: the certificate that was brought", call->request.serial);
-        log_error("inbox", &result.error);
+        result.leaf = brought.leaf;
+        result.extra = brought.extra;
     }
     handle_result(find_ca(issuer, call->profile->ca), &result);
-    buf_free(pem);
-    buf_free(der);
+    buf_free(brought.der);
 }
 
 static void handle_brought(void *context) {
@@ -259,7 +313,7 @@ void issuer_ask(struct issuer *issuer, enum request_action action,
     *call = (struct issuer_call){.used = true, .request = *request, .profile = profile};
     call->request.csr = call->request.offer = (struct slice){0};
     issuer->call_count++;
-    if (action != REQUEST_ACT_SUBMIT && carry_is_in(issuer->config, request->spki_sha256)) {
+    if (was_brought(ca, call, action)) {
         call->is_brought = true;
         loop_timer_start(issuer->brought, 0);
         return;

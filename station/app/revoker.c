@@ -130,11 +130,10 @@ bool revoker_load_unit(struct revoker *revoker, const char *serial, struct revok
 
 bool revoker_check_settled(const struct revoker_unit *unit, struct error *error) {
     return unit->unsettled == 0 ||
-           error_set(
-               error, E_UNIT_HELD,
-               "%s: of %zu of its requests it is not known whether the CA issued: settle that "
-               "first",
-               unit->serial, unit->unsettled);
+           error_set(error, E_UNIT_HELD,
+                     "%s: of %zu of its requests it is not known whether the CA issued: birthcert "
+                     "reconcile settles that first",
+                     unit->serial, unit->unsettled);
 }
 
 bool revoker_load_open(struct revoker *revoker, struct error *error) {

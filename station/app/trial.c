@@ -41,6 +41,33 @@ static bool commit(struct trial *trial, struct error *error) {
     return true;
 }
 
+static bool keep_row(void *context, const struct store_row *row) {
+    struct trial *trial = context;
+    *trial->row = *row;
+    trial->row_count++;
+    return false;
+}
+
+static bool look_up(struct trial *trial, struct error *error) {
+    struct store_filter filter = {0};
+    (void)text_copy(filter.serial, sizeof filter.serial, trial->serial);
+    trial->row_count = 0;
+    return store_sqlite.select_rows(trial->store, &filter, keep_row, trial, error);
+}
+
+// Before anything is written: to admit a unit that is there would change its record.
+static bool check_serial(struct trial *trial, struct error *error) {
+    if (!text_is_label(trial->serial) || strlen(trial->serial) >= SERIAL_SIZE) {
+        return error_set(error, E_USAGE, "a serial has 1 to %d printable characters",
+                         SERIAL_SIZE - 1);
+    }
+    return look_up(trial, error) &&
+           (trial->row_count == 0 || error_set(error, E_EXISTS,
+                                               "%s: a unit of that serial is on "
+                                               "record",
+                                               trial->serial));
+}
+
 static bool admit(struct trial *trial, struct error *error) {
     const struct profile *profile = &trial->view->profiles[0];
     struct record record = {.kind = RECORD_ADMIT, .time_ms = clock_wall_ms()};
@@ -52,11 +79,7 @@ static bool admit(struct trial *trial, struct error *error) {
     admission->wanted[0].number = profile->credential;
     admission->wanted[0].key_type = profile->key_type;
     memcpy(admission->wanted[0].profile, profile->name, sizeof admission->wanted[0].profile);
-    if (!text_is_label(trial->serial) ||
-        !text_copy(admission->serial, sizeof admission->serial, trial->serial)) {
-        return error_set(error, E_USAGE, "a serial has 1 to %zu printable characters",
-                         sizeof admission->serial - 1);
-    }
+    (void)text_copy(admission->serial, sizeof admission->serial, trial->serial);
     if (getrandom(admission->boot_id, sizeof admission->boot_id, 0) !=
         (ssize_t)sizeof admission->boot_id) {
         return error_set(error, E_SYSTEM, "no randomness from the kernel");
@@ -69,8 +92,7 @@ static bool admit(struct trial *trial, struct error *error) {
         return false;
     }
     trial->unit = trial->batch->answers[0].unit;
-    return trial->unit.is_new ||
-           error_set(error, E_EXISTS, "%s: a unit of that serial is on record", trial->serial);
+    return true;
 }
 
 static bool queue(struct trial *trial, struct error *error) {
@@ -110,7 +132,7 @@ static bool make_record(struct trial *trial, struct error *error) {
     bool done = trial->batch != NULL || error_set(error, E_MEMORY, "no memory for a record");
     done = done &&
            store_sqlite.open(config->store_path, STORE_WRITE, &session, &trial->store, error) &&
-           admit(trial, error) && queue(trial, error);
+           check_serial(trial, error) && admit(trial, error) && queue(trial, error);
     store_sqlite.close(trial->store);
     batch_free(trial->batch);
     trial->store = NULL;
@@ -150,20 +172,11 @@ static bool run(struct trial *trial, struct error *error) {
     return done;
 }
 
-static bool keep_row(void *context, const struct store_row *row) {
-    struct trial *trial = context;
-    *trial->row = *row;
-    trial->row_count++;
-    return false;
-}
-
 // Also after a fault of the CA: what is on record is what counts.
 static bool read_row(struct trial *trial, struct error *error) {
-    struct store_filter filter = {0};
-    (void)text_copy(filter.serial, sizeof filter.serial, trial->serial);
     bool done =
         store_sqlite.open(trial->view->store_path, STORE_READ, NULL, &trial->store, error) &&
-        store_sqlite.select_rows(trial->store, &filter, keep_row, trial, error);
+        look_up(trial, error);
     store_sqlite.close(trial->store);
     return done && (trial->row_count > 0 ||
                     error_set(error, E_INTERNAL, "%s is not on record", trial->serial));

@@ -152,13 +152,12 @@ static enum request_step hold_for_other_ca(struct request *request,
     return settle(request, event, output, REQUEST_HELD, &error);
 }
 
-// The certificate stays as it is; the next start, with the right CA, goes on.
-static enum request_step leave_unconfirmed(struct request *request,
-                                           const struct request_event *event,
-                                           struct request_output *output) {
+// The record stays as it is; the next start, with the right CA, goes on.
+static enum request_step leave_for_other_ca(struct request *request,
+                                            const struct request_event *event,
+                                            struct request_output *output) {
     error_set(&request->error, E_UNIT_HELD,
-              "the CA %s gave the certificate and waits to hear of it, the profile names %s now: "
-              "put it back, then start again",
+              "the CA %s has the request, the profile names %s now: put it back, then start again",
               event->request->ca, request->ca);
     request->outcome = REQUEST_HELD;
     output->settled = true;
@@ -170,7 +169,7 @@ static enum request_step leave_unconfirmed(struct request *request,
 static enum request_step on_offer_found(struct request *request, const struct request_event *event,
                                         struct request_output *output, bool other_ca) {
     if (other_ca && request->outcome == REQUEST_UNCONFIRMED) {
-        return leave_unconfirmed(request, event, output);
+        return leave_for_other_ca(request, event, output);
     }
     if (event->request->offer.length == 0 && request->outcome == REQUEST_UNCONFIRMED) {
         struct error error;
@@ -193,10 +192,13 @@ static enum request_step on_looked_up(struct request *request, const struct requ
     if (request->purpose == PURPOSE_CONFIRM) {
         return on_offer_found(request, event, output, other_ca);
     }
+    bool fetch = request->purpose == PURPOSE_FETCH;
+    if (other_ca && fetch) {
+        return leave_for_other_ca(request, event, output);
+    }
     if (other_ca) {
         return request->is_set_aside ? STEP_FREE : hold_for_other_ca(request, event, output);
     }
-    bool fetch = request->purpose == PURPOSE_FETCH;
     if (fetch && request->policy->fetch_repeats) {
         return claim(request, event, output);
     }
