@@ -149,8 +149,9 @@ static struct x509_trust *read_trust(const char *file) {
     struct error error;
     struct slice none = {0};
     FILE *in = fopen(file, "r");
-    size_t length = in != NULL ? fread(pem, 1, sizeof pem, in) : 0;
-    must(in != NULL && fclose(in) == 0, file);
+    must(in != NULL, file);
+    size_t length = fread(pem, 1, sizeof pem, in);
+    fclose(in);
     must(x509_trust_new((struct slice){(const uint8_t *)pem, length}, none, &trust, &error),
          error.text);
     return trust;
@@ -269,7 +270,10 @@ static void get(struct bare *bare) {
 
 static void read_line(const char *file, char *out, size_t capacity) {
     FILE *in = fopen(file, "r");
-    must(in != NULL && fgets(out, (int)capacity, in) != NULL && fclose(in) == 0, file);
+    must(in != NULL, file);
+    bool is_read = fgets(out, (int)capacity, in) != NULL;
+    fclose(in);
+    must(is_read, file);
     out[strcspn(out, "\n")] = '\0';
 }
 
