@@ -280,7 +280,7 @@ case_scrap_open() {
     start_hvca --fault drop-after=1-
     kill_at_doubt
     birthcert scrap VX-000002
-    expect "scrap, in doubt" 5 'E-UNIT-HELD .*VX-000002.*settle that first; birthcert reconcile'
+    expect "scrap, in doubt" 5 'E-UNIT-HELD .*VX-000002.*birthcert reconcile settles that first'
     birthcert rework VX-000002 --approve bob
     expect "rework, in doubt" 5 'E-UNIT-HELD'
     clear_faults
