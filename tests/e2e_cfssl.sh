@@ -286,7 +286,8 @@ case_wrong_profile() {
 
 case_restart() {
     make_bench 8
-    start_cameras 8 --key-time 400
+    # No request may be under way when it dies: that one would be held, and rightly so.
+    start_cameras 8 --key-time 4000
     start_cfssl
     write_cfssl "$(url)" open
     kill_cfssl
@@ -299,25 +300,8 @@ case_restart() {
     sleep 1
     start_cfssl
     await_birthcert
-    release_held "it dies, and comes back"
-    expect_exit "it dies, and comes back" 0
-    ok "it dies, and comes back: none too many but for what was held" at_most "$(issued)" $((8 + HELD))
-    expect_certificates "it dies, and comes back" 8 "$(issued)"
-}
-
-at_most() { [ "$1" -le "$2" ]; }
-
-# What was under way just when it died is held, and rightly so: two people send it again.
-release_held() { # WHAT: sets HELD
-    local held serial
-    mapfile -t held < <(ask list --state doubt --json 2>/dev/null | jq -r .serial)
-    HELD=${#held[@]}
-    [ "$HELD" -gt 0 ] || return 0
-    expect "$1: held" 5 E-UNIT-HELD
-    for serial in "${held[@]}"; do
-        ok "$1: $serial is released" ask release "$serial" --approve Boss
-    done
-    tray
+    expect "it dies, and comes back" 0 '8 passed'
+    expect_certificates "it dies, and comes back" 8
 }
 
 # ---- a front that does wrong ---------------------------------------------------------------------
