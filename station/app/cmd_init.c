@@ -9,6 +9,7 @@
 #include "station/app/config.h"
 #include "station/app/options.h"
 #include "station/app/reader.h"
+#include "station/app/writer.h"
 
 #define TEXT_SIZE 1024
 
@@ -48,11 +49,8 @@ static bool check_no_database(const char *folder, struct error *error) {
 }
 
 static bool create_database(const struct config *config, struct error *error) {
-    struct store_session session = {.version = BIRTHCERT_VERSION};
     struct store *store = NULL;
-    memcpy(session.station, config->station, sizeof session.station);
-    memcpy(session.operator_name, config->operator_name, sizeof session.operator_name);
-    bool created = store_sqlite.open(config->store_path, STORE_CREATE, &session, &store, error);
+    bool created = writer_open(config, STORE_CREATE, &store, error);
     store_sqlite.close(store);
     return created;
 }

@@ -8,6 +8,7 @@
 #include "station/app/approval.h"
 #include "station/app/carry.h"
 #include "station/app/options.h"
+#include "station/app/writer.h"
 #include "station/base/clock.h"
 
 struct release {
@@ -85,19 +86,6 @@ static bool collect(struct release *release, const struct store_filter *filter,
 
 // ---- the verb -----------------------------------------------------------------------------------
 
-static bool commit(struct release *release, struct error *error) {
-    if (!store_sqlite.commit(release->store, release->batch, error)) {
-        return false;
-    }
-    for (size_t i = 0; i < release->batch->count; i++) {
-        const struct answer *answer = &release->batch->answers[i];
-        if (answer->code != ERROR_NONE) {
-            return error_set(error, answer->code, "%s", answer->text);
-        }
-    }
-    return true;
-}
-
 static bool show_row(void *context, const struct store_row *row) {
     struct release *release = context;
     release->output->ops->unit(release->output, row);
@@ -106,12 +94,8 @@ static bool show_row(void *context, const struct store_row *row) {
 
 static bool release_unit(struct release *release, const struct config *config,
                          struct error *error) {
-    struct store_session session = {0};
     struct store_filter filter = {0};
     const char *serial = release->options->argument;
-    (void)text_copy(session.station, sizeof session.station, config->station);
-    (void)text_copy(session.operator_name, sizeof session.operator_name, config->operator_name);
-    (void)text_copy(session.version, sizeof session.version, BIRTHCERT_VERSION);
     if (!text_is_label(serial) || !text_copy(filter.serial, sizeof filter.serial, serial)) {
         return error_set(error, E_USAGE, "a serial has 1 to %zu printable characters",
                          sizeof filter.serial - 1);
@@ -122,8 +106,9 @@ static bool release_unit(struct release *release, const struct config *config,
         return error_set(error, E_MEMORY, "no memory for a record");
     }
     return approval_check(config, "release", release->options->approve, error) &&
-           store_sqlite.open(config->store_path, STORE_WRITE, &session, &release->store, error) &&
-           collect(release, &filter, error) && commit(release, error) &&
+           writer_open(config, STORE_WRITE, &release->store, error) &&
+           collect(release, &filter, error) &&
+           writer_commit(release->store, release->batch, error) &&
            store_sqlite.select_rows(release->store, &filter, show_row, release, error);
 }
 

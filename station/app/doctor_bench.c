@@ -11,6 +11,7 @@
 #include "station/app/bench.h"
 #include "station/app/doctor.h"
 #include "station/app/hubs.h"
+#include "station/app/writer.h"
 #include "station/io/loop.h"
 
 #define MIB ((uint64_t)1024 * 1024)
@@ -20,11 +21,8 @@
 // As the station would, which also brings an older schema up to date; and closed at once, so that
 // a station that starts just now is not turned away for long.
 static bool open_as_writer(const struct config *config, struct error *error) {
-    struct store_session session = {.version = BIRTHCERT_VERSION};
     struct store *store = NULL;
-    memcpy(session.station, config->station, sizeof session.station);
-    memcpy(session.operator_name, config->operator_name, sizeof session.operator_name);
-    bool opened = store_sqlite.open(config->store_path, STORE_WRITE, &session, &store, error);
+    bool opened = writer_open(config, STORE_WRITE, &store, error);
     store_sqlite.close(store);
     return opened;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "station/app/issuer.h"
+#include "station/app/writer.h"
 #include "station/base/clock.h"
 #include "station/io/loop.h"
 
@@ -43,7 +44,6 @@ struct revoker {
 
 bool revoker_open(const struct config *config, struct output *output, struct revoker **out,
                   struct error *error) {
-    struct store_session session = {0};
     struct revoker *revoker = calloc(1, sizeof *revoker);
     *out = revoker;
     if (revoker == NULL || (revoker->batch = batch_new(OBJECT_MAX)) == NULL) {
@@ -51,10 +51,7 @@ bool revoker_open(const struct config *config, struct output *output, struct rev
     }
     revoker->config = config;
     revoker->output = output;
-    (void)text_copy(session.station, sizeof session.station, config->station);
-    (void)text_copy(session.operator_name, sizeof session.operator_name, config->operator_name);
-    (void)text_copy(session.version, sizeof session.version, BIRTHCERT_VERSION);
-    return store_sqlite.open(config->store_path, STORE_WRITE, &session, &revoker->store, error);
+    return writer_open(config, STORE_WRITE, &revoker->store, error);
 }
 
 void revoker_close(struct revoker *revoker) {
@@ -226,25 +223,12 @@ static struct record record_of(const struct store_certificate *stored, enum reco
 }
 
 // What is refused here contradicts what this process, the only writer, has just read.
-static bool commit(struct revoker *revoker, struct error *error) {
-    if (!store_sqlite.commit(revoker->store, revoker->batch, error)) {
-        return false;
-    }
-    for (size_t i = 0; i < revoker->batch->count; i++) {
-        const struct answer *answer = &revoker->batch->answers[i];
-        if (answer->code != ERROR_NONE) {
-            return error_set(error, answer->code, "%s", answer->text);
-        }
-    }
-    return true;
-}
-
 static bool commit_one(struct revoker *revoker, const struct record *record, struct error *error) {
     batch_clear(revoker->batch);
     if (!batch_put(revoker->batch, record)) {
         return error_set(error, E_INTERNAL, "the batch is full");
     }
-    return commit(revoker, error);
+    return writer_commit(revoker->store, revoker->batch, error);
 }
 
 // An intent that stands already is not written again.
@@ -271,7 +255,7 @@ bool revoker_record(struct revoker *revoker, const struct record *last, struct e
     if (!fits) {
         return error_set(error, E_INTERNAL, "the batch is full");
     }
-    if (!commit(revoker, error)) {
+    if (!writer_commit(revoker->store, revoker->batch, error)) {
         return false;
     }
     for (size_t i = 0; i < revoker->count; i++) {

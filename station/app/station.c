@@ -9,6 +9,7 @@
 #include "station/app/bench.h"
 #include "station/app/issuer.h"
 #include "station/app/journal.h"
+#include "station/app/writer.h"
 #include "station/base/clock.h"
 #include "station/base/log.h"
 
@@ -302,13 +303,8 @@ static bool make_pool(struct station *station, struct error *error) {
 }
 
 static bool open_store(struct station *station, struct error *error) {
-    struct store_session session = {0};
-    text_copy(session.station, sizeof session.station, station->config->station);
-    text_copy(session.operator_name, sizeof session.operator_name, station->config->operator_name);
-    text_copy(session.version, sizeof session.version, BIRTHCERT_VERSION);
     station->store_ops = &store_sqlite;
-    return station->store_ops->open(station->config->store_path, STORE_WRITE, &session,
-                                    &station->store, error);
+    return writer_open(station->config, STORE_WRITE, &station->store, error);
 }
 
 static bool build(struct station *station, struct error *error) {

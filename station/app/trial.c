@@ -7,6 +7,7 @@
 #include "ca-client/x509.h"
 #include "ca-client/x509_trial.h"
 #include "station/app/station.h"
+#include "station/app/writer.h"
 #include "station/base/clock.h"
 
 #define MODEL "TRIAL"
@@ -27,19 +28,6 @@ struct trial {
 };
 
 // ---- its record ---------------------------------------------------------------------------------
-
-static bool commit(struct trial *trial, struct error *error) {
-    if (!store_sqlite.commit(trial->store, trial->batch, error)) {
-        return false;
-    }
-    for (size_t i = 0; i < trial->batch->count; i++) {
-        const struct answer *answer = &trial->batch->answers[i];
-        if (answer->code != ERROR_NONE) {
-            return error_set(error, answer->code, "%s", answer->text);
-        }
-    }
-    return true;
-}
 
 static bool keep_row(void *context, const struct store_row *row) {
     struct trial *trial = context;
@@ -88,7 +76,7 @@ static bool admit(struct trial *trial, struct error *error) {
     if (!batch_put(trial->batch, &record)) {
         return error_set(error, E_INTERNAL, "no room for a record");
     }
-    if (!commit(trial, error)) {
+    if (!writer_commit(trial->store, trial->batch, error)) {
         return false;
     }
     trial->unit = trial->batch->answers[0].unit;
@@ -116,22 +104,17 @@ static bool queue(struct trial *trial, struct error *error) {
         record.kind = RECORD_CSR;
         record.bytes = buf_slice(csr);
         done = done && batch_put(trial->batch, &record);
-        done = done ? commit(trial, error) : error_set(error, E_INTERNAL, "no room for a record");
+        done = done ? writer_commit(trial->store, trial->batch, error)
+                    : error_set(error, E_INTERNAL, "no room for a record");
     }
     buf_free(csr);
     return done;
 }
 
 static bool make_record(struct trial *trial, struct error *error) {
-    struct store_session session = {0};
-    const struct config *config = trial->view;
-    (void)text_copy(session.station, sizeof session.station, config->station);
-    (void)text_copy(session.operator_name, sizeof session.operator_name, config->operator_name);
-    (void)text_copy(session.version, sizeof session.version, BIRTHCERT_VERSION);
     trial->batch = batch_new(2 * OBJECT_MAX);
     bool done = trial->batch != NULL || error_set(error, E_MEMORY, "no memory for a record");
-    done = done &&
-           store_sqlite.open(config->store_path, STORE_WRITE, &session, &trial->store, error) &&
+    done = done && writer_open(trial->view, STORE_WRITE, &trial->store, error) &&
            check_serial(trial, error) && admit(trial, error) && queue(trial, error);
     store_sqlite.close(trial->store);
     batch_free(trial->batch);
