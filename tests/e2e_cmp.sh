@@ -281,6 +281,7 @@ await_birthcert_or_unconfirmed() {
 
 start_cmp_ca() {
     mkdir -p "$FOLDER/cmp"
+    forget "$FOLDER/cmp.log"
     ASAN_OPTIONS=$FIXTURE_ASAN "$BUILD/cmp-ca" "$FOLDER/cmp" >"$FOLDER/cmp.log" 2>&1 &
     CA_PID=$!
     STARTED+=("$CA_PID")

@@ -15,7 +15,7 @@ LOST=hold
 start_est() { # OPTION...
     local key
     [ -d "$FOLDER/est" ] || "$BUILD/est-sim" --state "$FOLDER/est" --init >"$FOLDER/est.log"
-    : >"$FOLDER/est.log" # what the last one said is not this one's
+    forget "$FOLDER/est.log"
     ASAN_OPTIONS=$FIXTURE_ASAN "$BUILD/est-sim" --state "$FOLDER/est" --port "${CA_PORT:-0}" \
         --control-port 0 --latency 20 "$@" >"$FOLDER/est.log" 2>&1 &
     CA_PID=$!

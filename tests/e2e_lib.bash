@@ -156,6 +156,13 @@ expect_printable() { # WHAT
 
 # ---- a bench -------------------------------------------------------------------------------------
 
+# Before a program is started that writes to them: what is started empties its files only when it
+# gets to run, and until then await would see what was said the last time.
+forget() { # FILE...
+    local file
+    for file in "$@"; do : >"$file"; done
+}
+
 await() { # FILE EXPRESSION [SECONDS]
     local tries
     for ((tries = 0; tries < ${3:-30} * 50; tries++)); do
@@ -208,6 +215,7 @@ write_manifest() { # COUNT
 start_cameras() { # COUNT OPTION...: the last transport counts
     local count=$1
     shift
+    forget "$FOLDER/cameras.log"
     ASAN_OPTIONS=$FIXTURE_ASAN "$BUILD/$CAMERA_PROGRAM" --count "$count" --transport "$CAMERA_TRANSPORT" \
         --dir "$FOLDER/ports" --state "$FOLDER/cameras" --serial-prefix "$PREFIX" \
         --model VX-2251L "$@" >"$FOLDER/cameras.log" 2>&1 &
@@ -225,6 +233,7 @@ make_hvca() {
 # The simulated HVCA becomes the CA of the profile https. Started again it has its port again.
 start_hvca() { # OPTION...
     [ -d "$FOLDER/hvca" ] || make_hvca
+    forget "$FOLDER/hvca.log"
     ASAN_OPTIONS=$FIXTURE_ASAN "$BUILD/hvca-sim" --state "$FOLDER/hvca" --port "${CA_PORT:-0}" \
         --control-port 0 --latency 20 --latency-jitter 10 --pending 1 "$@" \
         >"$FOLDER/hvca.log" 2>&1 &
@@ -247,6 +256,7 @@ write_hvca() {
 } >"$FOLDER/conf.d/30-ca.conf"
 
 start_proxy() { # OPTION...: sets PROXY_PORT
+    forget "$FOLDER/proxy.log"
     ASAN_OPTIONS=$FIXTURE_ASAN "$BUILD/fault-proxy" "$@" >"$FOLDER/proxy.log" \
         2>"$FOLDER/proxy.err" &
     STARTED+=("$!")
@@ -286,12 +296,14 @@ birthcert() { # VERB OPTION...
 
 # A station that works beside the others; its output is in the file beside. Sets BESIDE_PID.
 start_beside() { # VERB OPTION...
+    forget "$FOLDER/beside"
     "$BUILD/birthcert" "$@" --config "$FOLDER/birthcert.conf" >"$FOLDER/beside" 2>&1 &
     BESIDE_PID=$!
     STARTED+=("$BESIDE_PID")
 }
 
 start_birthcert() { # VERB OPTION...: sets STATION_PID
+    forget "$FOLDER/out" "$FOLDER/err"
     "${STATION_PREFIX[@]}" "$BUILD/birthcert" "$@" --config "$FOLDER/birthcert.conf" \
         >"$FOLDER/out" 2>"$FOLDER/err" &
     STATION_PID=$!
