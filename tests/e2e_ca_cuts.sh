@@ -17,6 +17,8 @@ set -euo pipefail
 JOBS=${JOBS:-$((8 * $(nproc)))} # they wait most of the time
 # shellcheck source=tests/e2e_lib.bash
 . tests/e2e_lib.bash
+# shellcheck source=tests/support_tls.bash
+. tests/support_tls.bash
 
 CUTS=${CUTS:-some}
 KILL_STEP=3
@@ -30,6 +32,7 @@ NEAR_END=12 # requests differ in length by a few bytes: the last ones are counte
 #   CA_certificates             "SHA-256 of the key, serial" in hex for each certificate that it issued
 #   CA_pem                      those certificates, for whom its administrator gives them to
 #   CA_issues                   how the first line of an issuing request begins
+#   CA_probes                   how many of the kind the check before a tray sends; where it is defined
 #   CA_rows                     what is cut. A row: its name, cameras in a batch, cuts in a batch, how
 #     many bytes from cut to cut with CUTS=some and with CUTS=every, whether issuing answers are lost
 #     before (so that the exchange comes at all), the end, and how the first line of the exchange
@@ -40,11 +43,26 @@ NEAR_END=12 # requests differ in length by a few bytes: the last ones are counte
 #   told    the same; the CA tells the station whether it got a request, and only those are held
 #   resent  lost requests are sent again: the CA may have issued too many, and orphans tells for whom
 
-CAS=(hvca est)
+CAS=(hvca est cfssl stepca)
 # shellcheck source=tests/support_cuts_hvca.bash
 . tests/support_cuts_hvca.bash
 # shellcheck source=tests/support_cuts_est.bash
 . tests/support_cuts_est.bash
+# shellcheck source=tests/support_cuts_cfssl.bash
+. tests/support_cuts_cfssl.bash
+# shellcheck source=tests/support_cuts_stepca.bash
+. tests/support_cuts_stepca.bash
+
+# For CA_certificates, from certificates on stdin: DER in base64, a line each.
+keys_and_serials() {
+    local der serial key
+    while read -r der; do
+        base64 -d <<<"$der" | openssl x509 -inform DER -noout -serial -pubkey >"$FOLDER/one.pem"
+        key=$(sed '1d; /^-----/d' "$FOLDER/one.pem" | base64 -d | sha256sum)
+        serial=$(sed -n 's/^serial=//p' "$FOLDER/one.pem")
+        echo "${key%% *} ${serial,,}"
+    done
+}
 
 # The rows of the command line, else all, each behind the name of its CA.
 sweeps() {
@@ -61,12 +79,14 @@ sweeps() {
 
 # ---- what is cut where ---------------------------------------------------------------------------
 
-# Of the proxy's log: the first exchange that was whole and begins like this, with its line ends.
-first_whole() { # REQUEST
+# Of the proxy's log: the last exchange that was whole and begins like this, with its line ends. The
+# first may be that of a check.
+last_whole() { # REQUEST
     awk -v request="$1" '
-        $1 != "end" { found = $1 == "whole" && !done && index($5 " " $6, request) == 1 }
-        found { done = 1 }
-        found' "$FOLDER/proxy.log"
+        $1 != "end" { found = $1 == "whole" && index($5 " " $6, request) == 1 }
+        found && $1 != "end" { text = "" }
+        found { text = text $0 "\n" }
+        END { printf "%s", text }' "$FOLDER/proxy.log"
 }
 
 # "request|response N" for each place to cut. An exchange that a lone camera needs once is not wanted
@@ -89,7 +109,7 @@ places() { # STEP CAMERAS; the exchange is on stdin
 
 # The cuts of one exchange.
 measure() { # NAME STEP CAMERAS REQUEST
-    first_whole "$4" >"$FOLDER/exchange"
+    last_whole "$4" >"$FOLDER/exchange"
     ok "$1: there is an exchange $4" test -s "$FOLDER/exchange"
     places "$2" "$3" <"$FOLDER/exchange" >"$FOLDER/places"
     sed "s,.*,cut & fin $4," "$FOLDER/places" >"$FOLDER/${4//\//_}.cuts"
@@ -141,6 +161,9 @@ write_rules() { # CA CAMERAS LOST
         cat "$FOLDER/cuts"
         return
     fi
+    if declare -F "$1_probes" >/dev/null; then
+        for ((i = "$("$1_probes")"; i > 0; i--)); do echo "pass $("$1_issues")"; done
+    fi
     for ((i = 0; i < $2; i += 2)); do
         [ "$3" = no ] || printf '%s %s\n' 'cut response 0 fin' "$("$1_issues")" pass "$("$1_issues")"
     done
@@ -189,21 +212,21 @@ query() { sqlite3 -separator ' ' "$FOLDER/birthcert.db" "$1"; }
 
 # Of each unit that is held the tray said what to ask whom: its CA, for its key and its serial; or, where
 # it was held before, that the history says so.
-each_held_is_told() { # CA
-    local serial key
+each_held_is_told() {
+    local serial key ca
     held >"$FOLDER/held"
     is "$(grep -c '^FAIL ' "$FOLDER/out")" "$(wc -l <"$FOLDER/held")" || return 1
-    while read -r serial key; do
+    while read -r serial key ca; do
         grep "^FAIL .* $serial .*E-UNIT-HELD " "$FOLDER/out" >"$FOLDER/said"
         ! grep -q "birthcert show $serial tells what to ask" "$FOLDER/said" ||
             ask show "$serial" >"$FOLDER/said"
-        grep -q "E-UNIT-HELD .*CA $1 for key SHA-256 $key, 20.*Z, serial $serial" "$FOLDER/said" ||
+        grep -q "E-UNIT-HELD .*CA $ca for key SHA-256 $key, 20.*Z, serial $serial" "$FOLDER/said" ||
             { echo "of $serial with the key $key it says no such thing" && return 1; }
     done <"$FOLDER/held"
 }
 
-held() { # "SERIAL KEY" of each
-    query "SELECT u.serial, lower(hex(c.spki_sha256)) FROM credential c JOIN unit u ON u.id = c.unit
+held() { # "SERIAL KEY CA" of each
+    query "SELECT u.serial, lower(hex(c.spki_sha256)), c.ca FROM credential c JOIN unit u ON u.id = c.unit
         WHERE c.request = 5"
 }
 
@@ -224,13 +247,13 @@ held_are_issued() { # CA
 
 # A person has asked: what there is is brought, the rest is asked for again.
 answer_held() { # WHAT CA
-    local serial key
+    local serial key ca
     "$2_pem" >"$FOLDER/found.pem"
     ! grep -q CERTIFICATE "$FOLDER/found.pem" || birthcert inbox import "$FOLDER/found.pem"
     birthcert reconcile
-    while read -r serial key; do
+    while read -r serial key ca; do
         birthcert release "$serial" --approve 'B. Officer'
-        : "$key"
+        : "$key $ca"
     done < <(held)
     ok "$1: nothing is held when a person has asked" is "$(held)" ""
     whole_tray
@@ -278,7 +301,7 @@ expect_one() { # WHAT CA CAMERAS
 
 expect_held() { # WHAT CA CAMERAS KILLED
     ok "$1: the tray ends with units that are held" is "$STATUS" 5
-    ok "$1: it says of each what to ask whom" each_held_is_told "$2"
+    ok "$1: it says of each what to ask whom" each_held_is_told
     ok "$1: no certificate too many, and each is in its camera or held" none_twice "$2"
     [ "$4" = yes ] || ok "$1: what was not cut is not held" at_least \
         "$(grep -c ^cut "$FOLDER/rules")" "$(wc -l <"$FOLDER/held")"
