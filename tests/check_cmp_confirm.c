@@ -132,6 +132,9 @@ START_TEST(test_confirmation_whose_answer_is_lost) {
     expect(unit, CA_DOUBT, E_CA_DOUBT);
     confirm(unit, true);
     expect(unit, CA_REFUSED, E_CERT_UNCONFIRMED);
+    ck_assert_ptr_nonnull(
+        strstr(unit->error.text, "ask the administrator of CA cmp for key SHA-256 "));
+    ck_assert_ptr_nonnull(strstr(unit->error.text, "Z, serial CAM000000"));
     ck_assert_uint_eq(server.confirmed, 1);
     stop();
 }
