@@ -43,7 +43,7 @@ NEAR_END=12 # requests differ in length by a few bytes: the last ones are counte
 #   told    the same; the CA tells the station whether it got a request, and only those are held
 #   resent  lost requests are sent again: the CA may have issued too many, and orphans tells for whom
 
-CAS=(hvca est cfssl stepca cmp)
+CAS=(hvca est cfssl stepca cmp exec)
 # shellcheck source=tests/support_cuts_hvca.bash
 . tests/support_cuts_hvca.bash
 # shellcheck source=tests/support_cuts_est.bash
@@ -54,6 +54,8 @@ CAS=(hvca est cfssl stepca cmp)
 . tests/support_cuts_stepca.bash
 # shellcheck source=tests/support_cuts_cmp.bash
 . tests/support_cuts_cmp.bash
+# shellcheck source=tests/support_cuts_exec.bash
+. tests/support_cuts_exec.bash
 
 # For CA_certificates, from certificates on stdin: DER in base64, a line each. Each is read once only.
 keys_and_serials() {
@@ -99,7 +101,7 @@ last_whole() { # REQUEST
 # "request|response N" for each place to cut. An exchange that a lone camera needs once is not wanted
 # again where nothing of it is missing.
 places() { # STEP CAMERAS; the exchange is on stdin
-    awk -v step="$1" -v cameras="$2" -v near="$NEAR_END" '
+    awk -v step="$1" -v cameras="$2" -v near="$NEAR_END" -v cuts="$CUTS" '
         $1 == "whole" { length_of["request"] = $2; length_of["response"] = $3 }
         $1 == "end" { at[$2, $3 - 1]; at[$2, $3] }
         END {
@@ -108,7 +110,9 @@ places() { # STEP CAMERAS; the exchange is on stdin
                 for (n = 0; n < length_of[sides[s]] - near; n++) {
                     if (n % step == 0 || (sides[s], n) in at) { print sides[s], n }
                 }
-                for (n = near; n > 0; n--) { print sides[s], "-" n }
+                for (n = near; n > 0; n--) {
+                    if (cuts == "every" || n == near || n <= 2) { print sides[s], "-" n }
+                }
                 if (s == 1 || cameras > 1) { print sides[s], "-0" }
             }
         }'
