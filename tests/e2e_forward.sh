@@ -210,7 +210,7 @@ case_killed_often() {
     make_gateway --latency 150
     start_forward
     start_birthcert tray "$FOLDER/tray.csv" --wait 100
-    for i in 1 2; do # each makes the bench wait longer
+    for i in 1 2 3 4 5 6; do
         await_lines "$FOLDER/forward.log" 'is connected' "$i"
         sleep "0.$((i * 3 % 7))"
         kill_forward
