@@ -54,6 +54,10 @@ issue() { # BUNDLE OUT
     done
 }
 
+fingerprint() { # FILE
+    openssl x509 -in "$1" -outform DER | sha256sum | cut -d ' ' -f 1
+}
+
 in_bundle() { open_bundle "$1" | jq '.requests | length'; }
 
 case_carried() {
@@ -148,6 +152,27 @@ envelope() { # WHO
 }
 
 # What is brought is checked as any CA's answer is.
+# The CA's clerk issued twice: the first in the file is taken, the other is somebody's to revoke.
+case_twice() {
+    make_bench 1
+    make_offline
+    start_cameras 1
+    tray --lot LOT-1
+    birthcert outbox export "$FOLDER/bundle.pem"
+    issue "$FOLDER/bundle.pem" "$FOLDER/first.pem"
+    issue "$FOLDER/bundle.pem" "$FOLDER/second.pem"
+    cat "$FOLDER/first.pem" "$FOLDER/first.pem" "$FOLDER/second.pem" >"$FOLDER/certificates.pem"
+    birthcert inbox import "$FOLDER/certificates.pem"
+    expect 'two for one key' 0 '1 certificates for requests that wait, 0 for none' \
+        "VX-000001: a second certificate for the same key.*SHA-256 $(fingerprint "$FOLDER/second.pem").*revoke"
+    ok 'two for one key: the same one again is no second one' is "$(said | grep -c 'a second')" 1
+    tray --lot LOT-1
+    expect 'two for one key, then' 0 '1 passed'
+    expect_certificates 'two for one key' 1
+    ok 'two for one key: the first is installed' is \
+        "$(cameras_say | cut -d ' ' -f 3)" "$(fingerprint "$FOLDER/first.pem")"
+}
+
 case_bad() {
     make_bench 2
     make_offline
@@ -336,4 +361,4 @@ case_put_aside() {
     expect_certificates 'a file that is no good' 1
 }
 
-run_cases carried beside signed bad bad_files held released not_released put_aside
+run_cases carried twice beside signed bad bad_files held released not_released put_aside
