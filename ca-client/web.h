@@ -53,6 +53,7 @@ struct web_request {
     const char *headers[WEB_HEADERS_MAX];
     struct buf *body;  // taken over, and wiped when it has been sent; may be NULL
     bool at_most_once; // as in struct http_request: every request that makes the CA issue
+    size_t body_max;   // likewise
 };
 
 // Queues one exchange of a call; at most one per call is in progress. The answer comes later from the
