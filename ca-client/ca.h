@@ -194,6 +194,7 @@ extern const struct ca_ops ca_local;
 extern const struct ca_ops ca_est;
 extern const struct ca_ops ca_outbox;
 extern const struct ca_ops ca_stepca;
+extern const struct ca_ops ca_vault;
 
 // The row with that name, or NULL. The table ends with NULL.
 const struct ca_ops *ca_find(const char *name);
