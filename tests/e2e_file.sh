@@ -290,6 +290,35 @@ END
     expect_certificates 'released, and issued' 1
 }
 
+# Two CAs lost an answer of the same camera; one of their administrators has looked.
+case_released_one() {
+    local profile
+    make_bench 1
+    make_offline
+    for profile in https idevid; do
+        printf '#!/bin/sh\ncase $1 in submit) echo x >>"%s/asked.%s"; exit 1 ;; esac\nexit 64\n' \
+            "$FOLDER" "$profile" >"$FOLDER/offline/$profile"
+        chmod 755 "$FOLDER/offline/$profile"
+        printf '[ca blind-%s]\nbackend = exec\ncommand = offline/%s\nroot_file = offline/root.pem\n' \
+            "$profile" "$profile"
+        printf 'settle = 1s\n[profile %s]\nca = blind-%s\n' "$profile" "$profile"
+    done >"$FOLDER/conf.d/30-ca.conf"
+    printf 'based_on = idevid\ncredential = 2\n' >>"$FOLDER/conf.d/30-ca.conf"
+    start_cameras 1 --credentials 2
+    tray
+    expect 'two are held' 5 'E-UNIT-HELD'
+    ok 'two are held: each was asked for once' is "$(cat "$FOLDER"/asked.* | wc -l)" 2
+    birthcert release VX-000001 --approve Boss
+    expect 'which one?' 2 'E-USAGE .*2 requests are held .https at CA blind-https, idevid at CA blind-id'
+    birthcert release VX-000001 --approve Boss --profile mqtt
+    expect 'none of that profile' 3 'E-NOTHING-TO-DO .*held for profile mqtt'
+    birthcert release VX-000001 --approve Boss --profile idevid
+    expect 'that one' 0 'asked for again'
+    tray
+    ok 'that one is asked for again' is "$(wc -l <"$FOLDER/asked.idevid")" 2
+    ok 'the other is not' is "$(wc -l <"$FOLDER/asked.https")" 1
+}
+
 # Released to another CA than the one that has the request, or past a certificate that is there.
 case_not_released() {
     make_bench 1
@@ -361,4 +390,4 @@ case_put_aside() {
     expect_certificates 'a file that is no good' 1
 }
 
-run_cases carried twice beside signed bad bad_files held released not_released put_aside
+run_cases carried twice beside signed bad bad_files held released released_one not_released put_aside
