@@ -247,7 +247,8 @@ static int status_of_rows(const struct tray *tray) {
 
 static bool run_tray(struct tray *tray, struct error *error) {
     const struct options *options = tray->options;
-    if (!manifest_load(options->argument, tray->config, &tray->manifest, error) ||
+    if (!config_require_slots(tray->config, error) ||
+        !manifest_load(options->argument, tray->config, &tray->manifest, error) ||
         !station_new(tray->config, &tray_events, tray, &tray->station, error)) {
         return false;
     }
