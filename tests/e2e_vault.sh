@@ -8,30 +8,10 @@ set -euo pipefail
 
 # shellcheck source=tests/e2e_lib.bash
 . tests/e2e_lib.bash
+# shellcheck source=tests/support_vault.bash
+. tests/support_vault.bash
 
 SIMULATED_CA=vault
-LOST=hold
-SETTLE=1s
-
-# The simulated Vault becomes the CA of the profile https. Started again it has its port again.
-start_vault() { # OPTION...
-    [ -d "$FOLDER/vault" ] || "$BUILD/vault-sim" --state "$FOLDER/vault" --init >"$FOLDER/vault.log"
-    forget "$FOLDER/vault.log"
-    ASAN_OPTIONS=$FIXTURE_ASAN "$BUILD/vault-sim" --state "$FOLDER/vault" --port "${CA_PORT:-0}" \
-        --control-port 0 --latency 20 "$@" >"$FOLDER/vault.log" 2>&1 &
-    CA_PID=$!
-    STARTED+=("$CA_PID")
-    await "$FOLDER/vault.log" '^control '
-    CA_PORT=$(awk '/^listening /{print $2}' "$FOLDER/vault.log")
-    CA_CONTROL=$(awk '/^control /{print $2}' "$FOLDER/vault.log")
-    cp -p "$FOLDER/vault/token" "$FOLDER/token"
-    {
-        printf '[ca vault]\nbackend = vault\nurl = https://127.0.0.1:%s\n' "$CA_PORT"
-        printf 'server_root_file = vault/server_root.pem\nroot_file = vault/root.pem\n'
-        printf 'token_file = token\nca_profile = camera\nsettle = %s\n' "$SETTLE"
-        printf 'lost_answer = %s\n[profile https]\nca = vault\n' "$LOST"
-    } >"$FOLDER/conf.d/30-ca.conf"
-}
 
 set_ca() { # LINE...: changes the CA's section
     printf '[ca vault]\n' >"$FOLDER/conf.d/35-ca.conf"
@@ -52,11 +32,6 @@ GOOD_ROLE='{"key_type": "ec", "key_bits": 256, "allow_any_name": true, "cn_valid
 with_role() { # NAME JSON: a good one, but for that
     set_role "$1" "$(jq -n --argjson good "$GOOD_ROLE" --argjson more "$2" '$good + $more')"
     set_ca "ca_profile = $1"
-}
-
-kill_vault() {
-    kill -KILL "$CA_PID"
-    wait "$CA_PID" 2>/dev/null || true
 }
 
 requests() { curl -sS "http://127.0.0.1:$CA_CONTROL/control" | jq -r ".requests.$1"; }
