@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be known before anything is bought: whether the token is good and for how long, what the role
 // issues, by which CA, and what the token's policies let it do.
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 

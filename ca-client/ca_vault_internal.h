@@ -46,7 +46,7 @@
 struct vault_problem {
     bool is_vault;              // no proxy wrote it
     bool is_empty;              // no text
-    char text[VAULT_SAID_SIZE]; // escaped
+    char text[VAULT_SAID_SIZE]; // one line, not escaped
 };
 void vault_read_problem(struct slice body, struct vault_problem *problem);
 

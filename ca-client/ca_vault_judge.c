@@ -111,12 +111,10 @@ static void judge_status(const struct http_response *response, const struct vaul
     } else if ((response->status == 400 || response->status == 404) && code != ERROR_NONE) {
         result->outcome = CA_NOT_SENT;
         result->error.code = code;
-    } else if (response->status == 412 && problem->is_vault) {
+    } else if ((response->status == 412 && problem->is_vault) ||
+               (response->status == 503 && starts_with(problem->text, "Vault is sealed"))) {
         result->outcome = CA_NOT_SENT;
         result->error.code = E_CA_BUSY;
-    } else if (response->status == 503 && starts_with(problem->text, "Vault is sealed")) {
-        result->outcome = CA_NOT_SENT;
-        result->error.code = E_CA_UNREACHABLE;
     }
 }
 

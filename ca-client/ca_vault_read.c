@@ -12,6 +12,25 @@
 
 // ---- the envelope -------------------------------------------------------------------------------
 
+// In one line. Go's multierror puts "1 error occurred:\n\t* " before what there is to say.
+static void copy_line(const char *text, char out[VAULT_SAID_SIZE]) {
+    static const char prefix[] = "1 error occurred: * ";
+    size_t used = 0;
+    for (; *text != '\0' && used < VAULT_SAID_SIZE - 1; text++) {
+        bool is_blank = strchr(" \t\r\n", *text) != NULL;
+        if (!is_blank) {
+            out[used++] = *text;
+        } else if (used > 0 && out[used - 1] != ' ') {
+            out[used++] = ' ';
+        }
+        if (used == sizeof prefix - 1 && memcmp(out, prefix, used) == 0) {
+            used = 0;
+        }
+    }
+    used -= used > 0 && out[used - 1] == ' ' ? 1 : 0;
+    out[used] = '\0';
+}
+
 void vault_read_problem(struct slice body, struct vault_problem *problem) {
     struct error ignored;
     *problem = (struct vault_problem){0};
@@ -21,8 +40,7 @@ void vault_read_problem(struct slice body, struct vault_problem *problem) {
     problem->is_vault = json_is_array(errors) && (first == NULL || json_is_string(first));
     problem->is_empty = problem->is_vault && first == NULL;
     if (problem->is_vault && first != NULL) {
-        text_escape(problem->text, sizeof problem->text, json_string_value(first),
-                    json_string_length(first));
+        copy_line(json_string_value(first), problem->text);
     }
     json_decref(root);
 }

@@ -3,7 +3,7 @@
 // keeps, reads those that this process has not read before, and finds the one with the request's key.
 // Serial numbers are random and Vault has no other list, so there is no shorter way; but what was read
 // stays known, so that every certificate is read once, however many requests are in doubt. Scans take
-// turns.
+// turns, and a list serves all that waited when it was asked for.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,8 @@ struct vault_scan {
     size_t row_room;
     size_t next_row;
     uint32_t look_count;
-    bool is_listed; // to the end
+    bool is_listed;  // to the end
+    bool is_covered; // by the list of another scan, asked for while this one waited
     bool is_overfull;
     bool is_broken;               // the CA does not answer: no use in going on
     bool has_obstacle;            // a certificate that cannot be read though the CA answers
@@ -113,10 +114,24 @@ static void finish_blind(struct vault_call *call, const char *why) {
     }
 }
 
+// What waited when the list was asked for was sent before: where all of it was read, they need no other.
+static void share_list(const struct vault_call *call, const struct ca *ca) {
+    const struct vault_scan *scan = call->scan;
+    bool is_whole = scan->is_listed && scan->next_row == scan->row_count && !scan->is_broken &&
+                    !scan->is_overfull && scan->error.code == ERROR_NONE;
+    for (struct vault_call *other = ca->waiting; other != NULL; other = other->next_waiting) {
+        if (other->scan->is_covered) {
+            other->scan->is_listed = is_whole;
+            other->scan->is_covered = false;
+        }
+    }
+}
+
 static void finish_scan(struct vault_call *call) {
     const struct vault_scan *scan = call->scan;
     struct error error;
     struct ca_result result = {.outcome = CA_NOT_ISSUED};
+    share_list(call, vault_ca_of(&call->base));
     end_turn(call);
     bool blocked = is_blocked(call);
     if (scan->certificate != NULL) {
@@ -310,6 +325,10 @@ static void ask_page(struct vault_call *call) {
     struct vault_scan *scan = call->scan;
     char after[VAULT_SERIAL_TEXT];
     char path[WEB_PATH_SIZE];
+    struct vault_call *other = vault_ca_of(&call->base)->waiting;
+    for (; scan->page == 0 && other != NULL; other = other->next_waiting) {
+        other->scan->is_covered = true;
+    }
     vault_write_serial(&scan->after, '-', after);
     vault_path(vault_ca_of(&call->base), path, "certs?list=true&limit=%d%s%s", VAULT_PAGE,
                after[0] != '\0' ? "&after=" : "", after);
@@ -340,7 +359,10 @@ static bool look_at_next(struct vault_call *call) {
 
 static void look_further(struct vault_call *call) {
     struct vault_scan *scan = call->scan;
-    bool is_decided = scan->certificate != NULL || scan->is_broken || scan->is_overfull;
+    // Who waits needs the rest of the list as well.
+    bool is_found =
+        scan->certificate != NULL && (scan->page == 0 || vault_ca_of(&call->base)->waiting == NULL);
+    bool is_decided = is_found || scan->is_broken || scan->is_overfull;
     while (!is_decided && scan->look_count < LOOKS_MAX && look_at_next(call)) {
     }
     if (scan->look_count > 0) {

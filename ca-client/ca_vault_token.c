@@ -10,7 +10,7 @@
 #include "station/base/log.h"
 #include "station/base/secret.h"
 
-#define RENEWAL_PAUSE_MS 10000 // between two tries
+#define RENEWAL_PAUSE_MS 1000 // between two tries
 #define RENEWAL_RETRY_MS 60000
 #define RENEWAL_LATEST_MS (INT64_C(24) * 60 * 60 * 1000)
 
@@ -130,7 +130,10 @@ static void end_renewal(struct call *call, const struct error *error) {
     ca->is_renewing = false;
     if (error != NULL) {
         log_error("CA token", error);
-        loop_timer_start(ca->renewal, RENEWAL_RETRY_MS);
+        // While there is some time left it may still succeed.
+        int64_t wait_ms = (ca->token_ends_ms - clock_wall_ms()) / 4;
+        wait_ms = wait_ms < RENEWAL_PAUSE_MS ? RENEWAL_RETRY_MS : wait_ms;
+        loop_timer_start(ca->renewal, wait_ms < RENEWAL_RETRY_MS ? wait_ms : RENEWAL_RETRY_MS);
     } else {
         plan_renewal(ca);
     }

@@ -60,7 +60,38 @@ START_TEST(test_turns) {
         vault_assert(&vault.client.units[i], CA_CERTIFICATE, ERROR_NONE, "turn");
     }
     ck_assert_uint_le(vault.counts[VAULT_CERT], 2 * VAULT_UNITS);
+    ck_assert_uint_le(vault.counts[VAULT_LIST], 2);
     ck_assert_uint_le(vault.server.connections, 4);
+    vault_stop();
+}
+END_TEST
+
+// A list that cannot be read to the end serves nobody else.
+START_TEST(test_turns_without_an_end) {
+    vault_start(false);
+    for (size_t i = 1; i < 4; i++) {
+        vault_store(&vault.client.units[i], false);
+    }
+    snprintf(vault.stored[1].answer, VAULT_ANSWER_SIZE,
+             "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
+    for (size_t i = 4; i < VAULT_UNITS; i++) {
+        client_reconcile(&vault.client, &vault.client.units[i]);
+    }
+    client_wait(&vault.client);
+    for (size_t i = 4; i < VAULT_UNITS; i++) {
+        vault_assert(&vault.client.units[i], CA_DOUBT, E_CA_DOUBT, "nobody knows");
+    }
+    ck_assert_uint_eq(vault.counts[VAULT_LIST], VAULT_UNITS - 4);
+    vault.stored_count = 0;
+    vault_list_stored();
+    vault_store(&vault.client.units[1], false);
+    for (size_t i = 4; i < VAULT_UNITS; i++) {
+        client_reconcile(&vault.client, &vault.client.units[i]);
+    }
+    client_wait(&vault.client);
+    for (size_t i = 4; i < VAULT_UNITS; i++) {
+        vault_assert(&vault.client.units[i], CA_NOT_ISSUED, ERROR_NONE, "now it is known");
+    }
     vault_stop();
 }
 END_TEST
@@ -230,6 +261,7 @@ static Suite *vault_suite(void) {
     tcase_add_test(tests, test_found);
     tcase_add_test(tests, test_not_issued);
     tcase_add_test(tests, test_turns);
+    tcase_add_test(tests, test_turns_without_an_end);
     tcase_add_test(tests, test_revoked);
     tcase_add_loop_test(tests, test_no_store, 0, 2);
     tcase_add_test(tests, test_too_many);

@@ -167,7 +167,7 @@ case_no_store() {
     birthcert doctor
     expect_text "no_store: doctor" 'a lost answer cannot be looked up: no_store'
     tray
-    expect "no_store, held" 5 '7 passed.* 1 failed' 'E-UNIT-HELD .*no_store.*ask the CA'
+    expect "no_store, held" 5 '7 passed.* 1 failed' 'E-UNIT-HELD .*no_store.*ask the administrator of CA vault'
     expect_certificates "no_store, held" 7 8
     set_ca 'ca_profile = forgets' 'lost_answer = resend'
     birthcert reconcile
