@@ -306,7 +306,7 @@ static void handle_page(struct call *call, const struct http_response *response)
     struct error error;
     if (response->is_too_long) {
         vault->scan->is_overfull = true;
-        look_further(vault);
+        finish_scan(vault);
     } else if (vault_is_absent(response)) {
         end_page(vault, &page);
     } else if (response->outcome != HTTP_ANSWERED || response->status != 200) {

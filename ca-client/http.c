@@ -276,10 +276,8 @@ static bool set_request(struct http_exchange *exchange, const struct http_reques
     exchange->at_most_once = request->at_most_once;
     exchange->attempts = 0;
     exchange->curl_text[0] = '\0';
-    size_t body_max = request->body_max > 0 ? request->body_max : HTTP_BODY_MAX;
-    curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, (long)body_max);
-    return http_answer_init(&exchange->answer, body_max) && set_headers(exchange, request) &&
-           set_body(exchange, request) &&
+    return http_answer_init(&exchange->answer, request->body_max) &&
+           set_headers(exchange, request) && set_body(exchange, request) &&
            curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR,
                             http_url_is_loopback(request->url) ? "http,https" : "https") ==
                CURLE_OK &&
@@ -336,7 +334,7 @@ static void judge_result(struct http_exchange *exchange, CURLcode result) {
         }
     } else {
         response->outcome = HTTP_LOST;
-        response->is_too_long = result == CURLE_FILESIZE_EXCEEDED || exchange->answer.is_too_long;
+        response->is_too_long = exchange->answer.is_too_long;
         error_set(&response->error, E_CA_DOUBT, "%s: no whole answer: %s", exchange->origin,
                   exchange->attempts > 1 && exchange->at_most_once
                       ? "the connection broke, and the request is not sent twice"

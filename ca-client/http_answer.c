@@ -10,7 +10,7 @@
 bool http_answer_init(struct http_answer *answer, size_t body_max) {
     memset(answer, 0, sizeof *answer);
     answer->response.total_count = -1;
-    answer->body = buf_new(body_max);
+    answer->body = buf_new(body_max > 0 ? body_max : HTTP_BODY_MAX);
     return answer->body != NULL;
 }
 

@@ -27,7 +27,7 @@ struct http_answer {
     char retry_after[64];
 };
 
-// For a body of at most `body_max` bytes. False without memory.
+// For a body of at most `body_max` bytes, HTTP_BODY_MAX where it is 0. False without memory.
 MUST_CHECK bool http_answer_init(struct http_answer *answer, size_t body_max);
 // Wipes the body, which may hold a token.
 void http_answer_release(struct http_answer *answer);

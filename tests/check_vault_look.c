@@ -129,9 +129,15 @@ START_TEST(test_no_store) {
 END_TEST
 
 START_TEST(test_too_many) {
+    const size_t length = 17 * 1024 * 1024;
     vault_start(false);
-    snprintf(vault.answers[VAULT_LIST], VAULT_ANSWER_SIZE,
-             "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n{", 17 * 1024 * 1024);
+    vault.long_list = malloc(length + 1);
+    ck_assert_ptr_nonnull(vault.long_list);
+    memset(vault.long_list, ' ', length);
+    vault.long_list[length] = '\0';
+    int head = snprintf(vault.long_list, 64, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
+                        length - 64);
+    vault.long_list[head] = '{';
     vault_assert(vault_look(), CA_CANNOT_TELL, E_UNIT_HELD, "too long a list");
     ck_assert_ptr_nonnull(strstr(vault.client.units[0].error.text, "more certificates than"));
     ck_assert_uint_eq(vault.counts[VAULT_CERT], 0);

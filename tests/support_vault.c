@@ -52,6 +52,9 @@ static const char *choose(const char *request, enum vault_answer which) {
     if (which == VAULT_REVOKE && number > 0) {
         which = VAULT_REVOKE_AGAIN;
     }
+    if (which == VAULT_LIST && vault.long_list != NULL) {
+        return vault.long_list;
+    }
     return which == VAULT_CERT ? stored_answer(request) : vault.answers[which];
 }
 
@@ -246,6 +249,14 @@ void vault_stop(void) {
     server_stop(&vault.server);
     pki_ca_free(&vault.factory);
     json_decref(vault.role);
+    free(vault.long_list);
+}
+
+void vault_write_token(const char *token) {
+    FILE *file = fopen(vault.token_file, "w");
+    ck_assert_ptr_nonnull(file);
+    fprintf(file, "%s\n", token);
+    fclose(file);
 }
 
 struct client_unit *vault_submit(void) {

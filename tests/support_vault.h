@@ -48,6 +48,7 @@ struct vault_bench {
         char answer[VAULT_ANSWER_SIZE];
     } stored[VAULT_STORED_MAX];
     size_t stored_count;
+    char *long_list;    // instead of VAULT_LIST; owned
     bool rejects_token; // 403 for all that does not come with the token of `good_token`
     char good_token[64];
 };
@@ -69,6 +70,7 @@ void vault_set_certificate(const struct client_unit *unit, EVP_PKEY *key);
 // Keeps a certificate for the unit, and lists it as the only ones that are kept. Returns its row.
 size_t vault_store(const struct client_unit *unit, bool is_revoked);
 void vault_list_stored(void);
+void vault_write_token(const char *token); // into the station's file
 
 // Submits unit 0, or reconciles it, and waits for the result.
 struct client_unit *vault_submit(void);
