@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ca-client/ca_vault_internal.h"
+#include "ca-client/x509_station.h"
 
 static void finish(struct call *call, const struct http_response *response) {
     struct vault_problem problem;
@@ -46,19 +47,27 @@ static void handle_revoke(struct call *call, const struct http_response *respons
     vault_read_problem(response->body, &problem);
     bool is_unknown = response->outcome == HTTP_ANSWERED && response->status == 400 &&
                       strstr(problem.text, "not found") != NULL;
-    if (is_unknown && call->request.certificate.length > 0) {
+    if (is_unknown) {
         revoke_certificate(call);
     } else {
         finish(call, response);
     }
 }
 
+static bool read_serial(struct call *call, struct vault_serial *serial, struct error *error) {
+    struct certificate_reference reference;
+    if (!x509_refer(call->request.certificate, &reference, error)) {
+        return false;
+    }
+    return vault_parse_serial(reference.serial_hex, serial) ||
+           error_set(error, E_CERT_MALFORMED, "the certificate has no serial number");
+}
+
 void vault_revoke(struct call *call) {
     struct vault_serial serial;
     struct error error;
     char path[WEB_PATH_SIZE];
-    if (!vault_parse_serial(call->handle, &serial)) {
-        error_set(&error, E_INTERNAL, "revoke without a certificate's serial number");
+    if (!read_serial(call, &serial, &error)) {
         call_finish_later(call, CA_REFUSED, &error);
         return;
     }
