@@ -5,7 +5,7 @@
 #include <strings.h>
 
 const struct ca_ops *const ca_table[] = {
-    &ca_hvca, &ca_est,  &ca_cmp,    &ca_cfssl, &ca_stepca,
+    &ca_hvca, &ca_est,  &ca_cmp,    &ca_ejbca, &ca_cfssl, &ca_stepca,
     &ca_exec, &ca_file, &ca_outbox, &ca_local, NULL,
 };
 
