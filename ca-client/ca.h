@@ -141,10 +141,9 @@ const char *ca_revocation_reason_name(enum ca_revocation_reason reason);
 MUST_CHECK bool ca_revocation_reason_find(const char *name, enum ca_revocation_reason *reason);
 
 struct ca_ops {
-    const char *name;   // "hvca", "local"
-    bool is_public;     // false: every output says that it is not a public CA
-    bool is_offline;    // persons carry requests there and certificates back
-    bool can_reconcile; // false: a lost answer is held for a person, or sent again
+    const char *name; // "hvca", "local"
+    bool is_public;   // false: every output says that it is not a public CA
+    bool is_offline;  // persons carry requests there and certificates back
     bool can_revoke;
     // Fetching what was accepted is the whole request once more, and may issue: submit and fetch are
     // the same call then, each journaled before it, and a lost answer to either leaves a doubt.

@@ -15,7 +15,6 @@ static const struct unit_policy unit_policy = {
 // settle_ms is longer than the list's lag and a request's longest way together, as a real CA's has
 // to be: what comes later than that cannot be told from what never comes.
 static const struct ca_policy ca_policy = {
-    .can_reconcile = true,
     .not_before_window_s = 100,
     .settle_ms = 5000,
     .in_flight = 4,
@@ -28,7 +27,6 @@ static const struct ca_policy ca_policy = {
 
 // The second credential's CA keeps a request, and issues when it is asked again.
 static const struct ca_policy repeating_policy = {
-    .can_reconcile = true,
     .fetch_repeats = true,
     .settle_ms = 5000,
     .in_flight = 4,
