@@ -115,7 +115,7 @@ static void end_refused(struct call *call) {
         own->problem.code = E_CA_DOUBT;
         call_fail(call, CA_DOUBT, &own->problem, own->retry_after_ms);
     } else if (own->look.live > 0) {
-        ejbca_finish_found(call);
+        ejbca_finish_found(call, CA_DOUBT);
     } else {
         call_finish(call, &refused);
     }
@@ -242,7 +242,6 @@ static const char ejbca_example[] = "backend = ejbca\n"
 const struct ca_ops ca_ejbca = {
     .name = "ejbca",
     .is_public = true, // not the embedded one
-    .can_reconcile = true,
     .can_revoke = true,
     .keys = ejbca_keys,
     .remark = "Keyfactor EJBCA, by its REST API.",

@@ -78,10 +78,12 @@ struct ca {
 struct ejbca_call {
     struct call base;
     bool is_check;
-    struct ca_report report;  // of a check
-    call_step *next;          // when all is learned, or nothing is left to look at
-    struct ca_result refused; // what follows from EJBCA's no, where nothing is found
-    struct error problem;     // ERROR_NONE: the look succeeded
+    struct ca_report report;   // of a check
+    bool wants_chain_only;     // to be learned
+    enum ca_outcome unlearned; // what it means to the call when that fails
+    call_step *next;           // when all is learned, or nothing is left to look at
+    struct ca_result refused;  // what follows from EJBCA's no, where nothing is found
+    struct error problem;      // ERROR_NONE: the look succeeded
     int64_t retry_after_ms;
     char subject_dn[EJBCA_DN_SIZE]; // of the CA, as EJBCA writes it
     struct buf *chain;              // being learned
@@ -156,14 +158,18 @@ void ejbca_explain(const struct http_response *response, const char *what, struc
 
 // ---- the calls ----------------------------------------------------------------------------------
 
-// Runs `next` when the CA's chain and policy are known, ca_ejbca_learn.c; else the call ends.
+// Runs `next` when the CA's chain and policy are known, ca_ejbca_learn.c; else the call ends, with
+// CA_NOT_SENT.
 void ejbca_learn(struct call *call, call_step *next);
+// The same for the chain alone, which stays with the call; else the call ends with that outcome.
+void ejbca_learn_chain(struct call *call, enum ca_outcome unlearned, call_step *next);
 void ejbca_check(struct call *call);
 // Runs `next` when EJBCA was asked for all that it has, ca_ejbca_look.c: what it found is in look, and
 // problem says whether it could be asked.
 void ejbca_look(struct call *call, bool by_serial, call_step *next);
-// Ends a look for a key with that certificate.
-void ejbca_finish_found(struct call *call);
+// Ends a look for a key with that certificate and the CA's chain; where that cannot be had with
+// `unlearned`.
+void ejbca_finish_found(struct call *call, enum ca_outcome unlearned);
 void ejbca_reconcile(struct call *call);
 void ejbca_fetch(struct call *call);
 void ejbca_revoke(struct call *call);

@@ -201,7 +201,8 @@ static bool says(const struct ejbca_problem *problem, const char *text) {
 // pkcs10enroll says 400 to nearly everything, and only its words tell whose fault it is.
 static void judge_refusal(long status, const struct ejbca_problem *problem,
                           struct ca_result *result) {
-    bool is_offline = says(problem, "offline") || says(problem, "not active");
+    bool is_offline =
+        says(problem, "offline") || says(problem, "off-line") || says(problem, "not active");
     bool is_unknown = says(problem, "doesn't exist") || says(problem, "does not exist");
     if (status == 403 || status == 404 || is_offline || is_unknown || says(problem, "approval")) {
         result->outcome = CA_NOT_SENT;

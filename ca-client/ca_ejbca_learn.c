@@ -14,7 +14,7 @@ static void fail(struct call *call, const struct error *error, int64_t retry_aft
     if (ejbca_call_of(call)->is_check) {
         web_report(call, &ejbca_call_of(call)->report, error);
     } else {
-        call_fail(call, CA_NOT_SENT, error, retry_after_ms);
+        call_fail(call, ejbca_call_of(call)->unlearned, error, retry_after_ms);
     }
 }
 
@@ -129,6 +129,8 @@ static void handle_chain(struct call *call, const struct http_response *response
         fail_answer(call, response, "the CA's certificate, from v1/ca");
     } else if (!read_chain(ejbca_call_of(call), response->body, &error)) {
         fail(call, &error, 0);
+    } else if (ejbca_call_of(call)->wants_chain_only) {
+        ejbca_call_of(call)->next(call);
     } else if (!ejbca_write_path(path, "/v2/certificate/profile/", ejbca_of(call)->profile, "")) {
         fail_path(call, "ca_profile");
     } else {
@@ -155,9 +157,20 @@ static void handle_authorities(struct call *call, const struct http_response *re
     }
 }
 
-void ejbca_learn(struct call *call, call_step *next) {
+static void start(struct call *call, call_step *next) {
     ejbca_call_of(call)->next = next;
     ejbca_send(call, "GET", "/v1/ca", NULL, false, handle_authorities);
+}
+
+void ejbca_learn(struct call *call, call_step *next) {
+    ejbca_call_of(call)->unlearned = CA_NOT_SENT;
+    start(call, next);
+}
+
+void ejbca_learn_chain(struct call *call, enum ca_outcome unlearned, call_step *next) {
+    ejbca_call_of(call)->unlearned = unlearned;
+    ejbca_call_of(call)->wants_chain_only = true;
+    start(call, next);
 }
 
 // ---- the check ----------------------------------------------------------------------------------

@@ -79,19 +79,28 @@ void ejbca_look(struct call *call, bool by_serial, call_step *next) {
 
 // ---- what follows -------------------------------------------------------------------------------
 
-void ejbca_finish_found(struct call *call) {
-    const struct ca *ca = ejbca_of(call);
+static void give_found(struct call *call) {
+    const struct ejbca_call *own = ejbca_call_of(call);
     struct certificate_identity identity = {0};
     struct error ignored;
     struct ca_result result = {
         .outcome = CA_CERTIFICATE,
-        .leaf = buf_slice(ejbca_call_of(call)->look.certificate),
-        .extra = ca->chain != NULL ? buf_slice(ca->chain) : (struct slice){NULL, 0},
+        .leaf = buf_slice(own->look.certificate),
+        .extra = buf_slice(own->chain != NULL ? own->chain : ejbca_of(call)->chain),
     };
     if (x509_identify(result.leaf, &identity, &ignored)) {
         result.issued_s = identity.not_before_s;
     }
     call_finish(call, &result);
+}
+
+// A station that was just started has not asked for the chain yet.
+void ejbca_finish_found(struct call *call, enum ca_outcome unlearned) {
+    if (ejbca_of(call)->chain != NULL) {
+        give_found(call);
+    } else {
+        ejbca_learn_chain(call, unlearned, give_found);
+    }
 }
 
 static void end_reconcile(struct call *call) {
@@ -100,7 +109,7 @@ static void end_reconcile(struct call *call) {
     if (own->problem.code != ERROR_NONE) {
         call_fail(call, CA_DOUBT, &own->problem, own->retry_after_ms);
     } else if (own->look.live > 0) {
-        ejbca_finish_found(call);
+        ejbca_finish_found(call, CA_DOUBT);
     } else if (own->look.revoked > 0) {
         call_hold(call, "EJBCA has issued it, and it is revoked");
     } else if (own->look.unseen > 0) {
@@ -123,7 +132,7 @@ static void end_fetch(struct call *call) {
     if (own->problem.code != ERROR_NONE) {
         call_fail(call, CA_NOT_SENT, &own->problem, own->retry_after_ms);
     } else if (own->look.live > 0) {
-        ejbca_finish_found(call);
+        ejbca_finish_found(call, CA_NOT_SENT);
     } else if (own->look.revoked > 0) {
         error_set(&error, E_CA_REFUSED, "EJBCA has issued it, and it is revoked");
         call_fail(call, CA_REFUSED, &error, 0);
