@@ -332,11 +332,11 @@ static bool add_wanted(const json_t *row, struct slice der, struct ejbca_look *l
     bool is_first = look->live == 0 && (!is_revoked || look->revoked == 0);
     look->live += is_revoked ? 0 : 1;
     look->revoked += is_revoked ? 1 : 0;
-    if (!is_first) {
+    if (!is_first && !is_revoked) {
         char serial[EJBCA_SERIAL_SIZE];
         escape_member(member(row, "serialNumber", "serial_number"), serial, sizeof serial);
-        log_write(LOG_WARNING, "EJBCA has one more %s certificate for the key: %s",
-                  is_revoked ? "revoked" : "live", serial);
+        log_write(LOG_WARNING, "EJBCA has one more live certificate for the key, to be revoked: %s",
+                  serial);
     }
     return !is_first || keep_row(row, der, look);
 }
