@@ -334,7 +334,13 @@ static bool exec_open(struct loop *loop, const struct ca_settings *settings,
         return error_set(error, E_MEMORY, "no memory for the CA");
     }
     ca->calls = (struct call_list){
-        .loop = loop, .events = *events, .context = context, .owner = ca, .on_free = end_process};
+        .loop = loop,
+        .ca = settings->name,
+        .events = *events,
+        .context = context,
+        .owner = ca,
+        .on_free = end_process,
+    };
     if (!set_up(ca, loop, settings, error)) {
         exec_close(ca);
         return error_prefix(error, "ca %s", settings->name != NULL ? settings->name : "exec");

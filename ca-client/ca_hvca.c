@@ -71,7 +71,13 @@ static bool open_hvca(struct loop *loop, const struct ca_settings *settings,
     }
     ca->loop = loop;
     ca->calls = (struct call_list){
-        .loop = loop, .events = *events, .context = context, .owner = ca, .on_free = hvca_call_end};
+        .loop = loop,
+        .ca = name,
+        .events = *events,
+        .context = context,
+        .owner = ca,
+        .on_free = hvca_call_end,
+    };
     if (!check_settings(settings, error) || !set_up(ca, settings, error)) {
         close_hvca(ca);
         return error_prefix(error, "ca %s", name);

@@ -23,6 +23,7 @@ typedef void call_step(struct call *call);
 // The calls of one open CA that are in progress.
 struct call_list {
     struct loop *loop;
+    const char *ca; // its name in the configuration, not owned; NULL: none
     struct ca_events events;
     void *context;      // of the events
     void *owner;        // the backend's struct, for its steps

@@ -250,6 +250,7 @@ void web_report(struct call *call, struct ca_report *report, const struct error 
 bool web_open(struct web *web, struct loop *loop, const struct ca_settings *settings,
               const struct ca_events *events, void *context, struct error *error) {
     web->calls.loop = loop;
+    web->calls.ca = settings->name;
     web->calls.events = *events;
     web->calls.context = context;
     web->calls.owner = web;

@@ -307,14 +307,16 @@ static const struct {
     {"quarantined", " AND (c.request = 7 OR EXISTS (SELECT 1 FROM certificate"
                     " WHERE credential = c.id AND state = 2))"},
     {"orphan", " AND c.request = 8 AND c.install < 2"},
-    // Back into the outbox (request 1) with an error, straight from doubt (4, 5), and sent again.
-    // Without an error it went back because the CA was asked and had issued nothing.
+    // Back into the outbox (request 1) with an error, straight from doubt (4, 5), or from where the
+    // station died while it was under way, and sent again. Without an error it went back because the
+    // CA was asked and had issued nothing; with any other it had never left.
     {"resent",
      " AND c.attempt > 1 AND EXISTS (SELECT 1 FROM event q WHERE q.unit = c.unit"
      " AND q.credential = c.number AND q.kind = 5 AND q.state = 1 AND q.refused = 0"
-     " AND q.code <> '' AND (SELECT p.state FROM event p WHERE p.unit = q.unit"
+     " AND q.code <> '' AND (q.code = 'E-CA-DOUBT' OR (SELECT p.state FROM event p WHERE p.unit = "
+     "q.unit"
      " AND p.credential = q.credential AND p.kind IN (4, 5) AND p.refused = 0 AND p.seq < q.seq"
-     " ORDER BY p.seq DESC LIMIT 1) IN (4, 5)"
+     " ORDER BY p.seq DESC LIMIT 1) IN (4, 5))"
      " AND EXISTS (SELECT 1 FROM event s WHERE s.unit = q.unit AND s.credential = q.credential"
      " AND s.kind = 4 AND s.refused = 0 AND s.seq > q.seq))"},
 };

@@ -199,7 +199,9 @@ START_TEST(test_lost_answer) {
     client_reconcile(&cfssl.client, &cfssl.client.units[0]);
     client_wait(&cfssl.client);
     cfssl_assert(&cfssl.client.units[0], CA_CANNOT_TELL, E_UNIT_HELD, "hold");
-    ck_assert_ptr_nonnull(strstr(cfssl.client.units[0].error.text, "CAM000000"));
+    ck_assert_ptr_nonnull(strstr(cfssl.client.units[0].error.text, "serial CAM000000"));
+    ck_assert_ptr_nonnull(
+        strstr(cfssl.client.units[0].error.text, "administrator of CA factory for key SHA-256"));
     ck_assert_uint_eq(cfssl.server.requests, 2);
     cfssl_stop();
 }

@@ -488,6 +488,8 @@ START_TEST(test_sent_again) {
     ck_assert_uint_eq(count_resent(), 1);
     send_again("SN-4", 4, REQUEST_HELD, E_UNIT_HELD);
     ck_assert_uint_eq(count_resent(), 2);
+    send_again("SN-5", 5, REQUEST_SENT, E_CA_DOUBT); // the station died while it was under way
+    ck_assert_uint_eq(count_resent(), 3);
 }
 END_TEST
 

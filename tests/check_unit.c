@@ -421,6 +421,9 @@ START_TEST(test_resume_what_is_stuck) {
         unit_bench_set_record(&bench, 0, cases[i].state, INSTALL_NONE);
         bench.record.credentials[0].error = cases[i].known;
         expect_refused(&bench, cases[i].shown);
+        bool tells_more =
+            strstr(bench.unit.error.text, "birthcert show " UNIT_BENCH_SERIAL) != NULL;
+        ck_assert(tells_more == (cases[i].shown == E_UNIT_HELD));
     }
 }
 END_TEST

@@ -4,15 +4,17 @@
 # and the CA's server, and cuts one exchange of many cameras each after another number of bytes of
 # the request or of the answer, by FIN and by RST. Every third time the station is killed (SIGKILL)
 # as soon as all cuts are made, and started again. Whatever was cut: in the end each camera holds
-# the one certificate that the CA issued for its key, and the database says so.
+# the one certificate that the CA issued for its key, and the database says so. Where the CA cannot be
+# asked what it issued, units are held until a person has asked; the test is that person.
 #
 #   tests/e2e_ca_cuts.sh                at some bytes, and wherever a line ends
 #   CUTS=every tests/e2e_ca_cuts.sh     at every byte
-#   tests/e2e_ca_cuts.sh hvca_issue     those of one row below
+#   tests/e2e_ca_cuts.sh hvca           those of one CA
+#   tests/e2e_ca_cuts.sh hvca_issue     of one row
 #   tests/e2e_ca_cuts.sh hvca_issue:3   one batch of cuts; KEEP=yes leaves its folder
 set -euo pipefail
 
-JOBS=${JOBS:-$((4 * $(nproc)))} # they wait most of the time
+JOBS=${JOBS:-$((8 * $(nproc)))} # they wait most of the time
 # shellcheck source=tests/e2e_lib.bash
 . tests/e2e_lib.bash
 
@@ -22,35 +24,39 @@ IN_FLIGHT=8 # with few at once most requests meet a connection that was used bef
 NEAR_END=12 # requests differ in length by a few bytes: the last ones are counted from the end
 
 # ---- the CAs -------------------------------------------------------------------------------------
-# A CA is rows here, and two functions: CA_start starts its server and the proxy, and configures it;
-# CA_certificates prints "SHA-256 of the key, serial" in hex for each certificate that it issued.
-# A row: its name, the CA, cameras in a batch, cuts in a batch, how many bytes from cut to cut with
-# CUTS=some and with CUTS=every, whether issuing answers are lost before (so that the exchange comes
-# at all), and how the first line of the exchange begins. Several exchanges, with | between them, are
-# cut in turn.
+# A CA is a file tests/support_cuts_CA.bash with these functions:
+#   CA_start RULES [OPTION...]  starts its server and the proxy (PROXY_PORT), and configures the
+#                               station, with IN_FLIGHT and LOST (hold, or resend)
+#   CA_certificates             "SHA-256 of the key, serial" in hex for each certificate that it issued
+#   CA_pem                      those certificates, for whom its administrator gives them to
+#   CA_issues                   how the first line of an issuing request begins
+#   CA_rows                     what is cut. A row: its name, cameras in a batch, cuts in a batch, how
+#     many bytes from cut to cut with CUTS=some and with CUTS=every, whether issuing answers are lost
+#     before (so that the exchange comes at all), the end, and how the first line of the exchange
+#     begins. Several exchanges, with | between them, are cut in turn.
+# The end is
+#   one     each camera has its certificate
+#   held    some units are held, until a person has asked the CA's administrator
+#   told    the same; the CA tells the station whether it got a request, and only those are held
+#   resent  lost requests are sent again: the CA may have issued too many, and orphans tells for whom
 
+CAS=(hvca est)
+# shellcheck source=tests/support_cuts_hvca.bash
+. tests/support_cuts_hvca.bash
+# shellcheck source=tests/support_cuts_est.bash
+. tests/support_cuts_est.bash
+
+# The rows of the command line, else all, each behind the name of its CA.
 sweeps() {
-    cat <<'END'
-hvca_issue  hvca 64 32   7  1 no  POST /v2/certificates
-hvca_fetch  hvca 64 32  29  1 no  GET /v2/certificates/
-hvca_list   hvca 16  6  61  3 yes GET /v2/stats/issued
-hvca_start  hvca  1 12 199  2 no  POST /v2/login|GET /v2/validationpolicy|GET /v2/trustchain
-END
-}
-issues() { # CA
-    case $1 in
-    hvca) echo 'POST /v2/certificates ' ;;
-    esac
-}
-
-hvca_start() { # RULES [OPTION...]
-    start_hvca --pending 0 --latency 0 --latency-jitter 0
-    proxy_hvca "$@"
-    sed -i "s/^settle.*/settle = 500ms\nin_flight = $IN_FLIGHT/" "$FOLDER/conf.d/30-ca.conf"
-}
-
-hvca_certificates() {
-    jq -r '"\(.spki_sha256) \(.serial | ascii_downcase)"' "$FOLDER/hvca/issued.jsonl"
+    local ca name rest
+    for ca in "${CAS[@]}"; do
+        while read -r name rest; do
+            if [ "${#ONLY[@]}" -eq 0 ] || [[ " ${ONLY[*]}" == *" $ca"?( *) ||
+                " ${ONLY[*]}" == *" $name"?([: ]*) ]]; then
+                echo "$ca $name $rest"
+            fi
+        done < <("${ca}_rows")
+    done
 }
 
 # ---- what is cut where ---------------------------------------------------------------------------
@@ -93,22 +99,36 @@ measure() { # NAME STEP CAMERAS REQUEST
 }
 
 # Looks at one good tray, and writes the cuts of each row.
-case_measure() {
-    local name ca cameras cuts some every lost line requests request
+measure_ca() { # CA
+    local ca name cameras cuts some every lost end line requests request
+    LOST=hold
     make_bench 4
     start_cameras 4
-    echo "cut response 0 fin $(issues hvca)" >"$FOLDER/rules" # there must be something to look up
-    hvca_start "$FOLDER/rules" --line-ends
+    if sweeps | grep -q "^$1 .* yes "; then # there must be something to look up
+        echo "cut response 0 fin $("$1_issues")"
+    fi >"$FOLDER/rules"
+    "$1_start" "$FOLDER/rules" --line-ends
     tray
-    expect_exit "the exchanges to cut" 0
-    while read -r name ca cameras cuts some every lost line; do
+    expect_exit "$1: the exchanges to cut" 0
+    while read -r ca name cameras cuts some every lost end line; do
         [ "$CUTS" = some ] || some=$every
         rm -f "$FOLDER"/*.cuts
         IFS='|' read -ra requests <<<"$line"
         for request in "${requests[@]}"; do measure "$name" "$some" "$cameras" "$request"; done
         paste -d '\n' "$FOLDER"/*.cuts | sed '/^$/d' >"$WORK/$name.rules"
-        : "$ca $cuts $lost"
-    done < <(sweeps)
+        : "$ca $cuts $lost $end"
+    done < <(sweeps | grep "^$1 ")
+}
+
+measure_all() {
+    local ca
+    for ca in $(sweeps | cut -d ' ' -f 1 | uniq); do
+        eval "case_measure_$ca() { measure_ca $ca; }"
+        run_case "measure_$ca" &
+        WORKERS+=($!)
+    done
+    wait "${WORKERS[@]}"
+    WORKERS=()
 }
 
 # ---- a batch -------------------------------------------------------------------------------------
@@ -122,7 +142,7 @@ write_rules() { # CA CAMERAS LOST
         return
     fi
     for ((i = 0; i < $2; i += 2)); do
-        [ "$3" = no ] || printf '%s %s\n' 'cut response 0 fin' "$(issues "$1")" pass "$(issues "$1")"
+        [ "$3" = no ] || printf '%s %s\n' 'cut response 0 fin' "$("$1_issues")" pass "$("$1_issues")"
     done
     sed -E 's/^cut [^ ]+ [^ ]+ [^ ]+ (.*)/&\npass \1/' "$FOLDER/cuts"
 }
@@ -163,26 +183,82 @@ cuts_were_made() {
         }' "$FOLDER/rules" "$FOLDER/proxy.log"
 }
 
+query() { sqlite3 -separator ' ' "$FOLDER/birthcert.db" "$1"; }
+
+# ---- what is held, and how it goes on ------------------------------------------------------------
+
+# Of each unit that is held the tray said what to ask whom: its CA, for its key and its serial; or, where
+# it was held before, that the history says so.
+each_held_is_told() { # CA
+    local serial key
+    held >"$FOLDER/held"
+    is "$(grep -c '^FAIL ' "$FOLDER/out")" "$(wc -l <"$FOLDER/held")" || return 1
+    while read -r serial key; do
+        grep "^FAIL .* $serial .*E-UNIT-HELD " "$FOLDER/out" >"$FOLDER/said"
+        ! grep -q "birthcert show $serial tells what to ask" "$FOLDER/said" ||
+            ask show "$serial" >"$FOLDER/said"
+        grep -q "E-UNIT-HELD .*CA $1 for key SHA-256 $key, 20.*Z, serial $serial" "$FOLDER/said" ||
+            { echo "of $serial with the key $key it says no such thing" && return 1; }
+    done <"$FOLDER/held"
+}
+
+held() { # "SERIAL KEY" of each
+    query "SELECT u.serial, lower(hex(c.spki_sha256)) FROM credential c JOIN unit u ON u.id = c.unit
+        WHERE c.request = 5"
+}
+
+# Nobody has a second certificate, nor another's, before anybody has asked.
+none_twice() { # CA
+    cameras_say | sort >"$FOLDER/said_by_cameras"
+    program_says | sort >"$FOLDER/said_by_program"
+    "$1_certificates" | cut -d ' ' -f 1 | sort >"$FOLDER/keys_of_ca"
+    { cut -d ' ' -f 2 "$FOLDER/said_by_program" && held | cut -d ' ' -f 2; } | sort >"$FOLDER/keys"
+    diff "$FOLDER/said_by_cameras" "$FOLDER/said_by_program" &&
+        is "$(uniq -d <"$FOLDER/keys_of_ca")" "" &&
+        is "$(comm -23 "$FOLDER/keys_of_ca" "$FOLDER/keys")" "" # nobody knows of
+}
+
+held_are_issued() { # CA
+    is "$(comm -23 <(held | cut -d ' ' -f 2 | sort) <("$1_certificates" | cut -d ' ' -f 1 | sort))" ""
+}
+
+# A person has asked: what there is is brought, the rest is asked for again.
+answer_held() { # WHAT CA
+    local serial key
+    "$2_pem" >"$FOLDER/found.pem"
+    ! grep -q CERTIFICATE "$FOLDER/found.pem" || birthcert inbox import "$FOLDER/found.pem"
+    birthcert reconcile
+    while read -r serial key; do
+        birthcert release "$serial" --approve 'B. Officer'
+        : "$key"
+    done < <(held)
+    ok "$1: nothing is held when a person has asked" is "$(held)" ""
+    whole_tray
+}
+
+# ---- the end -------------------------------------------------------------------------------------
+
 # The CA, the database and the cameras name the same certificates, one for each camera.
 one_each() { # CA CAMERAS
     cameras_say | sort >"$FOLDER/said_by_cameras"
     program_says | sort >"$FOLDER/said_by_program"
     "$1_certificates" | sort >"$FOLDER/said_by_ca"
-    sqlite3 -separator ' ' "$FOLDER/birthcert.db" "SELECT lower(hex(spki_sha256)),
-        lower(hex(serial)) FROM certificate" | sort >"$FOLDER/said_by_database"
+    query "SELECT lower(hex(spki_sha256)), lower(hex(serial)) FROM certificate" |
+        sort >"$FOLDER/said_by_database"
     is "$(wc -l <"$FOLDER/said_by_cameras") of the cameras" "$2 of the cameras" &&
         diff "$FOLDER/said_by_cameras" "$FOLDER/said_by_program" &&
         diff "$FOLDER/said_by_ca" "$FOLDER/said_by_database" &&
         diff <(cut -d ' ' -f 2 "$FOLDER/said_by_program" | sort) <(cut -d ' ' -f 1 "$FOLDER/said_by_ca") &&
-        is "$(sqlite3 "$FOLDER/birthcert.db" 'SELECT count(*) FROM certificate WHERE state = 1;
+        is "$(query 'SELECT count(*) FROM certificate WHERE state = 1;
             PRAGMA integrity_check; PRAGMA foreign_key_check' | tr '\n' ' ')" "$2 ok "
 }
 
 run_batch() { # ROW NUMBER
-    local name ca cameras cuts some every lost request killed=no
-    read -r name ca cameras cuts some every lost request < <(sweeps | grep "^$1 ")
+    local ca name cameras cuts some every lost end request killed=no
+    read -r ca name cameras cuts some every lost end request < <(sweeps | grep "^[^ ]* $1 ")
     ((($2 + 1) % KILL_STEP != 0)) || killed=yes
     (($2 % 4 != 3)) || IN_FLIGHT=64
+    [ "$end" = resent ] && LOST=resend || LOST=hold
     sed -n "$(($2 * cuts + 1)),$((($2 + 1) * cuts))p" "$WORK/$name.rules" >"$FOLDER/cuts"
     make_bench "$cameras"
     start_cameras "$cameras"
@@ -190,22 +266,67 @@ run_batch() { # ROW NUMBER
     "${ca}_start" "$FOLDER/rules"
     if [ "$killed" = yes ]; then killed_tray; fi
     whole_tray
-    ok "$1:$2: the tray ends well" is "$STATUS" 0
     ok "$1:$2: every cut was made where it should be" cuts_were_made
-    ok "$1:$2: one certificate for each camera, and the database is whole" one_each "$ca" "$cameras"
+    "expect_$end" "$1:$2" "$ca" "$cameras" "$killed"
     : "$some $every"
+}
+
+expect_one() { # WHAT CA CAMERAS
+    ok "$1: the tray ends well" is "$STATUS" 0
+    ok "$1: one certificate for each camera, and the database is whole" one_each "$2" "$3"
+}
+
+expect_held() { # WHAT CA CAMERAS KILLED
+    ok "$1: the tray ends with units that are held" is "$STATUS" 5
+    ok "$1: it says of each what to ask whom" each_held_is_told "$2"
+    ok "$1: no certificate too many, and each is in its camera or held" none_twice "$2"
+    [ "$4" = yes ] || ok "$1: what was not cut is not held" at_least \
+        "$(grep -c ^cut "$FOLDER/rules")" "$(wc -l <"$FOLDER/held")"
+    answer_held "$1" "$2"
+    expect_one "$@"
+}
+
+expect_told() { # WHAT CA CAMERAS KILLED
+    ok "$1: what is held was issued" held_are_issued "$2"
+    expect_held "$@"
+}
+
+# What the CA issued beside is known.
+surplus_is_listed() { # CA
+    local key serial
+    "$1_certificates" | cut -d ' ' -f 1 | sort | uniq -d >"$FOLDER/surplus"
+    while read -r key; do
+        serial=$(awk -v key="$key" '$2 == key { print $1 }' "$FOLDER/said_by_program")
+        grep -q "^$serial .*possible surplus" "$FOLDER/out" ||
+            { echo "$serial has two, and is not listed" && return 1; }
+    done <"$FOLDER/surplus"
+}
+
+every_camera_has_one() { # CAMERAS CA
+    cameras_say | sort >"$FOLDER/said_by_cameras"
+    program_says | sort >"$FOLDER/said_by_program"
+    is "$(cut -d ' ' -f 1 "$FOLDER/said_by_cameras" | uniq | wc -l) of $(database_certificates)" "$1 of $1" &&
+        diff "$FOLDER/said_by_cameras" "$FOLDER/said_by_program" &&
+        is "$(comm -23 <(query 'SELECT lower(hex(spki_sha256)), lower(hex(serial)) FROM certificate' |
+            sort) <("$2_certificates" | sort))" ""
+}
+
+expect_resent() { # WHAT CA CAMERAS
+    ok "$1: the tray ends well" is "$STATUS" 0
+    ok "$1: each camera has one of those that the CA issued" every_camera_has_one "$3" "$2"
+    birthcert orphans
+    ok "$1: whoever has another at the CA is listed" surplus_is_listed "$2"
 }
 
 # ---- all of them ---------------------------------------------------------------------------------
 
 # Batches are cases with a number: case_ROW:NUMBER. Those of the command line, else all.
 batches() {
-    local name ca cameras cuts rest count i
-    while read -r name ca cameras cuts rest; do
+    local ca name cameras cuts rest count i
+    while read -r ca name cameras cuts rest; do
         count=$(wc -l <"$WORK/$name.rules")
         for ((i = 0; i * cuts < count; i++)); do
-            if [ "${#ONLY[@]}" -eq 0 ] || [[ " ${ONLY[*]} " == *" $name "* ||
-                " ${ONLY[*]} " == *" $name:$i "* ]]; then
+            if [[ " ${ONLY[*]} " != *" $name:"* || " ${ONLY[*]} " == *" $name:$i "* ]]; then
                 echo "$name:$i"
             fi
         done
@@ -213,7 +334,7 @@ batches() {
     done < <(sweeps)
 }
 
-run_case measure
+measure_all
 mapfile -t NAMES < <(batches)
 for NAME in "${NAMES[@]}"; do
     eval "case_$NAME() { run_batch ${NAME%:*} ${NAME#*:}; }"

@@ -135,7 +135,7 @@ case_cannot_look() {
     before 'case $1 in submit) exit 1 ;; reconcile) exit 64 ;; esac'
     start_cameras 1
     tray --wait 3
-    expect 'a program that cannot look' 5 'E-UNIT-HELD' "ask the CA's administrator for key SHA-256"
+    expect 'a program that cannot look' 5 'E-UNIT-HELD' 'ask the administrator of CA site for key SHA-256'
     ok 'a program that cannot look: asked once' is "$(asked submit)" 1
 }
 
