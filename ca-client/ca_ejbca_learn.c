@@ -87,7 +87,7 @@ static void send_search(struct call *call) {
 
 // ---- the certificate profile --------------------------------------------------------------------
 
-// Versions before 7.10 have no such resource, and say 404.
+// Older versions have no such resource, and say 404.
 static void handle_profile(struct call *call, const struct http_response *response) {
     struct error error;
     struct ejbca_problem problem;

@@ -40,11 +40,13 @@ NEAR_END=12 # requests differ in length by a few bytes: the last ones are counte
 #   told    the same; the CA tells the station whether it got a request, and only those are held
 #   resent  lost requests are sent again: the CA may have issued too many, and orphans tells for whom
 
-CAS=(hvca est)
+CAS=(hvca est ejbca)
 # shellcheck source=tests/support_cuts_hvca.bash
 . tests/support_cuts_hvca.bash
 # shellcheck source=tests/support_cuts_est.bash
 . tests/support_cuts_est.bash
+# shellcheck source=tests/support_cuts_ejbca.bash
+. tests/support_cuts_ejbca.bash
 
 # The rows of the command line, else all, each behind the name of its CA.
 sweeps() {
