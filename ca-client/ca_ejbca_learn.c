@@ -49,11 +49,9 @@ static void handle_entity_profile(struct call *call, const struct http_response 
     struct error error;
     bool is_closed = response->outcome == HTTP_ANSWERED && response->status >= 400 &&
                      response->status < 500 && response->status != 429;
-    if (is_closed) {
-        keep(call);
-    } else if (!ejbca_is_good(response)) {
+    if (!is_closed && !ejbca_is_good(response)) {
         fail_answer(call, response, "v2/endentity/profile");
-    } else if (!ejbca_read_entity_profile(response->body, ejbca_of(call), &error)) {
+    } else if (!is_closed && !ejbca_read_entity_profile(response->body, ejbca_of(call), &error)) {
         fail(call, &error, 0);
     } else {
         keep(call);
