@@ -141,10 +141,9 @@ const char *ca_revocation_reason_name(enum ca_revocation_reason reason);
 MUST_CHECK bool ca_revocation_reason_find(const char *name, enum ca_revocation_reason *reason);
 
 struct ca_ops {
-    const char *name;   // "hvca", "local"
-    bool is_public;     // false: every output says that it is not a public CA
-    bool is_offline;    // persons carry requests there and certificates back
-    bool can_reconcile; // false: a lost answer is held for a person, or sent again
+    const char *name; // "hvca", "local"
+    bool is_public;   // false: every output says that it is not a public CA
+    bool is_offline;  // persons carry requests there and certificates back
     bool can_revoke;
     // Fetching what was accepted is the whole request once more, and may issue: submit and fetch are
     // the same call then, each journaled before it, and a lost answer to either leaves a doubt.
@@ -188,6 +187,7 @@ struct ca_ops {
 
 extern const struct ca_ops ca_cfssl;
 extern const struct ca_ops ca_cmp;
+extern const struct ca_ops ca_ejbca;
 extern const struct ca_ops ca_exec;
 extern const struct ca_ops ca_file;
 extern const struct ca_ops ca_hvca;
@@ -195,6 +195,7 @@ extern const struct ca_ops ca_local;
 extern const struct ca_ops ca_est;
 extern const struct ca_ops ca_outbox;
 extern const struct ca_ops ca_stepca;
+extern const struct ca_ops ca_vault;
 
 // The row with that name, or NULL. The table ends with NULL.
 const struct ca_ops *ca_find(const char *name);

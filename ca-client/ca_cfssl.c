@@ -343,7 +343,6 @@ static const char cfssl_example[] = "backend = cfssl\n"
 const struct ca_ops ca_cfssl = {
     .name = "cfssl",
     .is_public = true, // not the embedded one
-    .can_reconcile = true,
     .can_revoke = true,
     .keys = cfssl_keys,
     .remark = "cfssl: `cfssl serve`, or multirootca.",

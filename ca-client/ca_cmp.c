@@ -382,7 +382,6 @@ static const char cmp_example[] = "backend = cmp\n"
 const struct ca_ops ca_cmp = {
     .name = "cmp",
     .is_public = true,
-    .can_reconcile = true, // as far as lost_answer goes
     .can_revoke = true,
     .waits = true,
     .keys = cmp_keys,

@@ -174,7 +174,6 @@ static const char est_example[] = "backend = est\n"
 const struct ca_ops ca_est = {
     .name = "est",
     .is_public = true,
-    .can_reconcile = true, // by lost_answer alone
     .can_revoke = false,
     .fetch_repeats = true,
     .keys = est_keys,

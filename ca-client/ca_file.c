@@ -135,7 +135,6 @@ const struct ca_ops ca_file = {
     .name = "file",
     .is_public = true,
     .is_offline = true,
-    .can_reconcile = true,
     .can_revoke = false,
     .keys = file_keys,
     .remark =

@@ -186,7 +186,6 @@ static const char hvca_example[] = "backend = hvca\n"
 const struct ca_ops ca_hvca = {
     .name = "hvca",
     .is_public = true,
-    .can_reconcile = true,
     .can_revoke = true,
     .keys = hvca_keys,
     .remark = "GlobalSign Atlas HVCA.",

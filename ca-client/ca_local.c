@@ -270,7 +270,6 @@ static const char *const local_keys[] = {"ca_certificate_file", "ca_key_file", N
 const struct ca_ops ca_local = {
     .name = "local",
     .is_public = false,
-    .can_reconcile = true,
     .can_revoke = false,
     .keys = local_keys,
     .remark = "",

@@ -12,8 +12,6 @@
 // The core asks for the CA's data before it has answered, so the data in the row below must be right
 // for every CA that may be behind:
 //
-//   can_reconcile   The forwarder answers CA_CANNOT_TELL for a CA that cannot look, which ends where
-//                   can_reconcile = false would: the request is held.
 //   settle_ms       Only the forwarder knows when it last worked on a request: maybe long after the
 //                   connection broke. So it alone judges whether a scan that found nothing came late
 //                   enough, and answers CA_NOT_ISSUED with retry_after_ms until then. What is here
@@ -518,7 +516,6 @@ static const char outbox_example[] = "backend = outbox\n"
 const struct ca_ops ca_outbox = {
     .name = "outbox",
     .is_public = true,
-    .can_reconcile = true,
     .can_revoke = true,
     .keys = outbox_keys,
     .remark =

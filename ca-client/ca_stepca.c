@@ -269,7 +269,6 @@ static const char stepca_example[] = "backend = stepca\n"
 const struct ca_ops ca_stepca = {
     .name = "stepca",
     .is_public = true, // not the embedded one
-    .can_reconcile = true,
     .can_revoke = true,
     .keys = stepca_keys,
     .remark = "step-ca, by a JWK provisioner.",

@@ -161,7 +161,6 @@ static void set_habits(struct http_exchange *exchange) {
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)CONNECTION_IDLE_MAX_S);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, (long)HTTP_BODY_MAX);
 }
 
 static struct http_exchange *exchange_new(struct http *http) {
@@ -277,8 +276,8 @@ static bool set_request(struct http_exchange *exchange, const struct http_reques
     exchange->at_most_once = request->at_most_once;
     exchange->attempts = 0;
     exchange->curl_text[0] = '\0';
-    return http_answer_init(&exchange->answer) && set_headers(exchange, request) &&
-           set_body(exchange, request) &&
+    return http_answer_init(&exchange->answer, request->body_max) &&
+           set_headers(exchange, request) && set_body(exchange, request) &&
            curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR,
                             http_url_is_loopback(request->url) ? "http,https" : "https") ==
                CURLE_OK &&
@@ -335,6 +334,7 @@ static void judge_result(struct http_exchange *exchange, CURLcode result) {
         }
     } else {
         response->outcome = HTTP_LOST;
+        response->is_too_long = exchange->answer.is_too_long;
         error_set(&response->error, E_CA_DOUBT, "%s: no whole answer: %s", exchange->origin,
                   exchange->attempts > 1 && exchange->at_most_once
                       ? "the connection broke, and the request is not sent twice"

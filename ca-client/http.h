@@ -13,7 +13,7 @@
 #include "station/base/error.h"
 #include "station/io/loop.h"
 
-#define HTTP_BODY_MAX (256 * 1024)
+#define HTTP_BODY_MAX (256 * 1024) // of an answer, where the request does not say more
 #define HTTP_HEADERS_MAX 16
 
 struct http;
@@ -38,6 +38,7 @@ struct http_request {
     // send a POST again, in silence, when a reused connection dies before the first byte of an
     // answer; with this set the exchange ends in HTTP_LOST instead.
     bool at_most_once;
+    size_t body_max; // of the answer, bytes; 0: HTTP_BODY_MAX
 };
 
 enum http_outcome {
@@ -50,6 +51,7 @@ enum http_outcome {
 struct http_response {
     enum http_outcome outcome;
     struct error error; // for NOT_SENT (E_CA_UNREACHABLE, E_CA_TLS) and LOST (E_CA_DOUBT)
+    bool is_too_long;   // LOST: the body is longer than was asked for at most
     long status;
     struct slice body;
     char content_type[128];

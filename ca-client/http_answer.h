@@ -17,24 +17,25 @@
 
 struct http_answer {
     struct http_response response;
-    struct buf *body; // at most HTTP_BODY_MAX; owned
+    struct buf *body; // owned
     size_t header_bytes;
     size_t header_lines;
     bool is_interim;   // the header lines are those of a 1xx answer
     bool headers_done; // what still comes is a trailer, and is not looked at
+    bool is_too_long;  // the body
     bool has_location;
     char retry_after[64];
 };
 
-// False without memory.
-MUST_CHECK bool http_answer_init(struct http_answer *answer);
+// For a body of at most `body_max` bytes, HTTP_BODY_MAX where it is 0. False without memory.
+MUST_CHECK bool http_answer_init(struct http_answer *answer, size_t body_max);
 // Wipes the body, which may hold a token.
 void http_answer_release(struct http_answer *answer);
 
 // One header line, the status line and the empty last one included, with or without its CR LF.
 // False: over a cap, the exchange has to end.
 MUST_CHECK bool http_answer_header(struct http_answer *answer, struct slice line);
-// A piece of the body. False: over HTTP_BODY_MAX.
+// A piece of the body. False: over the cap.
 MUST_CHECK bool http_answer_body(struct http_answer *answer, struct slice piece);
 
 // Completes `response` once everything has come. `wall_ms` stands in for a Date that is missing.

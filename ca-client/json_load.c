@@ -31,16 +31,21 @@ static bool is_shallow(struct slice body) {
     return true;
 }
 
-static json_t *load(struct slice body) {
+static json_t *load(struct slice body, size_t maximum) {
     json_error_t error;
-    if (body.length == 0 || body.length > HTTP_BODY_MAX || !is_shallow(body)) {
+    if (body.length == 0 || body.length > maximum || !is_shallow(body)) {
         return NULL;
     }
     return json_loadb((const char *)body.data, body.length, JSON_REJECT_DUPLICATES, &error);
 }
 
 json_t *json_load_object(struct slice body, const char *what, struct error *error) {
-    json_t *root = load(body);
+    return json_load_long_object(body, HTTP_BODY_MAX, what, error);
+}
+
+json_t *json_load_long_object(struct slice body, size_t maximum, const char *what,
+                              struct error *error) {
+    json_t *root = load(body, maximum);
     if (!json_is_object(root)) {
         json_decref(root);
         error_set(error, E_CA_NONSENSE, "the CA's answer to %s is not a JSON object", what);
@@ -50,7 +55,7 @@ json_t *json_load_object(struct slice body, const char *what, struct error *erro
 }
 
 json_t *json_load_array(struct slice body, const char *what, struct error *error) {
-    json_t *root = load(body);
+    json_t *root = load(body, HTTP_BODY_MAX);
     if (!json_is_array(root)) {
         json_decref(root);
         error_set(error, E_CA_NONSENSE, "the CA's answer to %s is not a JSON array", what);
@@ -60,7 +65,7 @@ json_t *json_load_array(struct slice body, const char *what, struct error *error
 }
 
 void json_load_text(struct slice body, const char *const *members, char *out, size_t capacity) {
-    json_t *root = load(body);
+    json_t *root = load(body, HTTP_BODY_MAX);
     out[0] = '\0';
     for (size_t i = 0; members[i] != NULL && out[0] == '\0'; i++) {
         json_t *value = json_object_get(root, members[i]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON from outside, under caps: at most HTTP_BODY_MAX bytes, JSON_DEPTH_MAX levels, no member
+// JSON from outside, under caps: at most HTTP_BODY_MAX bytes where nothing else is said, JSON_DEPTH_MAX levels, no member
 // twice. For backends only: jansson's values stay inside them.
 #ifndef BIRTHCERT_CA_JSON_LOAD_H
 #define BIRTHCERT_CA_JSON_LOAD_H
@@ -16,6 +16,10 @@
 // E_CA_NONSENSE where there is none. The caller gives it back with json_decref.
 json_t *json_load_object(struct slice body, const char *what, struct error *error);
 json_t *json_load_array(struct slice body, const char *what, struct error *error);
+
+// The same for an answer that may be longer, up to `maximum` bytes.
+json_t *json_load_long_object(struct slice body, size_t maximum, const char *what,
+                              struct error *error);
 
 // What a CA says for a person: the first of the members (NULL ends the list) that is a text, cut at
 // `capacity` - 1, and as it is: error_set escapes it. "" where there is none, or no object.

@@ -21,6 +21,7 @@ struct web_exchange {
     struct buf *headers; // secret: one NUL-terminated line after the other
     struct buf *body;    // secret, may be NULL
     bool at_most_once;
+    size_t body_max;
     web_answer *on_answer;
 };
 
@@ -114,6 +115,7 @@ static void start_exchange(struct web_exchange *exchange) {
         .url = url,
         .body = exchange->body != NULL ? buf_slice(exchange->body) : (struct slice){NULL, 0},
         .at_most_once = exchange->at_most_once,
+        .body_max = exchange->body_max,
     };
     list_headers(exchange, &request);
     if (http_start(site->http, &request, handle_answer, exchange, &error)) {
@@ -158,6 +160,7 @@ void web_send(struct call *call, const struct web_request *request, web_answer *
     exchange->method = request->method;
     exchange->body = request->body;
     exchange->at_most_once = request->at_most_once;
+    exchange->body_max = request->body_max;
     exchange->on_answer = on_answer;
     queue_push(web, exchange);
     wake(web, 0);

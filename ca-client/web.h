@@ -19,7 +19,7 @@
 #include "station/base/error.h"
 #include "station/io/loop.h"
 
-#define WEB_PATH_SIZE 512
+#define WEB_PATH_SIZE 1024
 #define WEB_HEADERS_MAX 6
 #define WEB_REQUEST_MAX (64 * 1024)
 
@@ -53,6 +53,7 @@ struct web_request {
     const char *headers[WEB_HEADERS_MAX];
     struct buf *body;  // taken over, and wiped when it has been sent; may be NULL
     bool at_most_once; // as in struct http_request: every request that makes the CA issue
+    size_t body_max;   // likewise
 };
 
 // Queues one exchange of a call; at most one per call is in progress. The answer comes later from the

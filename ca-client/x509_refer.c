@@ -6,11 +6,15 @@
 #include "ca-client/x509_internal.h"
 #include "ca-client/x509_station.h"
 
-static bool write_serial(const X509 *certificate, char out[X509_DECIMAL_SIZE]) {
+static bool write_serial(const X509 *certificate, struct certificate_reference *reference) {
     BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), NULL);
     char *text = number != NULL ? BN_bn2dec(number) : NULL;
-    bool good = text != NULL && text[0] != '-' && text_copy(out, X509_DECIMAL_SIZE, text);
+    char *hex = number != NULL ? BN_bn2hex(number) : NULL;
+    bool good = text != NULL && text[0] != '-' && hex != NULL &&
+                text_copy(reference->serial, sizeof reference->serial, text) &&
+                text_copy(reference->serial_hex, sizeof reference->serial_hex, hex);
     OPENSSL_free(text);
+    OPENSSL_free(hex);
     BN_free(number);
     return good;
 }
@@ -30,7 +34,7 @@ bool x509_refer(struct slice der, struct certificate_reference *reference, struc
     if (certificate == NULL) {
         return false;
     }
-    bool good = write_serial(certificate, reference->serial) &&
+    bool good = write_serial(certificate, reference) &&
                 write_key_id(certificate, reference->authority_key_id) &&
                 x509_time_ms(X509_get0_notAfter(certificate), &reference->not_after_ms);
     X509_free(certificate);

@@ -36,6 +36,7 @@ MUST_CHECK bool x509_identify(struct slice der, struct certificate_identity *ide
 // What CAs call a certificate by where one asks for its revocation.
 struct certificate_reference {
     char serial[X509_DECIMAL_SIZE];                 // decimal
+    char serial_hex[2 * X509_SERIAL_MAX + 1];       // in whole bytes, without leading zeros
     char authority_key_id[2 * X509_KEY_ID_MAX + 1]; // hex (RFC 5280, section 4.2.1.1); "": none
     int64_t not_after_ms;
 };

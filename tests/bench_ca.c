@@ -400,9 +400,12 @@ static void make_unit(struct unit *unit) {
 static void compare(struct hvca_sim *sim) {
     for (int round = 0; round < 3; round++) {
         struct figures bare = run_bare(sim);
+        int64_t connections = hvca_sim_count(sim, "connections");
         struct figures backend = run_backend(sim, CERTIFICATES, IN_FLIGHT);
         printf("bare %.0f %.0f\nbackend %.0f %.0f\ncheck %.0f\n", bare.cpu_us, bare.per_second,
                backend.cpu_us, backend.per_second, backend.check_us);
+        printf("handshakes %lld %d\n",
+               (long long)(hvca_sim_count(sim, "connections") - connections), CERTIFICATES);
     }
 }
 

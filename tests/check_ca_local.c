@@ -468,7 +468,6 @@ END_TEST
 START_TEST(says_what_it_is) {
     ck_assert_str_eq(ca_local.name, "local");
     ck_assert(!ca_local.is_public);
-    ck_assert(ca_local.can_reconcile);
     ck_assert_uint_eq(ca_local.settle_ms, 0);
 }
 END_TEST

@@ -5,116 +5,73 @@
 #include <string.h>
 
 #include "station/base/clock.h"
-#include "tests/support_ca_client.h"
-#include "tests/support_cmp_server.h"
+#include "tests/support_cmp.h"
 
-static struct cmp_server server;
-static struct client client;
-
-static void start_at(const struct cmp_server_settings *settings, size_t units) {
-    cmp_server_start(&server, settings);
-    struct ca_settings ca = cmp_server_ca(&server);
-    client_start(&client, &ca, units, "P-256");
-}
-
-static void start(size_t units) {
-    static const struct cmp_server_settings usual = {0};
-    start_at(&usual, units);
-}
-
-static void stop(void) {
-    client_stop(&client);
-    cmp_server_stop(&server);
-}
-
-static struct client_unit *submit_one(void) {
-    struct client_unit *unit = &client.units[0];
-    client_submit(&client, unit);
-    client_wait(&client);
-    return unit;
-}
-
-static void confirm(struct client_unit *unit, bool keeps) {
-    client_confirm(&client, unit, keeps);
-    client_wait(&client);
-}
-
-static void expect(const struct client_unit *unit, enum ca_outcome outcome, enum error_code code) {
-    ck_assert_msg(unit->outcome == outcome && unit->error.code == code, "outcome %d, %s: %s",
-                  (int)unit->outcome, error_code_text(unit->error.code), unit->error.text);
-}
-
-static void expect_certificate(const struct client_unit *unit) {
-    struct error error = {0};
-    expect(unit, CA_CERTIFICATE, ERROR_NONE);
-    ck_assert_msg(client_certificate_is_good(&client, unit, server.root_file, &error), "%s",
-                  error.text);
-    ck_assert_uint_gt(buf_length(unit->offer), 100);
-}
+static struct cmp_bench bench;
 
 // ---- what goes well -----------------------------------------------------------------------------
 
 static void issue_and_confirm(void) {
-    struct client_unit *unit = submit_one();
-    expect_certificate(unit);
+    struct client_unit *unit = cmp_submit(&bench);
+    cmp_expect_certificate(&bench, unit);
     // Nothing more was said: the certificate is not on record yet.
-    ck_assert_uint_eq(server.seen[CMP_CERTCONF], 0);
-    confirm(unit, true);
-    expect(unit, CA_CONFIRMED, ERROR_NONE);
-    ck_assert_uint_eq(server.seen[CMP_P10CR], 1);
-    ck_assert_uint_eq(server.confirmed, 1);
-    ck_assert_uint_eq(server.rejected, 0);
+    ck_assert_uint_eq(bench.server.seen[CMP_CERTCONF], 0);
+    cmp_confirm(&bench, unit, true);
+    cmp_expect(unit, CA_CONFIRMED, ERROR_NONE);
+    ck_assert_uint_eq(bench.server.seen[CMP_P10CR], 1);
+    ck_assert_uint_eq(bench.server.confirmed, 1);
+    ck_assert_uint_eq(bench.server.rejected, 0);
     ck_assert_int_eq(unit->results, 2);
 }
 
 START_TEST(test_issue) {
-    start(1);
+    cmp_start(&bench, NULL, 1);
     issue_and_confirm();
-    ck_assert_ptr_nonnull(strstr(server.http.last_request, "POST /.well-known/cmp HTTP/1.1"));
-    ck_assert_ptr_nonnull(strstr(server.http.last_request, "application/pkixcmp"));
-    stop();
+    ck_assert_ptr_nonnull(strstr(bench.server.http.last_request, "POST /.well-known/cmp HTTP/1.1"));
+    ck_assert_ptr_nonnull(strstr(bench.server.http.last_request, "application/pkixcmp"));
+    cmp_stop(&bench);
 }
 END_TEST
 
 START_TEST(test_secret) {
     static const struct cmp_server_settings settings = {.secret = "between us", .plain = true};
-    start_at(&settings, 1);
+    cmp_start(&bench, &settings, 1);
     issue_and_confirm();
-    stop();
+    cmp_stop(&bench);
 }
 END_TEST
 
 START_TEST(test_many_at_once) {
-    start(64);
+    cmp_start(&bench, NULL, 64);
     for (size_t i = 0; i < 64; i++) {
-        client_submit(&client, &client.units[i]);
+        client_submit(&bench.client, &bench.client.units[i]);
     }
-    client_wait(&client);
+    client_wait(&bench.client);
     for (size_t i = 0; i < 64; i++) {
-        expect_certificate(&client.units[i]);
-        client_confirm(&client, &client.units[i], true);
+        cmp_expect_certificate(&bench, &bench.client.units[i]);
+        client_confirm(&bench.client, &bench.client.units[i], true);
     }
-    client_wait(&client);
+    client_wait(&bench.client);
     for (size_t i = 0; i < 64; i++) {
-        expect(&client.units[i], CA_CONFIRMED, ERROR_NONE);
+        cmp_expect(&bench.client.units[i], CA_CONFIRMED, ERROR_NONE);
     }
-    ck_assert_uint_eq(server.issued, 64);
-    ck_assert_uint_eq(server.confirmed, 64);
-    ck_assert_uint_le(server.http.connections, 8);
-    stop();
+    ck_assert_uint_eq(bench.server.issued, 64);
+    ck_assert_uint_eq(bench.server.confirmed, 64);
+    ck_assert_uint_le(bench.server.http.connections, 8);
+    cmp_stop(&bench);
 }
 END_TEST
 
 // The CA is asked again, as often as it wants and no sooner than a second.
 START_TEST(test_polling) {
     static const struct cmp_server_settings settings = {.polls = 3, .check_after_s = 1};
-    start_at(&settings, 1);
+    cmp_start(&bench, &settings, 1);
     int64_t begin_ms = clock_monotonic_ms();
     issue_and_confirm();
     ck_assert_int_ge(clock_monotonic_ms() - begin_ms, 2000);
-    ck_assert_uint_eq(server.seen[CMP_POLLREQ], 3);
-    ck_assert_uint_eq(server.issued, 1);
-    stop();
+    ck_assert_uint_eq(bench.server.seen[CMP_POLLREQ], 3);
+    ck_assert_uint_eq(bench.server.issued, 1);
+    cmp_stop(&bench);
 }
 END_TEST
 
@@ -126,10 +83,10 @@ START_TEST(test_polling_on_a_bad_line) {
                                                  .fault = faults[_i],
                                                  .fault_at = CMP_POLLREQ,
                                                  .fault_times = 1};
-    start_at(&settings, 1);
+    cmp_start(&bench, &settings, 1);
     issue_and_confirm();
-    ck_assert_uint_eq(server.seen[CMP_POLLREQ], 3);
-    stop();
+    ck_assert_uint_eq(bench.server.seen[CMP_POLLREQ], 3);
+    cmp_stop(&bench);
 }
 END_TEST
 
@@ -138,8 +95,8 @@ END_TEST
 static struct client_unit *submit_with(enum cmp_fault fault, int fail_bit) {
     const struct cmp_server_settings settings = {
         .fault = fault, .fault_at = CMP_P10CR, .fail_bit = fail_bit};
-    start_at(&settings, 1);
-    return submit_one();
+    cmp_start(&bench, &settings, 1);
+    return cmp_submit(&bench);
 }
 
 START_TEST(test_refused) {
@@ -159,12 +116,12 @@ START_TEST(test_refused) {
     };
     struct client_unit *unit =
         submit_with(_i % 2 == 0 ? CMP_FAULT_ERROR : CMP_FAULT_REJECTED, cases[_i / 2].fail_bit);
-    expect(unit, cases[_i / 2].outcome, cases[_i / 2].code);
+    cmp_expect(unit, cases[_i / 2].outcome, cases[_i / 2].code);
     if (_i % 2 == 1) { // the CA's own words, made harmless
         ck_assert_ptr_nonnull(strstr(unit->error.text, "today"));
         ck_assert_ptr_null(strchr(unit->error.text, 0x1b));
     }
-    stop();
+    cmp_stop(&bench);
 }
 END_TEST
 
@@ -178,43 +135,43 @@ START_TEST(test_answers_that_do_not_count) {
     struct client_unit *unit = submit_with(faults[_i], OSSL_CMP_PKIFAILUREINFO_badPOP);
     ck_assert_msg(unit->outcome == CA_DOUBT, "%d %s", (int)unit->outcome, unit->error.text);
     ck_assert_str_ne(unit->error.text, "");
-    ck_assert_uint_eq(server.seen[CMP_P10CR], 1); // at most once
+    ck_assert_uint_eq(bench.server.seen[CMP_P10CR], 1); // at most once
     ck_assert_int_eq(unit->results, 1);
-    stop();
+    cmp_stop(&bench);
 }
 END_TEST
 
 START_TEST(test_answer_of_another_transaction) {
     static const struct cmp_server_settings settings = {
         .fault = CMP_FAULT_OTHER_ID, .fault_at = CMP_P10CR, .fault_times = 2};
-    start_at(&settings, 2);
-    server.faults = 2; // the first is good
-    submit_one();
-    expect_certificate(&client.units[0]);
-    server.faults = 0;
-    client_submit(&client, &client.units[1]);
-    client_wait(&client);
-    expect(&client.units[1], CA_DOUBT, E_CA_DOUBT);
-    stop();
+    cmp_start(&bench, &settings, 2);
+    bench.server.faults = 2; // the first is good
+    cmp_submit(&bench);
+    cmp_expect_certificate(&bench, &bench.client.units[0]);
+    bench.server.faults = 0;
+    client_submit(&bench.client, &bench.client.units[1]);
+    client_wait(&bench.client);
+    cmp_expect(&bench.client.units[1], CA_DOUBT, E_CA_DOUBT);
+    cmp_stop(&bench);
 }
 END_TEST
 
 START_TEST(test_web_server_without_cmp) {
     struct client_unit *unit = submit_with(CMP_FAULT_HTTP_404, 0);
-    expect(unit, CA_NOT_SENT, E_CA_NONSENSE);
-    stop();
+    cmp_expect(unit, CA_NOT_SENT, E_CA_NONSENSE);
+    cmp_stop(&bench);
 }
 END_TEST
 
 START_TEST(test_unreachable) {
-    start(1);
-    server_stop(&server.http);
-    struct client_unit *unit = submit_one();
-    expect(unit, CA_NOT_SENT, E_CA_UNREACHABLE);
-    client_check(&client);
-    client_wait(&client);
-    ck_assert(!client.report.reachable);
-    client_stop(&client);
+    cmp_start(&bench, NULL, 1);
+    server_stop(&bench.server.http);
+    struct client_unit *unit = cmp_submit(&bench);
+    cmp_expect(unit, CA_NOT_SENT, E_CA_UNREACHABLE);
+    client_check(&bench.client);
+    client_wait(&bench.client);
+    ck_assert(!bench.client.report.reachable);
+    client_stop(&bench.client);
 }
 END_TEST
 
@@ -222,28 +179,28 @@ END_TEST
 START_TEST(test_signer) {
     static const struct cmp_server_settings settings = {.signs_like_a_camera = true};
     static const char *const authorities[] = {NULL, "CN=Somebody else,O=Example,C=CH", "named"};
-    cmp_server_start(&server, &settings);
-    struct ca_settings ca = cmp_server_ca(&server);
-    ca.authority = _i == 2 ? server.signer_name : authorities[_i];
-    client_start(&client, &ca, 1, "P-256");
-    struct client_unit *unit = submit_one();
+    cmp_server_start(&bench.server, &settings);
+    struct ca_settings ca = cmp_server_ca(&bench.server);
+    ca.authority = _i == 2 ? bench.server.signer_name : authorities[_i];
+    client_start(&bench.client, &ca, 1, "P-256");
+    struct client_unit *unit = cmp_submit(&bench);
     if (_i == 2) {
-        expect_certificate(unit);
+        cmp_expect_certificate(&bench, unit);
     } else {
-        expect(unit, CA_DOUBT, E_CA_DOUBT);
+        cmp_expect(unit, CA_DOUBT, E_CA_DOUBT);
     }
-    stop();
+    cmp_stop(&bench);
 }
 END_TEST
 
 START_TEST(test_wrong_root) {
     static const struct cmp_server_settings settings = {.plain = true};
-    cmp_server_start(&server, &settings);
-    struct ca_settings ca = cmp_server_ca(&server);
-    ca.server_root_file = server.root_file;
-    client_start(&client, &ca, 1, "P-256");
-    expect(submit_one(), CA_DOUBT, E_CA_DOUBT);
-    stop();
+    cmp_server_start(&bench.server, &settings);
+    struct ca_settings ca = cmp_server_ca(&bench.server);
+    ca.server_root_file = bench.server.root_file;
+    client_start(&bench.client, &ca, 1, "P-256");
+    cmp_expect(cmp_submit(&bench), CA_DOUBT, E_CA_DOUBT);
+    cmp_stop(&bench);
 }
 END_TEST
 
@@ -251,23 +208,23 @@ END_TEST
 START_TEST(test_lost_answer) {
     const struct cmp_server_settings settings = {
         .fault = CMP_FAULT_DROPPED, .fault_at = CMP_P10CR, .fault_times = 1};
-    cmp_server_start(&server, &settings);
-    struct ca_settings ca = cmp_server_ca(&server);
+    cmp_server_start(&bench.server, &settings);
+    struct ca_settings ca = cmp_server_ca(&bench.server);
     ca.resends_lost = _i == 1;
-    client_start(&client, &ca, 1, "P-256");
-    struct client_unit *unit = submit_one();
-    expect(unit, CA_DOUBT, E_CA_DOUBT);
-    client_reconcile(&client, unit);
-    client_wait(&client);
+    client_start(&bench.client, &ca, 1, "P-256");
+    struct client_unit *unit = cmp_submit(&bench);
+    cmp_expect(unit, CA_DOUBT, E_CA_DOUBT);
+    client_reconcile(&bench.client, unit);
+    client_wait(&bench.client);
     if (_i == 1) {
-        expect(unit, CA_NOT_ISSUED, E_CA_DOUBT);
-        submit_one();
-        expect_certificate(unit);
+        cmp_expect(unit, CA_NOT_ISSUED, E_CA_DOUBT);
+        cmp_submit(&bench);
+        cmp_expect_certificate(&bench, unit);
     } else {
-        expect(unit, CA_CANNOT_TELL, E_UNIT_HELD);
+        cmp_expect(unit, CA_CANNOT_TELL, E_UNIT_HELD);
         ck_assert_ptr_nonnull(strstr(unit->error.text, unit->serial));
     }
-    stop();
+    cmp_stop(&bench);
 }
 END_TEST
 
@@ -278,27 +235,27 @@ START_TEST(test_revoke) {
                                                  .fault_at = CMP_RR,
                                                  .fault_times = 1,
                                                  .fail_bit = OSSL_CMP_PKIFAILUREINFO_certRevoked};
-    start_at(&settings, 1);
-    struct client_unit *unit = submit_one();
-    expect_certificate(unit);
+    cmp_start(&bench, &settings, 1);
+    struct client_unit *unit = cmp_submit(&bench);
+    cmp_expect_certificate(&bench, unit);
     struct buf *leaf = buf_new(CA_OFFER_MAX); // the unit's own goes with the next result
     ck_assert(buf_put(leaf, buf_slice(unit->leaf).data, buf_length(unit->leaf)));
     unit->request.certificate = buf_slice(leaf);
-    server.faults = 1;
-    client_revoke(&client, unit, CA_REVOKE_SUPERSEDED);
-    client_wait(&client);
-    expect(unit, CA_REVOKED, ERROR_NONE);
-    ck_assert_uint_eq(server.revoked, 1);
-    server.faults = 0; // it says that this was done before
-    client_revoke(&client, unit, CA_REVOKE_KEY_COMPROMISE);
-    client_wait(&client);
+    bench.server.faults = 1;
+    client_revoke(&bench.client, unit, CA_REVOKE_SUPERSEDED);
+    client_wait(&bench.client);
+    cmp_expect(unit, CA_REVOKED, ERROR_NONE);
+    ck_assert_uint_eq(bench.server.revoked, 1);
+    bench.server.faults = 0; // it says that this was done before
+    client_revoke(&bench.client, unit, CA_REVOKE_KEY_COMPROMISE);
+    client_wait(&bench.client);
     ck_assert_int_eq(unit->outcome, CA_REVOKED);
     unit->request.certificate = (struct slice){(const uint8_t *)"none", 4};
-    client_revoke(&client, unit, CA_REVOKE_UNSPECIFIED);
-    client_wait(&client);
-    expect(unit, CA_NOT_SENT, E_CA_NONSENSE);
+    client_revoke(&bench.client, unit, CA_REVOKE_UNSPECIFIED);
+    client_wait(&bench.client);
+    cmp_expect(unit, CA_NOT_SENT, E_CA_NONSENSE);
     buf_free(leaf);
-    stop();
+    cmp_stop(&bench);
 }
 END_TEST
 
@@ -315,31 +272,31 @@ START_TEST(test_revocation_that_is_refused) {
     };
     const struct cmp_server_settings settings = {
         .fault = cases[_i].fault, .fault_at = CMP_RR, .fail_bit = cases[_i].fail_bit};
-    start_at(&settings, 1);
-    struct client_unit *unit = submit_one();
+    cmp_start(&bench, &settings, 1);
+    struct client_unit *unit = cmp_submit(&bench);
     unit->request.certificate = buf_slice(unit->leaf);
-    client_revoke(&client, unit, CA_REVOKE_SUPERSEDED);
-    client_wait(&client);
+    client_revoke(&bench.client, unit, CA_REVOKE_SUPERSEDED);
+    client_wait(&bench.client);
     ck_assert_msg(unit->outcome == cases[_i].outcome, "%d %s", (int)unit->outcome,
                   unit->error.text);
-    stop();
+    cmp_stop(&bench);
 }
 END_TEST
 
 static void check(void) {
-    client_check(&client);
-    client_wait(&client);
+    client_check(&bench.client);
+    client_wait(&bench.client);
 }
 
 START_TEST(test_check) {
-    start(1);
+    cmp_start(&bench, NULL, 1);
     check();
-    ck_assert_msg(client.report.policy_fits, "%s", client.report.error.text);
-    ck_assert(client.report.reachable && client.report.logged_in);
-    ck_assert_int_eq(client.report.quota, -1);
-    ck_assert_int_gt(client.report.station_certificate_not_after_ms, clock_wall_ms());
-    ck_assert_uint_eq(server.issued, 0);
-    stop();
+    ck_assert_msg(bench.client.report.policy_fits, "%s", bench.client.report.error.text);
+    ck_assert(bench.client.report.reachable && bench.client.report.logged_in);
+    ck_assert_int_eq(bench.client.report.quota, -1);
+    ck_assert_int_gt(bench.client.report.station_certificate_not_after_ms, clock_wall_ms());
+    ck_assert_uint_eq(bench.server.issued, 0);
+    cmp_stop(&bench);
 }
 END_TEST
 
@@ -363,12 +320,13 @@ START_TEST(test_check_finds) {
     };
     const struct cmp_server_settings settings = {
         .fault = cases[_i].fault, .fault_at = CMP_GENM, .fail_bit = cases[_i].fail_bit};
-    start_at(&settings, 1);
+    cmp_start(&bench, &settings, 1);
     check();
-    ck_assert_msg(client.report.error.code == cases[_i].code, "%s", client.report.error.text);
-    ck_assert_int_eq(client.report.reachable, cases[_i].reachable);
-    ck_assert_int_eq(client.report.logged_in, cases[_i].logged_in);
-    stop();
+    ck_assert_msg(bench.client.report.error.code == cases[_i].code, "%s",
+                  bench.client.report.error.text);
+    ck_assert_int_eq(bench.client.report.reachable, cases[_i].reachable);
+    ck_assert_int_eq(bench.client.report.logged_in, cases[_i].logged_in);
+    cmp_stop(&bench);
 }
 END_TEST
 
@@ -389,13 +347,13 @@ static void expect_refused(const struct ca_settings *settings, enum error_code c
 START_TEST(test_settings) {
     static const struct cmp_server_settings usual = {0};
     static const char *const names[] = {"nobody", "CN=", "CN=a+O=b", "CN=a,", "=a", "NOSUCH=a"};
-    cmp_server_start(&server, &usual);
-    const struct ca_settings good = cmp_server_ca(&server);
+    cmp_server_start(&bench.server, &usual);
+    const struct ca_settings good = cmp_server_ca(&bench.server);
     struct ca_settings bad = good;
     bad.client_certificate_file = bad.client_key_file = NULL;
     expect_refused(&bad, E_CA_CONFIG, "need protection");
     bad = good;
-    bad.password_file = server.http.client_key_file;
+    bad.password_file = bench.server.http.client_key_file;
     expect_refused(&bad, E_CA_CONFIG, "goes with username");
     bad.username = "station";
     expect_refused(&bad, E_SECRET_MISSING, "");
@@ -417,7 +375,7 @@ START_TEST(test_settings) {
         bad.authority = names[i];
         expect_refused(&bad, E_CA_CONFIG, "is no name");
     }
-    cmp_server_stop(&server);
+    cmp_server_stop(&bench.server);
 }
 END_TEST
 
@@ -434,37 +392,37 @@ START_TEST(test_paths) {
     };
     static const struct cmp_server_settings usual = {0};
     char url[128];
-    cmp_server_start(&server, &usual);
-    struct ca_settings ca = cmp_server_ca(&server);
-    snprintf(url, sizeof url, "%s%s", server.url, cases[_i].path);
+    cmp_server_start(&bench.server, &usual);
+    struct ca_settings ca = cmp_server_ca(&bench.server);
+    snprintf(url, sizeof url, "%s%s", bench.server.url, cases[_i].path);
     ca.url = url;
     ca.ca_profile = cases[_i].profile;
-    client_start(&client, &ca, 1, "P-256");
-    expect_certificate(submit_one());
-    ck_assert_ptr_nonnull(strstr(server.http.last_request, cases[_i].asked));
-    stop();
+    client_start(&bench.client, &ca, 1, "P-256");
+    cmp_expect_certificate(&bench, cmp_submit(&bench));
+    ck_assert_ptr_nonnull(strstr(bench.server.http.last_request, cases[_i].asked));
+    cmp_stop(&bench);
 }
 END_TEST
 
 // Ends in the middle of everything, without a result and without a leak.
 START_TEST(test_close) {
     static const struct cmp_server_settings settings = {.polls = 5, .check_after_s = 60};
-    start_at(&settings, 8);
+    cmp_start(&bench, &settings, 8);
     for (size_t i = 0; i < 8; i++) {
-        client_submit(&client, &client.units[i]);
+        client_submit(&bench.client, &bench.client.units[i]);
     }
     if (_i == 1) {
-        while (server.seen[CMP_POLLREQ] < 4) {
-            struct loop_timer *timer =
-                loop_timer_new(client.loop, (loop_callback *)(uintptr_t)loop_stop, client.loop);
+        while (bench.server.seen[CMP_POLLREQ] < 4) {
+            struct loop_timer *timer = loop_timer_new(
+                bench.client.loop, (loop_callback *)(uintptr_t)loop_stop, bench.client.loop);
             loop_timer_start(timer, 20);
-            loop_run(client.loop);
+            loop_run(bench.client.loop);
             loop_timer_free(timer);
         }
     }
-    stop();
+    cmp_stop(&bench);
     for (size_t i = 0; i < 8; i++) {
-        ck_assert_int_eq(client.units[i].results, 0);
+        ck_assert_int_eq(bench.client.units[i].results, 0);
     }
 }
 END_TEST

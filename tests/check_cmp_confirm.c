@@ -5,77 +5,34 @@
 #include <string.h>
 
 #include "ca-client/x509_station.h"
-#include "tests/support_ca_client.h"
-#include "tests/support_cmp_server.h"
+#include "tests/support_cmp.h"
 
-static struct cmp_server server;
-static struct client client;
-
-static void start_at(const struct cmp_server_settings *settings, size_t units) {
-    cmp_server_start(&server, settings);
-    struct ca_settings ca = cmp_server_ca(&server);
-    client_start(&client, &ca, units, "P-256");
-}
-
-static void start(size_t units) {
-    static const struct cmp_server_settings usual = {0};
-    start_at(&usual, units);
-}
-
-static void stop(void) {
-    client_stop(&client);
-    cmp_server_stop(&server);
-}
-
-static struct client_unit *submit_one(void) {
-    struct client_unit *unit = &client.units[0];
-    client_submit(&client, unit);
-    client_wait(&client);
-    return unit;
-}
-
-static void confirm(struct client_unit *unit, bool keeps) {
-    client_confirm(&client, unit, keeps);
-    client_wait(&client);
-}
-
-static void expect(const struct client_unit *unit, enum ca_outcome outcome, enum error_code code) {
-    ck_assert_msg(unit->outcome == outcome && unit->error.code == code, "outcome %d, %s: %s",
-                  (int)unit->outcome, error_code_text(unit->error.code), unit->error.text);
-}
-
-static void expect_certificate(const struct client_unit *unit) {
-    struct error error = {0};
-    expect(unit, CA_CERTIFICATE, ERROR_NONE);
-    ck_assert_msg(client_certificate_is_good(&client, unit, server.root_file, &error), "%s",
-                  error.text);
-    ck_assert_uint_gt(buf_length(unit->offer), 100);
-}
+static struct cmp_bench bench;
 
 // The station died in between: another one, with what was on record, goes on.
 START_TEST(test_confirms_after_a_restart) {
-    start(1);
-    struct client_unit *unit = submit_one();
-    expect_certificate(unit);
-    struct ca_settings ca = cmp_server_ca(&server);
-    client_restart(&client, &ca);
-    confirm(unit, true);
-    expect(unit, CA_CONFIRMED, ERROR_NONE);
-    ck_assert_uint_eq(server.seen[CMP_P10CR], 1);
-    ck_assert_uint_eq(server.confirmed, 1);
-    stop();
+    cmp_start(&bench, NULL, 1);
+    struct client_unit *unit = cmp_submit(&bench);
+    cmp_expect_certificate(&bench, unit);
+    struct ca_settings ca = cmp_server_ca(&bench.server);
+    client_restart(&bench.client, &ca);
+    cmp_confirm(&bench, unit, true);
+    cmp_expect(unit, CA_CONFIRMED, ERROR_NONE);
+    ck_assert_uint_eq(bench.server.seen[CMP_P10CR], 1);
+    ck_assert_uint_eq(bench.server.confirmed, 1);
+    cmp_stop(&bench);
 }
 END_TEST
 
 START_TEST(test_rejects) {
-    start(1);
-    struct client_unit *unit = submit_one();
-    expect_certificate(unit);
-    confirm(unit, false);
-    expect(unit, CA_CONFIRMED, ERROR_NONE);
-    ck_assert_uint_eq(server.confirmed, 0);
-    ck_assert_uint_eq(server.rejected, 1);
-    stop();
+    cmp_start(&bench, NULL, 1);
+    struct client_unit *unit = cmp_submit(&bench);
+    cmp_expect_certificate(&bench, unit);
+    cmp_confirm(&bench, unit, false);
+    cmp_expect(unit, CA_CONFIRMED, ERROR_NONE);
+    ck_assert_uint_eq(bench.server.confirmed, 0);
+    ck_assert_uint_eq(bench.server.rejected, 1);
+    cmp_stop(&bench);
 }
 END_TEST
 
@@ -84,29 +41,29 @@ END_TEST
 START_TEST(test_certificate_for_another_key) {
     static const struct cmp_server_settings settings = {.fault = CMP_FAULT_WRONG_KEY,
                                                         .fault_at = CMP_P10CR};
-    start_at(&settings, 1);
-    struct client_unit *unit = submit_one();
+    cmp_start(&bench, &settings, 1);
+    struct client_unit *unit = cmp_submit(&bench);
     struct certificate_identity identity;
     struct error error = {0};
-    expect(unit, CA_CERTIFICATE, ERROR_NONE);
+    cmp_expect(unit, CA_CERTIFICATE, ERROR_NONE);
     ck_assert(x509_identify(buf_slice(unit->leaf), &identity, &error));
     ck_assert_mem_ne(identity.spki_sha256, unit->request.spki_sha256, SHA256_SIZE);
-    ck_assert(!client_certificate_is_good(&client, unit, server.root_file, &error));
+    ck_assert(!client_certificate_is_good(&bench.client, unit, bench.server.root_file, &error));
     ck_assert_int_eq(error.code, E_CERT_KEY);
-    confirm(unit, _i == 1);
-    ck_assert_uint_eq(server.rejected, 1);
-    ck_assert_uint_eq(server.confirmed, 0);
-    stop();
+    cmp_confirm(&bench, unit, _i == 1);
+    ck_assert_uint_eq(bench.server.rejected, 1);
+    ck_assert_uint_eq(bench.server.confirmed, 0);
+    cmp_stop(&bench);
 }
 END_TEST
 
 static struct client_unit *start_and_confirm_with(enum cmp_fault fault, int fail_bit) {
     const struct cmp_server_settings settings = {
         .fault = fault, .fault_at = CMP_CERTCONF, .fault_times = 1, .fail_bit = fail_bit};
-    start_at(&settings, 1);
-    struct client_unit *unit = submit_one();
-    expect_certificate(unit);
-    confirm(unit, true);
+    cmp_start(&bench, &settings, 1);
+    struct client_unit *unit = cmp_submit(&bench);
+    cmp_expect_certificate(&bench, unit);
+    cmp_confirm(&bench, unit, true);
     return unit;
 }
 
@@ -115,11 +72,11 @@ START_TEST(test_confirmation_that_is_lost) {
     static const enum cmp_fault faults[] = {CMP_FAULT_NOT_READ, CMP_FAULT_HTTP_400,
                                             CMP_FAULT_HTTP_500, CMP_FAULT_HTML};
     struct client_unit *unit = start_and_confirm_with(faults[_i], 0);
-    expect(unit, CA_DOUBT, unit->error.code);
-    confirm(unit, true);
-    expect(unit, CA_CONFIRMED, ERROR_NONE);
-    ck_assert_uint_eq(server.confirmed, 1);
-    stop();
+    cmp_expect(unit, CA_DOUBT, unit->error.code);
+    cmp_confirm(&bench, unit, true);
+    cmp_expect(unit, CA_CONFIRMED, ERROR_NONE);
+    ck_assert_uint_eq(bench.server.confirmed, 1);
+    cmp_stop(&bench);
 }
 END_TEST
 
@@ -129,14 +86,14 @@ START_TEST(test_confirmation_whose_answer_is_lost) {
         CMP_FAULT_DROPPED,     CMP_FAULT_GARBAGE,        CMP_FAULT_CUT,       CMP_FAULT_TRAILING,
         CMP_FAULT_OTHER_NONCE, CMP_FAULT_BAD_PROTECTION, CMP_FAULT_BARE_ERROR};
     struct client_unit *unit = start_and_confirm_with(faults[_i], 2);
-    expect(unit, CA_DOUBT, E_CA_DOUBT);
-    confirm(unit, true);
-    expect(unit, CA_REFUSED, E_CERT_UNCONFIRMED);
+    cmp_expect(unit, CA_DOUBT, E_CA_DOUBT);
+    cmp_confirm(&bench, unit, true);
+    cmp_expect(unit, CA_REFUSED, E_CERT_UNCONFIRMED);
     ck_assert_ptr_nonnull(
         strstr(unit->error.text, "ask the administrator of CA cmp for key SHA-256 "));
     ck_assert_ptr_nonnull(strstr(unit->error.text, "Z, serial CAM000000"));
-    ck_assert_uint_eq(server.confirmed, 1);
-    stop();
+    ck_assert_uint_eq(bench.server.confirmed, 1);
+    cmp_stop(&bench);
 }
 END_TEST
 
@@ -155,8 +112,8 @@ START_TEST(test_confirmation_that_is_refused) {
         {OSSL_CMP_PKIFAILUREINFO_systemFailure, CA_DOUBT, E_CA_DOUBT},
     };
     struct client_unit *unit = start_and_confirm_with(CMP_FAULT_ERROR, cases[_i].fail_bit);
-    expect(unit, cases[_i].outcome, cases[_i].code);
-    stop();
+    cmp_expect(unit, cases[_i].outcome, cases[_i].code);
+    cmp_stop(&bench);
 }
 END_TEST
 
@@ -165,14 +122,14 @@ START_TEST(test_confirmed_before) {
     struct client_unit *unit =
         start_and_confirm_with(CMP_FAULT_ERROR, OSSL_CMP_PKIFAILUREINFO_certConfirmed);
     ck_assert_int_eq(unit->outcome, CA_CONFIRMED);
-    stop();
+    cmp_stop(&bench);
 }
 END_TEST
 
 // What is on record may be damaged, or the station may protect its messages in another way by now.
 START_TEST(test_offer_that_does_not_hold) {
-    start(1);
-    struct client_unit *unit = submit_one();
+    cmp_start(&bench, NULL, 1);
+    struct client_unit *unit = cmp_submit(&bench);
     struct slice offer = buf_slice(unit->offer);
     struct buf *bad = buf_new(CA_OFFER_MAX);
     static const size_t lengths[] = {1, 31, 32, 33, 300};
@@ -180,17 +137,17 @@ START_TEST(test_offer_that_does_not_hold) {
         buf_clear(bad);
         ck_assert(buf_put(bad, offer.data, lengths[i]));
         unit->request.offer = buf_slice(bad);
-        client_fetch(&client, unit);
-        client_wait(&client);
-        expect(unit, CA_NOT_SENT, E_CA_NONSENSE);
+        client_fetch(&bench.client, unit);
+        client_wait(&bench.client);
+        cmp_expect(unit, CA_NOT_SENT, E_CA_NONSENSE);
     }
     buf_free(bad);
-    ck_assert_uint_eq(server.seen[CMP_CERTCONF], 0);
+    ck_assert_uint_eq(bench.server.seen[CMP_CERTCONF], 0);
     unit->request.offer = (struct slice){0};
-    client_fetch(&client, unit);
-    client_wait(&client);
-    expect(unit, CA_NOT_SENT, E_CA_UNSUPPORTED);
-    stop();
+    client_fetch(&bench.client, unit);
+    client_wait(&bench.client);
+    cmp_expect(unit, CA_NOT_SENT, E_CA_UNSUPPORTED);
+    cmp_stop(&bench);
 }
 END_TEST
 

@@ -266,7 +266,6 @@ static const struct bad bad_texts[] = {
     {GOOD_REST "[profile idevid]\nca = a\nvalidity = 0d\n", ".conf:9:", "1d"},
     // as a whole
     {"", "birthcert.conf:", "there is no [profile NAME]"},
-    {"[ca a]\nbackend = local\n[profile https]\nca = a\n", "birthcert.conf:", "there is no [slot NAME]"},
     {"[slot 1]\nserial = /dev/a\n", "birthcert.conf:", "there is no [profile NAME]"},
 };
 // clang-format on

@@ -9,7 +9,7 @@
 static struct http_answer answer;
 
 static void set_up(void) {
-    ck_assert(http_answer_init(&answer));
+    ck_assert(http_answer_init(&answer, HTTP_BODY_MAX));
 }
 
 static void tear_down(void) {
@@ -147,7 +147,7 @@ START_TEST(test_caps) {
     }
     ck_assert_uint_eq(lines, HTTP_HEADER_LINES_MAX);
     http_answer_release(&answer);
-    ck_assert(http_answer_init(&answer));
+    ck_assert(http_answer_init(&answer, HTTP_BODY_MAX));
     static uint8_t long_line[HTTP_HEADER_BYTES_MAX + 1];
     memset(long_line, 'x', sizeof long_line);
     ck_assert(!http_answer_header(&answer, (struct slice){long_line, sizeof long_line}));

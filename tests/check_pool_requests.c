@@ -119,6 +119,8 @@ START_TEST(test_breaker) {
     size_t asked = bench.ask_count;
     int64_t deadline_ms = pool_deadline_ms(bench.pool);
     ck_assert_int_gt(deadline_ms, bench.now.monotonic_ms);
+    // The first pause, however many failed together: one broken connection is one failure.
+    ck_assert_int_le(deadline_ms, bench.now.monotonic_ms + bench.ca_policy.backoff_ms);
     pool_bench_turn(&bench, deadline_ms - 1 - bench.now.monotonic_ms);
     ck_assert_uint_eq(bench.ask_count, asked);
     pool_bench_turn(&bench, 1);

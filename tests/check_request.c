@@ -267,32 +267,7 @@ START_TEST(test_found_after_all) {
 }
 END_TEST
 
-// Who cannot ask holds; a person decides.
-START_TEST(test_ca_that_cannot_reconcile) {
-    struct bench bench;
-    static const enum request_outcome lost[] = {OUTCOME_DOUBT, OUTCOME_NOT_ISSUED,
-                                                OUTCOME_CANNOT_TELL};
-    for (size_t i = 0; i < ARRAY_LENGTH(lost); i++) {
-        submit(&bench);
-        bench.policy.can_reconcile = false;
-        answer(&bench, lost[i], E_CA_DOUBT, 0);
-        expect_record(&bench, 0, RECORD_REQUEST, REQUEST_HELD, E_UNIT_HELD);
-        expect_settled(&bench, REQUEST_HELD, E_UNIT_HELD);
-    }
-    static const enum request_state states[] = {REQUEST_SENT, REQUEST_DOUBT};
-    for (size_t i = 0; i < ARRAY_LENGTH(states); i++) {
-        memset(&bench, 0, sizeof bench);
-        bench.policy = usual;
-        bench.policy.can_reconcile = false;
-        bench.random = 1;
-        bench.record = (struct request_record){7, 71, states[i], .attempt = 1};
-        request_init(&bench.request, &bench.policy, "toy");
-        ck_assert_int_eq(post(&bench, REQUEST_ON_START), STEP_SETTLING);
-        expect_settled(&bench, REQUEST_HELD, E_UNIT_HELD);
-    }
-}
-END_TEST
-
+// Who cannot tell holds; a person decides.
 START_TEST(test_ca_that_cannot_tell) {
     struct bench bench;
     start(&bench, REQUEST_DOUBT);
@@ -370,20 +345,6 @@ START_TEST(test_start_from_each_state) {
         if (again) {
             expect_record(&bench, 0, RECORD_REQUEST, REQUEST_DOUBT, ERROR_NONE);
         }
-    }
-}
-END_TEST
-
-// A CA that cannot be asked leaves them as they are.
-START_TEST(test_no_second_look) {
-    static const enum request_state states[] = {REQUEST_HELD, REQUEST_QUARANTINED};
-    for (size_t i = 0; i < ARRAY_LENGTH(states); i++) {
-        struct bench bench;
-        start(&bench, REQUEST_NONE);
-        bench.policy.can_reconcile = false;
-        bench.record.state = states[i];
-        ck_assert_int_eq(post(&bench, REQUEST_ON_START), STEP_FREE);
-        ck_assert_uint_eq(bench.output.record_count, 0);
     }
 }
 END_TEST
@@ -512,7 +473,6 @@ int main(void) {
     tcase_add_test(doubt, test_scans_that_come_too_early);
     tcase_add_test(doubt, test_scans_that_fail);
     tcase_add_test(doubt, test_found_after_all);
-    tcase_add_test(doubt, test_ca_that_cannot_reconcile);
     tcase_add_test(doubt, test_ca_that_cannot_tell);
     tcase_add_test(doubt, test_fetch_that_is_refused);
     tcase_add_test(doubt, test_mixed_up_answers);
@@ -520,7 +480,6 @@ int main(void) {
     TCase *store = tcase_create("store");
     tcase_set_timeout(store, 120);
     tcase_add_test(store, test_start_from_each_state);
-    tcase_add_test(store, test_no_second_look);
     tcase_add_test(store, test_second_look_at_quarantine);
     tcase_add_test(store, test_another_ca);
     tcase_add_test(store, test_doubt_after_a_restart);

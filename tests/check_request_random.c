@@ -7,7 +7,6 @@
 #include "station/core/request.h"
 
 static const struct ca_policy usual = {
-    .can_reconcile = true,
     .settle_ms = 5000,
     .in_flight = 4,
     .backoff_ms = 200,
@@ -90,7 +89,6 @@ static void check_submit(struct walk *walk) {
     if (walk->in_doubt) {
         ck_assert_uint_ge(walk->empty_scans, usual.empty_scans);
         ck_assert_int_ge(walk->now_ms - walk->doubt_ms, usual.settle_ms);
-        ck_assert(walk->policy.can_reconcile);
         walk->in_doubt = false;
         walk->submits_after_doubt++;
     }
@@ -174,7 +172,6 @@ START_TEST(test_whatever_happens) {
     walk->random = 0xbeadU + (unsigned)_i;
     for (int i = 0; i < 200000; i++) {
         if (walk->request.step == STEP_FREE) {
-            walk->policy.can_reconcile = below(walk, 4) != 0;
             walk->policy.fetch_repeats = below(walk, 3) == 0;
             request_init(&walk->request, &walk->policy, "toy");
             walk->request.unit_id = 7;

@@ -54,6 +54,10 @@ issue() { # BUNDLE OUT
     done
 }
 
+fingerprint() { # FILE
+    openssl x509 -in "$1" -outform DER | sha256sum | cut -d ' ' -f 1
+}
+
 in_bundle() { open_bundle "$1" | jq '.requests | length'; }
 
 case_carried() {
@@ -90,6 +94,28 @@ case_carried() {
     expect_certificates 'the same tray again' 8
     birthcert inbox import "$FOLDER/certificates.pem"
     expect 'imported twice' 3 '0 certificates for requests that wait, 8 for none'
+}
+
+# A camera that waits for another CA, which takes its time, is not left because of the one that persons
+# carry requests to.
+case_two_cas() {
+    make_bench 1
+    make_offline
+    mkdir -p "$FOLDER/slow"
+    cp "$FOLDER/offline/root.pem" "$FOLDER/offline/root.key" "$FOLDER/slow/"
+    cp fixtures/exec-ca.sh "$FOLDER/slow/ca"
+    echo "$FOLDER/slow" >"$FOLDER/slow/exec-ca.folder"
+    printf '#!/bin/sh\nsleep 5\nexec "%s/slow/ca" "$@"\n' "$FOLDER" >"$FOLDER/slow/program"
+    chmod 755 "$FOLDER/slow/program"
+    sed -i '/^\[profile/,$d' "$FOLDER/conf.d/30-ca.conf"
+    printf '%s\n' '[ca slow]' 'backend = exec' 'command = slow/program' \
+        'root_file = offline/root.pem' '[profile https]' 'ca = slow' '[profile idevid]' \
+        'based_on = idevid' 'ca = offline' 'credential = 2' >"$FOLDER/conf.d/40-slow.conf"
+    start_cameras 1 --credentials 2
+    tray
+    expect 'two CAs' 1 '1 units: 0 passed.* 1 unfinished' 'birthcert outbox export FILE'
+    ok 'two CAs: the certificate of the one that is there was waited for' \
+        is "$(sqlite3 "$FOLDER/birthcert.db" "SELECT count(*) FROM certificate")" 1
 }
 
 # Carried while the station works: nothing has to be stopped.
@@ -148,6 +174,27 @@ envelope() { # WHO
 }
 
 # What is brought is checked as any CA's answer is.
+# The CA's clerk issued twice: the first in the file is taken, the other is somebody's to revoke.
+case_twice() {
+    make_bench 1
+    make_offline
+    start_cameras 1
+    tray --lot LOT-1
+    birthcert outbox export "$FOLDER/bundle.pem"
+    issue "$FOLDER/bundle.pem" "$FOLDER/first.pem"
+    issue "$FOLDER/bundle.pem" "$FOLDER/second.pem"
+    cat "$FOLDER/first.pem" "$FOLDER/first.pem" "$FOLDER/second.pem" >"$FOLDER/certificates.pem"
+    birthcert inbox import "$FOLDER/certificates.pem"
+    expect 'two for one key' 0 '1 certificates for requests that wait, 0 for none' \
+        "VX-000001: a second certificate for the same key.*SHA-256 $(fingerprint "$FOLDER/second.pem").*revoke"
+    ok 'two for one key: the same one again is no second one' is "$(said | grep -c 'a second')" 1
+    tray --lot LOT-1
+    expect 'two for one key, then' 0 '1 passed'
+    expect_certificates 'two for one key' 1
+    ok 'two for one key: the first is installed' is \
+        "$(cameras_say | cut -d ' ' -f 3)" "$(fingerprint "$FOLDER/first.pem")"
+}
+
 case_bad() {
     make_bench 2
     make_offline
@@ -189,6 +236,9 @@ case_bad_files() {
     expect 'a key' 5 'E-CERT-MALFORMED .*PRIVATE KEY'
     birthcert inbox import "$FOLDER/offline/station.pem"
     expect 'a stranger' 3 '0 certificates for requests that wait'
+    for _ in {1..9}; do cat "$FOLDER/offline/root.pem"; done >"$FOLDER/many.pem"
+    birthcert inbox import "$FOLDER/many.pem"
+    expect 'too many CAs' 5 'E-CERT-MALFORMED .*many.pem: more than 8 .*intermediates_file'
     start_cameras 1
     tray
     birthcert outbox export "$FOLDER/no/such/folder"
@@ -265,6 +315,36 @@ END
     expect_certificates 'released, and issued' 1
 }
 
+# Two CAs lost an answer of the same camera; one of their administrators has looked.
+case_released_one() {
+    local profile
+    make_bench 1
+    make_offline
+    for profile in https idevid; do
+        printf '#!/bin/sh\ncase $1 in submit) echo x >>"%s/asked.%s"; exit 1 ;; esac\nexit 64\n' \
+            "$FOLDER" "$profile" >"$FOLDER/offline/$profile"
+        chmod 755 "$FOLDER/offline/$profile"
+        printf '[ca blind-%s]\nbackend = exec\ncommand = offline/%s\nroot_file = offline/root.pem\n' \
+            "$profile" "$profile"
+        printf 'settle = 1s\n[profile %s]\nca = blind-%s\n' "$profile" "$profile"
+    done >"$FOLDER/conf.d/30-ca.conf"
+    printf 'based_on = idevid\ncredential = 2\n' >>"$FOLDER/conf.d/30-ca.conf"
+    start_cameras 1 --credentials 2
+    tray
+    expect 'two are held' 5 'E-UNIT-HELD'
+    birthcert reconcile # the tray ends with the first that is held
+    ok 'two are held: each was asked for once' is "$(cat "$FOLDER"/asked.* | wc -l)" 2
+    birthcert release VX-000001 --approve Boss
+    expect 'which one?' 2 'E-USAGE .*2 requests are held .https at CA blind-https, idevid at CA blind-id'
+    birthcert release VX-000001 --approve Boss --profile mqtt
+    expect 'none of that profile' 3 'E-NOTHING-TO-DO .*held for profile mqtt'
+    birthcert release VX-000001 --approve Boss --profile idevid
+    expect 'that one' 0 'asked for again'
+    tray
+    ok 'that one is asked for again' is "$(wc -l <"$FOLDER/asked.idevid")" 2
+    ok 'the other is not' is "$(wc -l <"$FOLDER/asked.https")" 1
+}
+
 # Released to another CA than the one that has the request, or past a certificate that is there.
 case_not_released() {
     make_bench 1
@@ -336,4 +416,4 @@ case_put_aside() {
     expect_certificates 'a file that is no good' 1
 }
 
-run_cases carried beside signed bad bad_files held released not_released put_aside
+run_cases carried two_cas twice beside signed bad bad_files held released released_one not_released put_aside

@@ -172,7 +172,7 @@ case_killed_often() {
     make_gateway --latency 150
     start_forward
     start_birthcert tray "$FOLDER/tray.csv" --wait 100
-    for i in 1 2; do # each makes the bench wait longer
+    for i in 1 2 3 4 5 6; do
         await_lines "$FOLDER/forward.log" 'is connected' "$i"
         sleep "0.$((i * 3 % 7))"
         kill_forward
@@ -278,6 +278,23 @@ case_other_profile() {
     expect_good_end "the same profile again" 1
 }
 
+# What the bench would have to do with such a CA, no forwarder can do for it.
+case_unfit_ca() {
+    local backend
+    make_bench 1
+    make_gateway
+    for backend in est cmp; do
+        printf '[forward]\nsocket = %s/run/forward.sock\n[ca site]\nbackend = %s\n%s\n' "$FOLDER" \
+            "$backend" "url = https://127.0.0.1:$CA_PORT" >"$FOLDER/gateway/forward.conf"
+        printf '[profile https]\nca = site\n' >>"$FOLDER/gateway/forward.conf"
+        STATUS=0
+        "$BUILD/birthcert" forward --config "$FOLDER/gateway/forward.conf" >"$FOLDER/out" \
+            2>"$FOLDER/err" || STATUS=$?
+        expect "a forwarder before $backend" 2 \
+            "E-CONFIG .*ca site.*a forwarder cannot use backend $backend"
+    done
+}
+
 case_socket() {
     make_bench 1
     make_gateway
@@ -313,4 +330,4 @@ case_socket() {
 }
 
 run_cases tray two_users json two_benches killed_sent killed_issuing killed_pending killed_early \
-    killed_often both_killed bench_killed drained not_there ca_is_out other_profile socket
+    killed_often both_killed bench_killed drained not_there ca_is_out other_profile unfit_ca socket

@@ -198,6 +198,23 @@ STATUS=0
 ok 'export: a closed pipe: status 4' grep -qx 4 "$WORK/status"
 ok 'export: a closed pipe is told' err_has E-SYSTEM
 
+# ---- a desk without a bench ----------------------------------------------------------------------
+
+# Who cares for certificates needs no slot; who works on a camera does.
+DESK=$WORK/desk
+"$PROGRAM" init "$DESK" >/dev/null 2>&1
+sed -i '/^\[slot 1\]/,$d' "$DESK/birthcert.conf"
+ok 'no slot: ca test --issue' gives 0 ca test trial --issue --config "$DESK/birthcert.conf"
+ok 'no slot: list' gives 0 list --config "$DESK/birthcert.conf"
+ok 'no slot: reconcile' gives 3 reconcile --config "$DESK/birthcert.conf"
+printf 'slot,serial\n1,VX-000001\n' >"$WORK/desk.csv"
+for verb in run doctor "tray $WORK/desk.csv"; do
+    # shellcheck disable=SC2086 # the verb and its argument
+    ok "no slot: $verb" gives 2 $verb --config "$DESK/birthcert.conf"
+    ok "no slot: $verb says what is missing" \
+        grep -q 'E-CONFIG .*there is no \[slot NAME\]: birthcert ports' "$WORK/out" "$WORK/err"
+done
+
 # ---- diagram -------------------------------------------------------------------------------------
 
 ok 'diagram: status 0' gives 0 diagram

@@ -23,7 +23,7 @@ static void need_plain(const char *text, size_t capacity) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct http_answer answer;
     struct slice rest = {data, size};
-    bool going = http_answer_init(&answer);
+    bool going = http_answer_init(&answer, HTTP_BODY_MAX);
     while (going && rest.length > 0) {
         const uint8_t *end = memchr(rest.data, '\n', rest.length);
         size_t length = end == NULL ? rest.length : (size_t)(end - rest.data) + 1;

@@ -67,7 +67,6 @@ void pool_bench_init_cas(struct pool_bench *bench, uint32_t cas) {
                    {.number = 2, .key_type = KEY_P256, .profile = "idevid"}},
     };
     bench->ca_policy = (struct ca_policy){
-        .can_reconcile = true,
         .not_before_window_s = 100,
         .settle_ms = 5000,
         .in_flight = 3,

@@ -9,7 +9,6 @@
 #include "station/core/request.h"
 
 static const struct ca_policy usual = {
-    .can_reconcile = true,
     .settle_ms = 5000,
     .in_flight = 4,
     .backoff_ms = 200,

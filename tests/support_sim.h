@@ -2,8 +2,8 @@
 // A simulated factory on one clock: cameras (the real protocol/device with toy keys) on wires that
 // lose and garble, one of them perhaps hostile; a CA that loses answers, refuses, mixes up and
 // issues what must not be installed; a station (the real pool, ports and store) that is killed and
-// started again; and an operator who plugs in again what failed. Everything that happens follows
-// from one seed.
+// started again; an operator who plugs in again what failed; and an officer who scraps a camera and has
+// another one's board exchanged. Everything that happens follows from one seed.
 #ifndef BIRTHCERT_TESTS_SUPPORT_SIM_H
 #define BIRTHCERT_TESTS_SUPPORT_SIM_H
 
@@ -148,6 +148,10 @@ struct sim {
     bool is_held[SIM_CAMERAS]; // durable: the CA cannot tell
     bool was_refused[SIM_CAMERAS];
     bool could_not_tell[SIM_CAMERAS];
+    // What the officer did, and how many certificates old boards hold.
+    bool is_scrapped[SIM_CAMERAS];
+    bool is_reworked[SIM_CAMERAS];
+    size_t retired;
     int64_t came_ms[SIM_CAMERAS]; // slot by slot: when the unit in it was identified
     int64_t unit_ids[SIM_CAMERAS];
     int64_t credential_ids[SIM_CAMERAS][SIM_CREDENTIALS];
@@ -177,6 +181,8 @@ void sim_hash(struct slice data, uint8_t out[SHA256_SIZE]);
 
 // support_sim_camera.c: toy keys, CSRs and certificates, and the device's callbacks.
 void sim_camera_init(struct sim *sim, size_t index);
+// The same label on another board: no key, another hardware id.
+void sim_camera_new_board(struct sim *sim, size_t index);
 void sim_camera_power_on(struct sim_camera *camera);
 void sim_camera_receive(struct sim_camera *camera, struct slice bytes);
 void sim_camera_poll(struct sim_camera *camera);
@@ -190,6 +196,9 @@ extern const struct port_edge sim_port_edge;
 
 // support_sim_hostile.c: what a hostile camera says instead; false: the truth, this time.
 bool sim_hostile_answer(struct sim_camera *camera, struct slice *bytes);
+
+// support_sim_officer.c: while no station runs, between the two rounds.
+void sim_officer_work(struct sim *sim);
 
 // support_sim_ca.c
 void sim_ca_ask(struct sim *sim, enum request_action action, const struct request_record *request);

@@ -263,6 +263,14 @@ void sim_camera_init(struct sim *sim, size_t index) {
     sim_camera_power_on(camera);
 }
 
+void sim_camera_new_board(struct sim *sim, size_t index) {
+    struct sim_camera *camera = &sim->cameras[index];
+    memset(camera, 0, sizeof *camera);
+    sim_camera_init(sim, index);
+    camera->config.hardware_id = (struct slice){(const uint8_t *)"\5\4\3\2\1\0", 6};
+    sim_camera_power_on(camera);
+}
+
 void sim_camera_power_on(struct sim_camera *camera) {
     camera->powered = true;
     camera->poll_at_ms = INT64_MAX;

@@ -15,7 +15,6 @@ static const struct unit_policy unit_policy = {
 // settle_ms is longer than the list's lag and a request's longest way together, as a real CA's has
 // to be: what comes later than that cannot be told from what never comes.
 static const struct ca_policy ca_policy = {
-    .can_reconcile = true,
     .not_before_window_s = 100,
     .settle_ms = 5000,
     .in_flight = 4,
@@ -28,7 +27,6 @@ static const struct ca_policy ca_policy = {
 
 // The second credential's CA keeps a request, and issues when it is asked again.
 static const struct ca_policy repeating_policy = {
-    .can_reconcile = true,
     .fetch_repeats = true,
     .settle_ms = 5000,
     .in_flight = 4,
@@ -102,8 +100,11 @@ static void edge_act(void *context, size_t slot, const struct unit *unit, enum u
 static void judge_pass(struct sim *sim, size_t index, const struct unit *unit) {
     struct sim_camera *camera = &sim->cameras[index];
     sim->passed[index] = true;
-    if (sim->second_round && unit->verdict != UNIT_ALREADY) {
+    if (sim->second_round && unit->verdict != UNIT_ALREADY && !sim->is_reworked[index]) {
         sim_fail(sim, "%s was provisioned twice", camera->serial);
+    }
+    if (sim->is_scrapped[index]) {
+        sim_fail(sim, "PASS of %s, which was scrapped", camera->serial);
     }
     for (size_t c = 0; c < SIM_CREDENTIALS; c++) {
         if (camera->stored.credentials[c].state != CREDENTIAL_INSTALLED) {
@@ -119,14 +120,17 @@ static void judge_pass(struct sim *sim, size_t index, const struct unit *unit) {
 }
 
 static bool needs_a_person(enum error_code code) {
-    return code == E_UNIT_HELD || code == E_UNIT_QUARANTINED || code == E_CERT_KEY ||
-           code == E_CERT_NAMES || code == E_CERT_USAGE || code == E_CERT_UNCONFIRMED;
+    return code == E_UNIT_SCRAPPED || code == E_UNIT_HELD || code == E_UNIT_QUARANTINED ||
+           code == E_CERT_KEY || code == E_CERT_NAMES || code == E_CERT_USAGE ||
+           code == E_CERT_UNCONFIRMED;
 }
 
 // A unit fails for what the world did to it: for good where the CA's mistake stands; else the
 // operator plugs the camera in again. In a kind world nothing else fails.
 static void judge_fail(struct sim *sim, size_t slot, size_t index, const struct unit *unit) {
-    bool must = index < SIM_CAMERAS && (sim->is_bad[index] || sim->is_held[index]);
+    bool must = index < SIM_CAMERAS &&
+                (unit->error.code == E_UNIT_SCRAPPED ? sim->is_scrapped[index]
+                                                     : sim->is_bad[index] || sim->is_held[index]);
     if (needs_a_person(unit->error.code)) {
         if (!must) {
             sim_fail(sim, "%s failed without cause: %s", unit->info.serial, unit->error.text);

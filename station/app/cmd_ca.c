@@ -75,7 +75,9 @@ static void say_request(struct doctor *doctor, const struct profile *profile, co
 // ---- the verb -----------------------------------------------------------------------------------
 
 // What came of the certificate that was asked for. False where it is no good.
-static bool say_trial(struct doctor *doctor, const char *who, const struct store_row *row) {
+// What came of it; true where the record can be closed.
+static bool say_trial(struct doctor *doctor, const char *who, const struct store_row *row,
+                      const struct error *why) {
     const struct certificate_record *certificate = &row->certificate;
     char serial[2 * CERTIFICATE_SERIAL_MAX + 1];
     char end[CLOCK_TEXT_SIZE];
@@ -91,8 +93,14 @@ static bool say_trial(struct doctor *doctor, const char *who, const struct store
               row->credential.error != ERROR_NONE ? row->credential.error : E_CA_UNREACHABLE,
               "%s: its request is %s; birthcert show %s, reconcile and scrap go on from there",
               row->unit.serial, request_state_name(row->credential.request), row->unit.serial);
+    // It waits in the outbox, where the next station would buy a certificate for nobody.
+    bool is_unsent = row->credential.request == REQUEST_QUEUED;
+    if (is_unsent && why->code != ERROR_NONE) {
+        error = *why;
+        error_prefix(&error, "nothing was issued");
+    }
     doctor_fault(doctor, who, &error);
-    return false;
+    return is_unsent;
 }
 
 // One certificate, bought in earnest; then its unit is scrapped, which revokes it.
@@ -102,6 +110,7 @@ static bool issue_one(const struct options *options, struct doctor *doctor,
     char who[NAME_SIZE + 8];
     char now[CLOCK_TEXT_SIZE];
     struct store_row row;
+    struct error why;
     clock_format_utc(now, clock_wall_ms());
     snprintf(serial, sizeof serial, "TRIAL-%.4s%.2s%.2s-%.2s%.2s%.2s", now, now + 5, now + 8,
              now + 11, now + 14, now + 17);
@@ -109,10 +118,10 @@ static bool issue_one(const struct options *options, struct doctor *doctor,
     if (options->serial != NULL && !text_copy(serial, sizeof serial, options->serial)) {
         return error_set(error, E_USAGE, "--serial: at most %zu characters", sizeof serial - 1);
     }
-    if (!trial_issue(view, serial, &row, error)) {
+    if (!trial_issue(view, serial, &row, &why, error)) {
         return false;
     }
-    if (say_trial(doctor, who, &row)) {
+    if (say_trial(doctor, who, &row, &why)) {
         const struct options scrap = {.config = options->config, .argument = serial};
         int status = cmd_scrap(&scrap, doctor->output);
         doctor->status = status > (int)doctor->status ? (enum exit_status)status : doctor->status;

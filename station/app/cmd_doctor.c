@@ -18,7 +18,7 @@ static void say_configuration(struct doctor *doctor) {
 // A forwarder has neither database nor cameras.
 static void check_all(struct doctor *doctor) {
     say_configuration(doctor);
-    if (doctor->config->slot_count > 0) {
+    if (doctor->config->forward_socket[0] == '\0') {
         doctor_check_store(doctor);
         doctor_check_disk(doctor);
         doctor_check_slots(doctor);

@@ -21,6 +21,7 @@ struct wanted {
     uint8_t spki_sha256[SHA256_SIZE];
     char serial[SERIAL_SIZE];
     bool is_brought;
+    uint8_t brought_sha256[SHA256_SIZE]; // the certificate, where it is
 };
 
 struct inbox {
@@ -151,24 +152,45 @@ static bool note_other(struct inbox *inbox, const struct brought *brought, struc
     return true;
 }
 
+static bool keep(struct inbox *inbox, const struct brought *brought, struct error *error) {
+    struct slice others = buf_slice(inbox->others);
+    struct buf *pem = buf_new(CARRY_CERTIFICATE_MAX);
+    bool done =
+        pem != NULL && x509_der_to_pem(brought->der, "CERTIFICATE", pem, error) &&
+        (buf_put(pem, others.data, others.length) ||
+         error_set(error, E_CERT_MALFORMED, "too many certificates of CAs")) &&
+        carry_put_in(inbox->reader.config, brought->wanted->spki_sha256, buf_slice(pem), error);
+    buf_free(pem);
+    return done;
+}
+
+// The first for each key. A certificate too many is somebody's to revoke.
 static bool keep_wanted(struct inbox *inbox, const struct brought *brought, struct error *error) {
     struct wanted *wanted = brought->wanted;
+    uint8_t sha256[SHA256_SIZE];
+    char hash[2 * SHA256_SIZE + 1];
     if (wanted == NULL) {
         return true;
     }
-    struct slice others = buf_slice(inbox->others);
-    struct buf *pem = buf_new(CARRY_CERTIFICATE_MAX);
-    bool done = pem != NULL && x509_der_to_pem(brought->der, "CERTIFICATE", pem, error) &&
-                (buf_put(pem, others.data, others.length) ||
-                 error_set(error, E_CERT_MALFORMED, "too many certificates of CAs")) &&
-                carry_put_in(inbox->reader.config, wanted->spki_sha256, buf_slice(pem), error);
-    buf_free(pem);
-    if (done) {
-        inbox->brought += wanted->is_brought ? 0 : 1;
-        wanted->is_brought = true;
-        doctor_ok(&inbox->says, wanted->serial, "its certificate is here");
+    x509_sha256(brought->der, sha256);
+    if (wanted->is_brought) {
+        if (memcmp(sha256, wanted->brought_sha256, SHA256_SIZE) != 0) {
+            hex_encode(hash, sha256, SHA256_SIZE);
+            doctor_warn(&inbox->says, wanted->serial, "",
+                        "a second certificate for the same key is left out: have the one with "
+                        "SHA-256 %s revoked",
+                        hash);
+        }
+        return true;
     }
-    return done;
+    if (!keep(inbox, brought, error)) {
+        return false;
+    }
+    inbox->brought++;
+    wanted->is_brought = true;
+    memcpy(wanted->brought_sha256, sha256, SHA256_SIZE);
+    doctor_ok(&inbox->says, wanted->serial, "its certificate is here");
+    return true;
 }
 
 // ---- the file -----------------------------------------------------------------------------------

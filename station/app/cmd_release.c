@@ -2,6 +2,7 @@
 // birthcert release: the CA's administrator says that nothing was issued. A request that was held
 // goes back to the outbox. Two people stand for that: if it is not so, a certificate is paid for
 // twice.
+#include <stdio.h>
 #include <string.h>
 
 #include "db/store.h"
@@ -18,7 +19,9 @@ struct release {
     struct store *store;
     struct batch *batch;
     bool is_known;
-    size_t others; // requests that are not held
+    size_t held;
+    size_t others;  // requests that are not held
+    char names[96]; // of the profiles of those that are
     struct error error;
 };
 
@@ -42,6 +45,49 @@ static bool may_release(struct release *release, const struct store_row *row) {
     return carry_forget_out(release->config, row->credential.spki_sha256, &release->error);
 }
 
+// Nothing was found for one public key: that says nothing of another.
+static bool is_meant(const struct release *release, const struct store_row *row) {
+    const char *wanted = release->options->profile;
+    return row->credential.request == REQUEST_HELD &&
+           (wanted == NULL || strcmp(wanted, row->credential.profile) == 0);
+}
+
+static bool count_row(void *context, const struct store_row *row) {
+    struct release *release = context;
+    size_t length = strlen(release->names);
+    release->is_known = true;
+    if (is_meant(release, row)) {
+        (void)snprintf(release->names + length, sizeof release->names - length, "%s%s at CA %s",
+                       release->held > 0 ? ", " : "", row->credential.profile, row->ca);
+        release->held++;
+    } else {
+        release->others += row->credential.number != 0 ? 1 : 0;
+    }
+    return true;
+}
+
+static bool choose(struct release *release, const struct store_filter *filter,
+                   struct error *error) {
+    if (!store_sqlite.select_rows(release->store, filter, count_row, release, error)) {
+        return false;
+    }
+    if (!release->is_known) {
+        return error_set(error, E_STORE_UNKNOWN, "%s: no unit has this serial", filter->serial);
+    }
+    if (release->held == 0) {
+        return error_set(error, E_NOTHING_TO_DO,
+                         "%s: none of its %zu requests is held%s%s; what is in doubt is settled by "
+                         "birthcert reconcile",
+                         filter->serial, release->others,
+                         release->options->profile != NULL ? " for profile " : "",
+                         release->options->profile != NULL ? release->options->profile : "");
+    }
+    return release->held == 1 ||
+           error_set(error, E_USAGE,
+                     "%s: %zu requests are held (%s): --profile says which one was looked for",
+                     filter->serial, release->held, release->names);
+}
+
 static bool visit_row(void *context, const struct store_row *row) {
     struct release *release = context;
     const struct credential_record *credential = &row->credential;
@@ -52,9 +98,7 @@ static bool visit_row(void *context, const struct store_row *row) {
         .time_ms = clock_wall_ms(),
         .request = REQUEST_QUEUED,
     };
-    release->is_known = true;
-    if (credential->request != REQUEST_HELD) {
-        release->others += credential->number != 0 ? 1 : 0;
+    if (!is_meant(release, row)) {
         return true;
     }
     if (!may_release(release, row)) {
@@ -74,14 +118,7 @@ static bool collect(struct release *release, const struct store_filter *filter,
         *error = release->error;
         return false;
     }
-    if (!release->is_known) {
-        return error_set(error, E_STORE_UNKNOWN, "%s: no unit has this serial", filter->serial);
-    }
-    return release->batch->count > 0 ||
-           error_set(error, E_NOTHING_TO_DO,
-                     "%s: none of its %zu requests is held; what is in doubt is settled by "
-                     "birthcert reconcile",
-                     filter->serial, release->others);
+    return true;
 }
 
 // ---- the verb -----------------------------------------------------------------------------------
@@ -107,7 +144,7 @@ static bool release_unit(struct release *release, const struct config *config,
     }
     return approval_check(config, "release", release->options->approve, error) &&
            writer_open(config, STORE_WRITE, &release->store, error) &&
-           collect(release, &filter, error) &&
+           choose(release, &filter, error) && collect(release, &filter, error) &&
            writer_commit(release->store, release->batch, error) &&
            store_sqlite.select_rows(release->store, &filter, show_row, release, error);
 }

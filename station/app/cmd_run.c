@@ -189,7 +189,7 @@ static bool open_slots(struct run *run, struct error *error) {
 }
 
 static bool run_bench(struct run *run, struct error *error) {
-    if (!choose_slots(run, error) ||
+    if (!config_require_slots(run->config, error) || !choose_slots(run, error) ||
         !station_new(run->config, &run_events, run, &run->station, error)) {
         return false;
     }

@@ -111,11 +111,22 @@ static void give_up_on_absent(struct tray *tray, int64_t now_ms) {
     }
 }
 
-static bool awaits_offline_ca(const struct tray *tray, const struct unit *unit) {
-    const struct profile *profile =
-        config_find_profile(tray->config, unit->record.credentials[unit->current].profile);
+static bool is_of_offline_ca(const struct tray *tray, const struct credential_record *credential) {
+    const struct profile *profile = config_find_profile(tray->config, credential->profile);
     const struct config_ca *ca = profile != NULL ? config_find_ca(tray->config, profile->ca) : NULL;
     return ca != NULL && ca_find(ca->settings.backend)->is_offline;
+}
+
+// A certificate that a network brings is waited for, whatever else the camera lacks.
+static bool awaits_persons(const struct tray *tray, const struct unit *unit) {
+    const struct unit_record *record = &unit->record;
+    for (uint32_t i = 0; i < record->credential_count; i++) {
+        if (record->credentials[i].request != REQUEST_ISSUED &&
+            !is_of_offline_ca(tray, &record->credentials[i])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 // At a CA that requests are carried to cameras need not wait: they come back for their certificates.
@@ -123,7 +134,7 @@ static void leave_waiting(struct tray *tray, int64_t now_ms) {
     for (size_t i = 0; i < tray->manifest.count; i++) {
         struct tray_row *row = &tray->rows[i];
         const struct unit *unit = station_unit(tray->station, tray->manifest.rows[i].slot);
-        if (row->finished || unit->state != UNIT_WAITING || !awaits_offline_ca(tray, unit)) {
+        if (row->finished || unit->state != UNIT_WAITING || !awaits_persons(tray, unit)) {
             row->waits_since_ms = 0;
         } else if (row->waits_since_ms == 0) {
             row->waits_since_ms = now_ms;
@@ -236,7 +247,8 @@ static int status_of_rows(const struct tray *tray) {
 
 static bool run_tray(struct tray *tray, struct error *error) {
     const struct options *options = tray->options;
-    if (!manifest_load(options->argument, tray->config, &tray->manifest, error) ||
+    if (!config_require_slots(tray->config, error) ||
+        !manifest_load(options->argument, tray->config, &tray->manifest, error) ||
         !station_new(tray->config, &tray_events, tray, &tray->station, error)) {
         return false;
     }

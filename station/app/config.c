@@ -75,6 +75,13 @@ void config_free(struct config *config) {
     free(config);
 }
 
+bool config_require_slots(const struct config *config, struct error *error) {
+    return config->slot_count > 0 ||
+           error_set(error, E_CONFIG,
+                     "%s: there is no [slot NAME]: birthcert ports shows the section for each port",
+                     config->file);
+}
+
 const struct config_slot *config_find_slot(const struct config *config, const char *name) {
     for (size_t i = 0; i < config->slot_count; i++) {
         if (strcmp(config->slots[i].name, name) == 0) {

@@ -57,7 +57,7 @@ struct config {
     struct config_ca cas[CONFIG_CAS_MAX];
     size_t profile_count; // at least 1; each fills another credential
     struct profile profiles[CONFIG_PROFILES_MAX];
-    size_t slot_count; // at least 1, but for a forwarder's
+    size_t slot_count; // 0: of somebody without cameras
     struct config_slot slots[CONFIG_SLOTS_MAX];
 };
 
@@ -68,6 +68,8 @@ struct config {
 MUST_CHECK bool config_load(const char *path, struct config **config, struct error *error);
 void config_free(struct config *config); // takes NULL
 
+// Whether a camera can be worked on. E_CONFIG.
+MUST_CHECK bool config_require_slots(const struct config *config, struct error *error);
 // NULL where there is none of that name.
 const struct config_slot *config_find_slot(const struct config *config, const char *name);
 const struct config_ca *config_find_ca(const struct config *config, const char *name);

@@ -231,12 +231,9 @@ static bool check_whole(const struct building *building) {
             return false;
         }
     }
-    bool needs_slot = building->config->forward_socket[0] == '\0';
-    if (profile == 0 || (slot == 0 && needs_slot)) {
-        return error_set(building->error, E_CONFIG, "%s: there is no [%s NAME]: at least one",
-                         building->config->file, profile == 0 ? "profile" : "slot");
-    }
-    return true;
+    return profile > 0 ||
+           error_set(building->error, E_CONFIG, "%s: there is no [profile NAME]: at least one",
+                     building->config->file);
 }
 
 static void name_station(struct config *config) {

@@ -95,7 +95,7 @@ const struct config_key config_keys[] = {
     {CONFIG_CA, "ca_profile", CONFIG_HELD_TEXT, AT_CA(ca_profile),
      .initial = "", .comment = "The CA's own name for what it issues: a profile, label or role."},
     {CONFIG_CA, "authority", CONFIG_HELD_TEXT, AT_CA(authority),
-     .initial = "", .comment = "Which of the server's CAs issues."},
+     .initial = "", .comment = "Which of the server's CAs issues; vault: where the engine is mounted."},
     {CONFIG_CA, "end_entity_profile", CONFIG_HELD_TEXT, AT_CA(end_entity_profile),
      .initial = "", .comment = "ejbca: the end entity profile."},
     {CONFIG_CA, "provisioner", CONFIG_HELD_TEXT, AT_CA(provisioner),

@@ -235,7 +235,7 @@ void doctor_check_slots(struct doctor *doctor) {
         doctor_warn(doctor, subject, "", "not tried: the running station has the ports");
         return;
     }
-    if (!loop_new(&loop, &error)) {
+    if (!config_require_slots(doctor->config, &error) || !loop_new(&loop, &error)) {
         doctor_fault(doctor, subject, &error);
         return;
     }

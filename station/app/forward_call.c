@@ -284,13 +284,6 @@ static bool is_supported(struct forward_bench *bench, const struct forward_ca *c
         answer_error(bench, message, CA_REFUSED, &error, 0);
         return false;
     }
-    if (message->type == OUTBOX_RECONCILE && !ca->ops->can_reconcile &&
-        !ca->config->settings.resends_lost) {
-        error_set(&error, E_UNIT_HELD, "the CA %s cannot tell whether it issued a certificate",
-                  ca->config->name);
-        answer_error(bench, message, CA_CANNOT_TELL, &error, 0);
-        return false;
-    }
     return true;
 }
 
@@ -331,11 +324,6 @@ static void take_request(struct forward_bench *bench, struct forward_ca *ca,
     // One before, which may have sent until we started, was killed: its requests settle, too.
     int64_t young_ms = forward->start_ms + settle_ms(ca) - loop_now_ms(forward->loop);
     early_ms = early_ms > young_ms ? early_ms : young_ms;
-    if (message->type == OUTBOX_RECONCILE && !ca->ops->can_reconcile) {
-        const struct error none = {0}; // `lost_answer = resend`
-        answer_error(bench, message, CA_NOT_ISSUED, &none, retry_look_ms(early_ms));
-        return;
-    }
     struct forward_call *call = new_call(bench, ca, profile, message);
     call->id = request.id;
     call->early_ms = early_ms;

@@ -278,8 +278,6 @@ void issuer_policy(const struct issuer *issuer, const struct profile *profile,
     const struct issuer_ca *ca = find_ca(issuer, profile->ca);
     const struct ca_settings *settings = &ca->config->settings;
     *policy = (struct ca_policy){
-        // Also where the CA cannot be asked: a person may have brought the certificate.
-        .can_reconcile = true,
         .fetch_repeats = ca->ops->fetch_repeats,
         .not_before_window_s = ca->ops->not_before_window_s,
         .settle_ms = settings->settle_ms > 0 ? settings->settle_ms : ca->ops->settle_ms,

@@ -10,7 +10,7 @@
 #include "station/base/clock.h"
 
 enum global_option {
-    GLOBAL_CONFIG = 1 << 16, // above every option of a verb
+    GLOBAL_CONFIG = 1 << 24, // above every option of a verb
     GLOBAL_JSON,
     GLOBAL_NO_COLOR,
     GLOBAL_VERBOSE,
@@ -39,6 +39,7 @@ static const struct option option_table[] = {
     {"reason", required_argument, NULL, OPTION_REASON},
     {"certificate", required_argument, NULL, OPTION_CERTIFICATE},
     {"approve", required_argument, NULL, OPTION_APPROVE},
+    {"profile", required_argument, NULL, OPTION_PROFILE},
     {NULL, 0, NULL, 0},
 };
 
@@ -121,6 +122,8 @@ static bool take_option(int code, struct options *options, struct error *error) 
         return true;
     case OPTION_APPROVE:
         return read_name("approve", NAME_SIZE, &options->approve, error);
+    case OPTION_PROFILE:
+        return read_name("profile", NAME_SIZE, &options->profile, error);
     case OPTION_WATCH:
         options->watch = true;
         return true;

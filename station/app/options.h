@@ -28,6 +28,7 @@ enum option_set {
     OPTION_REASON = 1 << 11,
     OPTION_CERTIFICATE = 1 << 12,
     OPTION_APPROVE = 1 << 13,
+    OPTION_PROFILE = 1 << 16,
 };
 
 // NULL, 0 or false where not given. Strings point into argv.
@@ -54,6 +55,7 @@ struct options {
     const char *reason;
     const char *certificate;
     const char *approve;
+    const char *profile;
     const char *argument;
     const char *object; // of ARGUMENT_PAIR the second
 };

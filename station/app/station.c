@@ -308,10 +308,8 @@ static bool open_store(struct station *station, struct error *error) {
 }
 
 static bool build(struct station *station, struct error *error) {
-    if (station->config->slot_count == 0) {
-        return error_set(error, E_CONFIG,
-                         "%s: there is no [slot NAME]: it is for birthcert forward",
-                         station->config->file);
+    if (station->config->forward_socket[0] != '\0') {
+        return error_set(error, E_CONFIG, "%s: it is for birthcert forward", station->config->file);
     }
     if (!open_store(station, error) || !loop_new(&station->loop, error) ||
         !bench_new(station->loop, station->config, handle_port_error, station, &station->bench,

@@ -22,6 +22,7 @@ struct trial {
     struct batch *batch;
     struct station *station;
     int64_t deadline_ms; // monotonic
+    struct error why;    // the CA's last no
     struct unit_record unit;
     struct store_row *row;
     size_t row_count;
@@ -133,8 +134,10 @@ static void handle_port_error(void *context, size_t slot, const struct error *er
 }
 
 static void handle_tick(void *context) {
-    const struct trial *trial = context;
-    if (station_requests_in_progress(trial->station) == 0 ||
+    struct trial *trial = context;
+    bool is_down = station_ca_down_ms(trial->station, &trial->why) > 0;
+    bool is_lasting = is_down && error_code_class(trial->why.code) != ERROR_CLASS_RETRY;
+    if (station_requests_in_progress(trial->station) == 0 || is_lasting ||
         clock_monotonic_ms() > trial->deadline_ms) {
         station_stop(trial->station);
     }
@@ -166,19 +169,14 @@ static bool read_row(struct trial *trial, struct error *error) {
 }
 
 bool trial_issue(const struct config *view, const char *serial, struct store_row *row,
-                 struct error *error) {
+                 struct error *why, struct error *error) {
     struct trial trial = {.view = view, .serial = serial, .row = row};
-    struct error fault = {0};
     if (!make_record(&trial, error)) {
         return false;
     }
-    bool done = run(&trial, &fault);
-    if (!read_row(&trial, error)) {
-        return false;
+    *why = (struct error){0};
+    if (run(&trial, why)) {
+        *why = trial.why;
     }
-    if (!done && row->credential.request < REQUEST_REFUSED) {
-        *error = fault;
-        return error_prefix(error, "%s", serial);
-    }
-    return true;
+    return read_row(&trial, error);
 }

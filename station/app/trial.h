@@ -12,9 +12,10 @@
 #include "station/base/error.h"
 
 // Asks the CA for one certificate, for the first of the profiles in `view` (config_view of that CA),
-// under that serial, which no unit may have; `row` is what came of it. False where it could not be
-// recorded or run: E_STORE_*, E_EXISTS, E_CONFIG. Nothing else in the outbox is sent.
+// under that serial, which no unit may have; `row` is what came of it, and `why` what stood in the
+// way, if anything (ERROR_NONE). It ends early where waiting is no use. False where it could not be
+// recorded: E_STORE_*, E_EXISTS, E_CONFIG. Nothing else in the outbox is sent.
 MUST_CHECK bool trial_issue(const struct config *view, const char *serial, struct store_row *row,
-                            struct error *error);
+                            struct error *why, struct error *error);
 
 #endif

@@ -83,15 +83,15 @@ const struct verb verb_table[] = {
      "way\n"
      "through record, checks and CA, is revoked where the CA can, and its unit is scrapped.\n\n"
      "Example: birthcert ca test hvca"},
-    {"release", cmd_release, ARGUMENT_REQUIRED, OPTION_APPROVE, "release SERIAL --approve NAME",
-     "a held request is sent again",
+    {"release", cmd_release, ARGUMENT_REQUIRED, OPTION_APPROVE | OPTION_PROFILE,
+     "release SERIAL --approve NAME [--profile NAME]", "a held request is sent again",
      "Puts a camera's request that is held back into the outbox, after the CA's administrator "
      "looked\n"
      "and found no certificate: if there is one after all, it is paid for twice. --approve is a "
      "second\n"
-     "person beside the operator of the configuration. Where a certificate was found, inbox "
-     "import\n"
-     "takes it instead.\n\n"
+     "person beside the operator of the configuration; --profile names the one that was looked "
+     "for\n"
+     "where several are held. Where a certificate was found, inbox import takes it instead.\n\n"
      "Example: birthcert release VX2251L-000001 --approve \"B. Officer\""},
     {"revoke", cmd_revoke, ARGUMENT_REQUIRED, OPTION_REASON | OPTION_CERTIFICATE | OPTION_WAIT,
      "revoke SERIAL --reason R [--certificate HEX] [--wait SECONDS]",

@@ -36,21 +36,30 @@ static size_t ca_of(const struct pool *pool, const struct request *request) {
     return 0;
 }
 
+// After breaker_failures in a row one request at a time tries the CA, and the pause before it doubles
+// whenever that fails. What fails during a pause was sent before it, and says nothing new.
+static void note_failure(struct breaker *breaker, const struct ca_policy *policy, int64_t now_ms,
+                         uint64_t random) {
+    if (breaker->failures >= policy->breaker_failures && now_ms < breaker->open_ms) {
+        return;
+    }
+    breaker->since_ms = breaker->failures == 0 ? now_ms : breaker->since_ms;
+    breaker->failures++;
+    if (breaker->failures >= policy->breaker_failures) {
+        uint32_t times = breaker->failures - policy->breaker_failures + 1;
+        breaker->open_ms = now_ms + policy_backoff_ms(policy, times, random);
+    }
+}
+
 static void note_ca(struct pool *pool, const struct pool_time *now, const struct request *request,
                     const struct request_output *output, const struct request_event *event) {
     struct breaker *breaker = &pool->breakers[ca_of(pool, request)];
     if (output->ca_worked) {
         *breaker = (struct breaker){0};
     }
-    if (!output->ca_failed || event->result == NULL) {
-        return;
-    }
-    breaker->since_ms = breaker->failures == 0 ? now->monotonic_ms : breaker->since_ms;
-    breaker->failures++;
-    breaker->why = event->result->error;
-    if (breaker->failures >= request->policy->breaker_failures) {
-        breaker->open_ms = now->monotonic_ms + policy_backoff_ms(request->policy, breaker->failures,
-                                                                 policy_random(&pool->random));
+    if (output->ca_failed && event->result != NULL) {
+        breaker->why = event->result->error;
+        note_failure(breaker, request->policy, now->monotonic_ms, policy_random(&pool->random));
     }
 }
 

@@ -65,7 +65,7 @@ static enum request_step settle(struct request *request, const struct request_ev
 static enum request_step hold(struct request *request, const struct request_event *event,
                               struct request_output *output, const struct error *why) {
     struct error error;
-    if (why != NULL && why->code == E_UNIT_HELD) {
+    if (why->code == E_UNIT_HELD) {
         return settle(request, event, output, REQUEST_HELD, why);
     }
     error_set(&error, E_UNIT_HELD, "the CA %s cannot tell whether it issued a certificate",
@@ -93,22 +93,15 @@ static enum request_step on_start(struct request *request, const struct request_
         return wait_for(request, event, PURPOSE_CONFIRM, 0);
     case REQUEST_HELD:
         // Somebody asks for another look.
-        if (!request->policy->can_reconcile) {
-            return STEP_FREE;
-        }
         put_state(request, event, output, REQUEST_DOUBT, NULL);
         return wait_for(request, event, PURPOSE_RECONCILE, 0);
     case REQUEST_QUARANTINED:
         // Likewise: what was found wrong may have been the station's root. It stays in quarantine
         // meanwhile, so that no power cut makes a doubt of what was certainly issued.
         request->is_set_aside = true;
-        return request->policy->can_reconcile ? wait_for(request, event, PURPOSE_RECONCILE, 0)
-                                              : STEP_FREE;
+        return wait_for(request, event, PURPOSE_RECONCILE, 0);
     case REQUEST_SENT:
     case REQUEST_DOUBT:
-        if (!request->policy->can_reconcile) {
-            return hold(request, event, output, NULL);
-        }
         return wait_for(request, event, PURPOSE_RECONCILE, 0);
     default:
         return STEP_FREE;
@@ -218,9 +211,6 @@ static enum request_step on_claim_lost(struct request *request, const struct req
 static enum request_step doubt(struct request *request, const struct request_event *event,
                                struct request_output *output) {
     const struct error *error = &event->result->error;
-    if (!request->policy->can_reconcile) {
-        return hold(request, event, output, NULL);
-    }
     put_state(request, event, output, REQUEST_DOUBT, error);
     output->ca_failed = true;
     request->doubt_ms = event->monotonic_ms;
@@ -449,7 +439,7 @@ struct request_cell {
     { __VA_ARGS__, END }
 
 static const struct request_cell request_table[STEP_COUNT][REQUEST_EVENT_COUNT] = {
-    [STEP_FREE] = {[REQUEST_ON_START] = {on_start, TO(STEP_DUE, STEP_SETTLING, STEP_FREE)}},
+    [STEP_FREE] = {[REQUEST_ON_START] = {on_start, TO(STEP_DUE, STEP_FREE)}},
     [STEP_DUE] = {[REQUEST_ON_DUE] = {on_due, TO(STEP_CLAIMING, STEP_LOOKING_UP)}},
     [STEP_CLAIMING] = {[REQUEST_ON_RECORD] = {on_claimed, TO(STEP_SUBMITTED, STEP_FETCHING)},
                        [REQUEST_ON_CONFLICT] = {on_claim_lost, TO(STEP_FREE)}},

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is needed before a request: whether the token is good, what the role issues, and by which CA.
+#include <stdio.h>
+#include <string.h>
+
+#include "ca-client/ca_vault_internal.h"
+#include "ca-client/x509.h"
+#include "ca-client/x509_station.h"
+#include "station/base/clock.h"
+
+static void finish(struct call *call) {
+    struct ca *ca = vault_ca_of(call);
+    ca->has_facts = true;
+    ca->facts_ms = clock_monotonic_ms();
+    vault_to_call(call)->after_facts(call);
+}
+
+// ---- the issuer ---------------------------------------------------------------------------------
+
+static bool take_chain(struct ca *ca, struct slice body, struct error *error) {
+    struct certificate_reference reference = {0};
+    struct buf *chain = buf_new(VAULT_CERTIFICATES_MAX);
+    bool good = chain != NULL || error_set(error, E_MEMORY, "no memory for the CA's chain");
+    good = good && vault_read_chain(body, chain, error);
+    if (good && buf_length(chain) > 0 &&
+        !x509_refer(x509_first_der(buf_slice(chain)), &reference, error)) {
+        error->code = E_CA_NONSENSE;
+        good = error_prefix(error, "the CA's answer to the issuer");
+    }
+    if (!good) {
+        buf_free(chain);
+        return false;
+    }
+    buf_free(ca->chain);
+    ca->chain = chain;
+    ca->issuer_ends_ms = reference.not_after_ms;
+    return true;
+}
+
+static void handle_chain(struct call *call, const struct http_response *response) {
+    struct error error;
+    if (response->outcome != HTTP_ANSWERED || response->status != 200) {
+        vault_explain(response, "the issuer", &error);
+        vault_fail(call, &error, response->retry_after_ms);
+    } else if (!take_chain(vault_ca_of(call), response->body, &error)) {
+        vault_fail(call, &error, 0);
+    } else {
+        finish(call);
+    }
+}
+
+// Vault before 1.11 has one issuer in a mount, and no name for it.
+static void ask_chain(struct call *call) {
+    const struct ca *ca = vault_ca_of(call);
+    const char *issuer = vault_text(ca->role, "issuer_ref");
+    char path[WEB_PATH_SIZE];
+    bool is_plain = strspn(issuer, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                   "0123456789-_.") == strlen(issuer);
+    if (issuer[0] != '\0' && is_plain && strlen(issuer) <= VAULT_NAME_MAX) {
+        vault_path(ca, path, "issuer/%s/json", issuer);
+    } else {
+        vault_path(ca, path, "cert/ca_chain");
+    }
+    vault_get(call, path, handle_chain);
+}
+
+// ---- the role -----------------------------------------------------------------------------------
+
+static void take_role(struct ca *ca, json_t *role) {
+    json_decref(ca->role);
+    ca->role = role;
+}
+
+static void handle_role(struct call *call, const struct http_response *response) {
+    struct ca *ca = vault_ca_of(call);
+    struct error error;
+    bool is_answered = response->outcome == HTTP_ANSWERED;
+    if (is_answered && response->status == 200) {
+        json_t *role = vault_read_role(response->body, &error);
+        if (role == NULL) {
+            vault_fail(call, &error, 0);
+            return;
+        }
+        take_role(ca, role);
+        ask_chain(call);
+    } else if (is_answered && response->status == 403) {
+        take_role(ca, NULL);
+        ask_chain(call);
+    } else if (vault_is_absent(response)) {
+        error_set(&error, E_CA_CONFIG, "ca_profile: the mount %s has no role \"%s\"", ca->mount,
+                  ca->role_name);
+        vault_fail(call, &error, 0);
+    } else {
+        vault_explain(response, "the role", &error);
+        vault_fail(call, &error, response->retry_after_ms);
+    }
+}
+
+static void ask_role(struct call *call) {
+    const struct ca *ca = vault_ca_of(call);
+    char path[WEB_PATH_SIZE];
+    vault_path(ca, path, "roles/%s", ca->role_name);
+    vault_get(call, path, handle_role);
+}
+
+void vault_need_facts(struct call *call, bool anew, call_step *next) {
+    const struct ca *ca = vault_ca_of(call);
+    if (!anew && ca->has_facts && clock_monotonic_ms() - ca->facts_ms < VAULT_FACTS_LIFE_MS) {
+        next(call);
+        return;
+    }
+    vault_to_call(call)->after_facts = next;
+    vault_token_look_up(call, ask_role);
+}

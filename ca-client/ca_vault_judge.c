@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+
+#include "ca-client/ca_vault_internal.h"
+#include "ca-client/x509.h"
+#include "ca-client/x509_station.h"
+
+// ---- any answer ---------------------------------------------------------------------------------
+
+// A standby node that does not forward names the active one (307). It has not acted, and the station
+// takes its token nowhere that it was not told to.
+static bool is_redirect(const struct http_response *response) {
+    return response->outcome == HTTP_ANSWERED &&
+           (response->status == 307 || response->status == 308);
+}
+
+static void say_redirect(const struct http_response *response, struct error *error) {
+    error_set(error, E_CA_UNREACHABLE,
+              "url leads to a standby node, which names %s: name an address that leads to the "
+              "active node",
+              response->location[0] != '\0' ? response->location : "no other");
+}
+
+static bool starts_with(const char *text, const char *start) {
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+// What Vault says of the section, or of itself, with the status of a no to the request.
+static enum error_code code_of_text(const struct vault_problem *problem) {
+    static const struct {
+        const char *start;
+        enum error_code code;
+    } rows[] = {
+        {"unknown role", E_CA_CONFIG},
+        {"no handler for route", E_CA_CONFIG},
+        {"missing client token", E_CA_LOGIN},
+        {"path disabled in replication DR secondary mode", E_CA_UNREACHABLE},
+        {"namespace not found", E_CA_CONFIG},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        if (starts_with(problem->text, rows[i].start)) {
+            return rows[i].code;
+        }
+    }
+    return ERROR_NONE;
+}
+
+bool vault_is_absent(const struct http_response *response) {
+    struct vault_problem problem;
+    if (response->outcome != HTTP_ANSWERED || response->status != 404) {
+        return false;
+    }
+    vault_read_problem(response->body, &problem);
+    return problem.is_empty;
+}
+
+void vault_explain(const struct http_response *response, const char *what, struct error *error) {
+    struct vault_problem problem;
+    if (is_redirect(response)) {
+        say_redirect(response, error);
+        error_prefix(error, "%s", what);
+        return;
+    }
+    vault_read_problem(response->body, &problem);
+    web_explain(response, problem.text, what, error);
+    enum error_code code = code_of_text(&problem);
+    if (response->outcome == HTTP_ANSWERED && code != ERROR_NONE) {
+        error->code = code;
+    } else if (error->code == E_CA_REFUSED) {
+        error->code = E_CA_NONSENSE;
+    }
+}
+
+// ---- certificates -------------------------------------------------------------------------------
+
+bool vault_is_ours(struct slice der, const uint8_t spki_sha256[SHA256_SIZE], int64_t *begin_s,
+                   struct error *error) {
+    struct certificate_identity identity;
+    if (!x509_identify(x509_first_der(der), &identity, error)) {
+        return false;
+    }
+    *begin_s = identity.not_before_s;
+    return memcmp(identity.spki_sha256, spki_sha256, SHA256_SIZE) == 0 ||
+           error_set(error, E_CA_DOUBT, "the CA answered with a certificate for another key");
+}
+
+static void judge_certificate(struct slice body, const uint8_t spki_sha256[SHA256_SIZE],
+                              struct buf *der, struct ca_result *result) {
+    if (!vault_read_certificates(body, der, &result->error) ||
+        !vault_is_ours(buf_slice(der), spki_sha256, &result->issued_s, &result->error)) {
+        result->outcome = CA_DOUBT;
+        result->error.code = E_CA_DOUBT;
+        return;
+    }
+    struct slice all = buf_slice(der);
+    result->outcome = CA_CERTIFICATE;
+    result->leaf = x509_first_der(all);
+    result->extra =
+        (struct slice){all.data + result->leaf.length, all.length - result->leaf.length};
+}
+
+// Vault's own 400 comes before it signs; a proxy's says nothing of this camera. 412 is a node that
+// has not yet seen what it must have (eventual consistency), and has not looked at the request. A
+// sealed Vault can neither sign nor store.
+static void judge_status(const struct http_response *response, const struct vault_problem *problem,
+                         struct ca_result *result) {
+    enum error_code code = code_of_text(problem);
+    if (response->status == 400 && !problem->is_vault) {
+        result->outcome = CA_NOT_SENT;
+        result->error.code = E_CA_NONSENSE;
+    } else if ((response->status == 400 || response->status == 404) && code != ERROR_NONE) {
+        result->outcome = CA_NOT_SENT;
+        result->error.code = code;
+    } else if ((response->status == 412 && problem->is_vault) ||
+               (response->status == 503 && starts_with(problem->text, "Vault is sealed"))) {
+        result->outcome = CA_NOT_SENT;
+        result->error.code = E_CA_BUSY;
+    }
+}
+
+void vault_judge_sign(const struct http_response *response, const uint8_t spki_sha256[SHA256_SIZE],
+                      struct buf *der, struct ca_result *result) {
+    struct vault_problem problem;
+    if (response->outcome == HTTP_ANSWERED && response->status == 200) {
+        judge_certificate(response->body, spki_sha256, der, result);
+        return;
+    }
+    vault_read_problem(response->body, &problem);
+    web_judge(response, problem.text, result);
+    if (is_redirect(response)) {
+        result->outcome = CA_NOT_SENT;
+        say_redirect(response, &result->error);
+    } else if (response->outcome == HTTP_ANSWERED) {
+        judge_status(response, &problem, result);
+    }
+}
