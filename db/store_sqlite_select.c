@@ -313,9 +313,9 @@ static const struct {
     {"resent",
      " AND c.attempt > 1 AND EXISTS (SELECT 1 FROM event q WHERE q.unit = c.unit"
      " AND q.credential = c.number AND q.kind = 5 AND q.state = 1 AND q.refused = 0"
-     " AND q.code <> '' AND (q.code = 'E-CA-DOUBT' OR (SELECT p.state FROM event p WHERE p.unit = "
-     "q.unit"
-     " AND p.credential = q.credential AND p.kind IN (4, 5) AND p.refused = 0 AND p.seq < q.seq"
+     " AND q.code <> '' AND (q.code = 'E-CA-DOUBT' OR (SELECT p.state FROM event p"
+     " WHERE p.unit = q.unit AND p.credential = q.credential AND p.kind IN (4, 5)"
+     " AND p.refused = 0 AND p.seq < q.seq"
      " ORDER BY p.seq DESC LIMIT 1) IN (4, 5))"
      " AND EXISTS (SELECT 1 FROM event s WHERE s.unit = q.unit AND s.credential = q.credential"
      " AND s.kind = 4 AND s.refused = 0 AND s.seq > q.seq))"},
