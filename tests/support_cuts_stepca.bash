@@ -9,8 +9,8 @@
 
 stepca_rows() {
     cat <<'END'
-stepca_told   64 32 211  1 no  told   POST /1.0/sign
-stepca_resent 64 32 509  1 no  resent POST /1.0/sign
+stepca_told   64 24 211  1 no  told   POST /1.0/sign
+stepca_resent 64 24 509  1 no  resent POST /1.0/sign
 END
 }
 stepca_issues() { echo 'POST /1.0/sign '; }
