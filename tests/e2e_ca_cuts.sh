@@ -141,7 +141,7 @@ measure_ca() { # CA
     LOST=hold
     make_bench 4
     start_cameras 4
-    if sweeps | grep -q "^$1 .* yes "; then # there must be something to look up
+    if (($(sweeps | grep -c "^$1 .* yes ") > 0)); then # there must be something to look up
         echo "cut response 0 fin $("$1_issues")"
     fi >"$FOLDER/rules"
     "$1_start" "$FOLDER/rules" --line-ends
