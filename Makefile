@@ -131,6 +131,12 @@ $(B)/fault-proxy: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/fault_proxy*.c)) $
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
 
+# The same between a bench and its forwarder, for tests.
+$(B)/outbox-cut: $(B)/fixtures/outbox_cut.o $(B)/fixtures/fault_proxy_end.o \
+		$(B)/fixtures/fault_proxy_rules.o $(LIBRARY)
+	$(SAY) '  LD  $@'
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
+
 # What several test programs share is tests/support_*.c.
 SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/support_*.c))
 $(B)/tests/check_ports $(B)/tests/check_ports_watch: $(B)/tests/mock_bed.o
@@ -197,7 +203,7 @@ $(B)/ca-driver: $(B)/tests/ca_driver.o $(SUPPORT) $(LIBRARY)
 .PHONY: fuzzers e2e-programs vm-programs
 fuzzers: $(FUZZERS)
 e2e-programs: all $(B)/birthcert-kill $(B)/cmp-ca $(B)/mock-ports $(B)/camera-usb $(B)/birthcert-slow-clear \
-	$(B)/fault-proxy $(B)/ca-driver
+	$(B)/fault-proxy $(B)/outbox-cut $(B)/ca-driver
 vm-programs: all $(B)/camera-gadget $(B)/camera-usb $(B)/birthcert-unpadded $(B)/wire-rate
 
 check:

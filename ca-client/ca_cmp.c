@@ -84,6 +84,7 @@ static void finish_greeting(struct cmp_call *call, const struct error *error) {
 // The CA's no. What was confirmed, or revoked, before is so (RFC 4210, appendix F: certConfirmed,
 // certRevoked).
 static void finish_refused(struct cmp_call *call, const struct cmp_step *step) {
+    char why[ERROR_TEXT_MAX + 64];
     struct ca_result result = {.error = step->error};
     enum cmp_kind kind = call->talk.kind;
     result.outcome = cmp_judge(step->failures, &result.error.code);
@@ -94,8 +95,8 @@ static void finish_refused(struct cmp_call *call, const struct cmp_step *step) {
     if (kind == CMP_CONFIRM && result.outcome == CA_REFUSED) {
         bool again = cmp_has_failed_with(step->failures, OSSL_CMP_PKIFAILUREINFO_certConfirmed);
         result.outcome = again ? CA_CONFIRMED : CA_REFUSED;
-        result.error.code = E_CERT_UNCONFIRMED;
-        error_prefix(&result.error, "the CA would not hear of the certificate");
+        snprintf(why, sizeof why, "the CA would not hear of the certificate: %s", step->error.text);
+        call_ask_person(&call->base, E_CERT_UNCONFIRMED, why, &result.error);
     }
     if (kind == CMP_REVOKE &&
         cmp_has_failed_with(step->failures, OSSL_CMP_PKIFAILUREINFO_certRevoked)) {

@@ -8,6 +8,8 @@
 #include "station/base/clock.h"
 #include "station/base/log.h"
 
+#define STATE_ROOM 13 // the history says "quarantined: " before it
+
 static void *need_memory(size_t size) {
     void *memory = calloc(1, size);
     if (memory == NULL) {
@@ -180,20 +182,25 @@ bool call_ends_early(struct call *call) {
     return true;
 }
 
-void call_hold(struct call *call, const char *why) {
+void call_ask_person(const struct call *call, enum error_code code, const char *why,
+                     struct error *error) {
     const struct ca_request *request = &call->request;
     char key[2 * SHA256_SIZE + 1];
     char sent[CLOCK_TEXT_SIZE];
     struct error task;
-    struct error error;
     hex_encode(key, request->spki_sha256, SHA256_SIZE);
     clock_format_utc(sent, request->sent_ms);
-    error_set(
-        &task, E_UNIT_HELD, "ask the administrator of CA %s for key SHA-256 %s, %s, serial %s",
-        or_empty(call->list->ca), key, request->sent_ms > 0 ? sent : "time unknown", call->serial);
+    error_set(&task, code, "ask the administrator of CA %s for key SHA-256 %s, %s, serial %s",
+              or_empty(call->list->ca), key, request->sent_ms > 0 ? sent : "time unknown",
+              call->serial);
     // Where it is too long, `why` is cut: the rest is what has to be done.
-    int room = ERROR_TEXT_MAX - (int)sizeof ": " - (int)strlen(task.text);
-    error_set(&error, E_UNIT_HELD, "%.*s: %s", room > 0 ? room : 0, why, task.text);
+    int room = ERROR_TEXT_MAX - STATE_ROOM - (int)sizeof ": " - (int)strlen(task.text);
+    error_set(error, code, "%.*s: %s", room > 0 ? room : 0, why, task.text);
+}
+
+void call_hold(struct call *call, const char *why) {
+    struct error error;
+    call_ask_person(call, E_UNIT_HELD, why, &error);
     log_error("CA look-up", &error);
     call_fail(call, CA_CANNOT_TELL, &error, 0);
 }

@@ -75,6 +75,9 @@ void call_free(struct call *call);
 // Frees what is in progress, without results.
 void call_list_end(struct call_list *list);
 
+// What only a person can settle: why, and what to ask the administrator of which CA.
+void call_ask_person(const struct call *call, enum error_code code, const char *why,
+                     struct error *error);
 // Ends a reconcile that only a person can settle: CA_CANNOT_TELL and E_UNIT_HELD, with why, and what
 // to ask the CA's administrator. Later from the loop with call_cannot_look, at once with call_hold.
 void call_hold(struct call *call, const char *why);

@@ -103,9 +103,10 @@ struct request_record {
     int64_t unit_id;
     int64_t credential_id;
     enum request_state state;
-    uint32_t attempt;     // 1 for the first
-    int64_t sent_ms;      // wall clock of the last attempt
-    int64_t not_before_s; // stamp that makes the request recognisable, Unix seconds; 0: none
+    enum error_code error; // why it is held, refused or quarantined
+    uint32_t attempt;      // 1 for the first
+    int64_t sent_ms;       // wall clock of the last attempt
+    int64_t not_before_s;  // stamp that makes the request recognisable, Unix seconds; 0: none
     uint8_t key_type;
     uint8_t spki_sha256[SHA256_SIZE];
     char serial[SERIAL_SIZE];

@@ -59,6 +59,7 @@ void request_read(const struct query *query, int column, struct request_record *
     request->hardware_id_length =
         query_blob(query, column + 12, request->hardware_id, HARDWARE_ID_MAX);
     query_text(query, column + 13, request->ca, sizeof request->ca);
+    request->error = query_error(query, column + 14);
 }
 
 // Refuses a key that another credential has, of this camera or of another one.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CMP server of support_cmp_server.h as a program, for tests/e2e_cmp.sh: many transactions at
-// once, each from its own CSR, which OpenSSL's server does not do. cmp-ca FOLDER links its files there
-// and says where it listens; SIGTERM ends it, and it says what it did.
+// The CMP server of support_cmp_server.h as a program, for tests/e2e_cmp.sh and tests/e2e_ca_cuts.sh:
+// many transactions at once, each from its own CSR, which OpenSSL's server does not do. cmp-ca FOLDER
+// links its files there, records in issued.pem what it issues, and says where it listens; SIGTERM ends
+// it, and it says what it did.
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -19,13 +20,16 @@ static void link_file(const char *folder, const char *name, const char *file) {
 
 int main(int argc, char **argv) {
     static struct cmp_server server;
-    static const struct cmp_server_settings settings = {0};
+    char record_file[256];
+    struct cmp_server_settings settings = {.record_file = record_file};
     sigset_t ends;
     int number = 0;
     if (argc != 2) {
         fprintf(stderr, "usage: cmp-ca FOLDER\n");
         return 2;
     }
+    snprintf(record_file, sizeof record_file, "%s/issued.pem", argv[1]);
+    (void)signal(SIGPIPE, SIG_IGN); // connections break
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
     sigprocmask(SIG_BLOCK, &ends, NULL);

@@ -267,6 +267,13 @@ case_ca_restarts() {
     ok "a CA that comes back with nothing: quarantined" is "$(state_of "$(serial 1)")" \
         "7 E-CERT-UNCONFIRMED"
     ok "a CA that comes back with nothing: one certificate" is "$(database_certificates)" 1
+    # Its administrator has it all the same, and it is good.
+    birthcert inbox import "$FOLDER/cmp/answer.pem"
+    expect_exit "a certificate that was confirmed all the same" 0
+    birthcert reconcile
+    birthcert tray "$FOLDER/tray.csv"
+    expect "a certificate that was confirmed all the same" 0 '^PASS +slot 1 '
+    expect_certificates "a certificate that was confirmed all the same" 1
 }
 
 await_birthcert_or_unconfirmed() {

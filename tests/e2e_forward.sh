@@ -8,48 +8,10 @@ set -euo pipefail
 
 # shellcheck source=tests/e2e_lib.bash
 . tests/e2e_lib.bash
+# shellcheck source=tests/support_forward.bash
+. tests/support_forward.bash
 
 # ---- the forwarder ---------------------------------------------------------------------------------
-
-# The CA's credentials are in the forwarder's own folder: nothing of the bench names them.
-make_gateway() { # OPTION...: of hvca-sim
-    local name
-    start_hvca "$@"
-    mkdir -p "$FOLDER/gateway" "$FOLDER/run"
-    for name in client.pem client.key api_key api_secret; do
-        cp "$FOLDER/hvca/$name" "$FOLDER/gateway/"
-    done
-    cp "$FOLDER/hvca/server_root.pem" "$FOLDER/gateway/"
-    cp "$FOLDER/hvca/root.pem" "$FOLDER/root.pem"
-    {
-        printf '[forward]\nsocket = %s/run/forward.sock\n' "$FOLDER"
-        printf '[ca hvca]\nbackend = hvca\nurl = https://127.0.0.1:%s/v2\nsettle = 1s\n' "$CA_PORT"
-        printf '%s_file = %s\n' client_certificate client.pem client_key client.key \
-            server_root server_root.pem api_key api_key api_secret api_secret
-        printf '[profile https]\nca = hvca\n'
-    } >"$FOLDER/gateway/forward.conf"
-    write_outbox "$FOLDER"
-}
-
-# shellcheck disable=SC2120 # the folder is optional
-write_outbox() { # BENCH_FOLDER
-    {
-        printf '[ca gateway]\nbackend = outbox\nsocket = %s/run/forward.sock\n' "$FOLDER"
-        printf 'root_file = %s/root.pem\n[profile https]\nca = gateway\n' "$FOLDER"
-    } >"$1/conf.d/30-ca.conf"
-}
-
-start_forward() { # OPTION...
-    "$BUILD/birthcert" forward "$@" --config "$FOLDER/gateway/forward.conf" \
-        >>"$FOLDER/forward.out" 2>>"$FOLDER/forward.log" &
-    FORWARD_PID=$!
-    STARTED+=("$FORWARD_PID")
-    for _ in {1..500}; do
-        if [ -S "$FOLDER/run/forward.sock" ] && kill -0 "$FORWARD_PID" 2>/dev/null; then return; fi
-        sleep 0.02
-    done
-    echo "not ok - birthcert forward does not listen"
-}
 
 kill_forward() {
     kill -KILL "$FORWARD_PID"

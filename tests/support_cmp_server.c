@@ -2,6 +2,7 @@
 #include "tests/support_cmp_server.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,14 @@ static struct cmp_transaction *transaction_of(OSSL_CMP_SRV_CTX *context) {
     return OSSL_CMP_SRV_CTX_get0_custom_ctx(context);
 }
 
+static void record(const struct cmp_server *server, const X509 *certificate) {
+    const char *name = server->settings.record_file;
+    FILE *file = name != NULL ? fopen(name, "ae") : NULL;
+    if (file != NULL) {
+        need(PEM_write_X509(file, certificate) == 1 && fclose(file) == 0, "no record");
+    }
+}
+
 static X509 *issue(struct cmp_server *server, const X509_REQ *csr) {
     char serial[65] = "";
     struct error error;
@@ -64,6 +73,7 @@ static X509 *issue(struct cmp_server *server, const X509_REQ *csr) {
     OPENSSL_free(der);
     buf_free(leaf);
     server->issued++;
+    record(server, certificate);
     return certificate;
 }
 

@@ -14,7 +14,7 @@
 #include "ca-client/x509_issue.h"
 #include "tests/support_http_server.h"
 
-#define CMP_SERVER_TRANSACTIONS 256
+#define CMP_SERVER_TRANSACTIONS 1024
 
 // RFC 4210, section 5.1.2.
 enum { CMP_P10CR = 4, CMP_RR = 11, CMP_GENM = 21, CMP_CERTCONF = 24, CMP_POLLREQ = 25 };
@@ -50,6 +50,7 @@ struct cmp_server_settings {
     const char *secret;       // protects by a secret, under the name "station"
     bool signs_like_a_camera; // its certificate has no usage of a CA
     bool plain;               // without TLS
+    const char *record_file;  // gets each certificate that is issued, PEM; NULL: none
 };
 
 struct cmp_transaction {

@@ -4,12 +4,14 @@
 # Ports and certificates of servers under test, for tests/e2e_*.sh beside e2e_lib.bash. Everything
 # lies in $FOLDER.
 
-# A port of 127.0.0.1 that nobody listens on, below those that the kernel gives out. Sets PORT.
+# A port of 127.0.0.1 that nobody listens on, below those that the kernel gives out, and that no other
+# case of the script has. Sets PORT.
 pick_port() {
     local tries
     for ((tries = 0; tries < 100; tries++)); do
         PORT=$((10000 + RANDOM % 20000))
-        (: <>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null || return 0
+        ! (: <>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null || continue
+        ! mkdir "$WORK/port-$PORT" 2>/dev/null || return 0
     done
     echo "not ok - no free port"
     return 1

@@ -71,9 +71,11 @@ static bool waits(const struct inbox *inbox, const char *name) {
 
 static bool visit_row(void *context, const struct store_row *row) {
     const struct credential_record *credential = &row->credential;
-    // At a CA that hears what became of its certificate, what is in quarantine was rejected there.
-    bool is_held = credential->request == REQUEST_HELD ||
-                   (credential->request == REQUEST_QUARANTINED && !waits(context, row->ca));
+    // At a CA that hears what became of its certificate, what is in quarantine was rejected there, but
+    // for what it would not hear of.
+    bool may_be_good = credential->request == REQUEST_QUARANTINED &&
+                       (credential->error == E_CERT_UNCONFIRMED || !waits(context, row->ca));
+    bool is_held = credential->request == REQUEST_HELD || may_be_good;
     return !is_held || add_wanted(context, credential->spki_sha256, row->unit.serial);
 }
 

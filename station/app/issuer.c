@@ -227,7 +227,8 @@ static bool was_brought(struct issuer_ca *ca, const struct issuer_call *call,
     struct brought brought;
     struct error error;
     bool looks = action == REQUEST_ACT_FETCH || action == REQUEST_ACT_RECONCILE;
-    bool was_rejected = ca->ops->waits && request->state == REQUEST_QUARANTINED;
+    bool was_rejected = ca->ops->waits && request->state == REQUEST_QUARANTINED &&
+                        request->error != E_CERT_UNCONFIRMED;
     if (!looks || was_rejected || !carry_is_in(issuer->config, request->spki_sha256)) {
         return false;
     }

@@ -72,7 +72,7 @@
     X(E_CERT_VALIDITY, "E-CERT-VALIDITY", INTEGRITY, "the certificate's validity is not the profile's", "check the station's clock and the CA's policy") \
     X(E_CERT_CHAIN, "E-CERT-CHAIN", INTEGRITY, "the certificate does not lead to the pinned root", "check root_file in the configuration with the CA's administrator") \
     X(E_CERT_DUPLICATE, "E-CERT-DUPLICATE", INTEGRITY, "the CA gave the same certificate twice", "tell the PKI officer") \
-    X(E_CERT_UNCONFIRMED, "E-CERT-UNCONFIRMED", INTEGRITY, "the CA did not take the confirmation of its certificate", "ask the CA's administrator whether it revoked the certificate; revoke it if not") \
+    X(E_CERT_UNCONFIRMED, "E-CERT-UNCONFIRMED", INTEGRITY, "the CA did not take the confirmation of its certificate", "birthcert inbox import takes the certificate where the CA's administrator finds it valid; birthcert revoke ends it where not") \
     X(E_CERT_WEAK, "E-CERT-WEAK", INTEGRITY, "the certificate or its chain uses cryptography that is too weak", "tell the PKI officer") \
     X(E_CERT_EXTENSION, "E-CERT-EXTENSION", INTEGRITY, "the certificate has a critical extension that is not understood", "tell the PKI officer: the CA's policy adds it") \
     /* the CA */ \

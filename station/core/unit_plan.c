@@ -169,7 +169,7 @@ static enum unit_state fail_stuck(struct unit *unit, const struct credential_rec
                : credential->request == REQUEST_QUARANTINED ? E_UNIT_QUARANTINED
                                                             : E_UNIT_HELD;
     }
-    if (code == E_UNIT_HELD) {
+    if (code == E_UNIT_HELD || code == E_CERT_UNCONFIRMED) {
         return unit_fail_text(unit, event, output, code,
                               "credential %u: %s; birthcert show %s tells what to ask",
                               credential->number, error_code_meaning(code), unit->record.serial);
