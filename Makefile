@@ -58,7 +58,7 @@ MIGRATIONS := $(wildcard db/migrations/*.sql)
 
 BINARY := $(B)/birthcert
 # A program fixtures/NAME.c may have parts fixtures/NAME_*.c.
-FIXTURES := $(B)/camera-sim $(B)/hvca-sim $(B)/est-sim $(B)/vault-sim
+FIXTURES := $(B)/camera-sim $(B)/hvca-sim $(B)/est-sim $(B)/vault-sim $(B)/ejbca-sim
 CHECKS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/check_*.c))
 SIMS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/sim_*.c))
 FUZZERS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/fuzz_*.c))
@@ -123,6 +123,10 @@ $(B)/est-sim: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/est_sim*.c fixtures/si
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
 
 $(B)/vault-sim: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/vault_sim*.c fixtures/sim_*.c)) $(LIBRARY)
+	$(SAY) '  LD  $@'
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
+
+$(B)/ejbca-sim: $(patsubst %.c,$(B)/%.o,$(wildcard fixtures/ejbca_sim*.c fixtures/sim_*.c)) $(LIBRARY)
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
 

@@ -5,8 +5,8 @@
 #include <strings.h>
 
 const struct ca_ops *const ca_table[] = {
-    &ca_hvca, &ca_est,  &ca_cmp,    &ca_cfssl, &ca_stepca, &ca_vault,
-    &ca_exec, &ca_file, &ca_outbox, &ca_local, NULL,
+    &ca_hvca,  &ca_est,  &ca_cmp,  &ca_ejbca,  &ca_cfssl, &ca_stepca,
+    &ca_vault, &ca_exec, &ca_file, &ca_outbox, &ca_local, NULL,
 };
 
 static const char *const common_keys[] = {

@@ -187,6 +187,7 @@ struct ca_ops {
 
 extern const struct ca_ops ca_cfssl;
 extern const struct ca_ops ca_cmp;
+extern const struct ca_ops ca_ejbca;
 extern const struct ca_ops ca_exec;
 extern const struct ca_ops ca_file;
 extern const struct ca_ops ca_hvca;

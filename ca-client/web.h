@@ -19,7 +19,7 @@
 #include "station/base/error.h"
 #include "station/io/loop.h"
 
-#define WEB_PATH_SIZE 512
+#define WEB_PATH_SIZE 1024
 #define WEB_HEADERS_MAX 6
 #define WEB_REQUEST_MAX (64 * 1024)
 

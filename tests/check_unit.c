@@ -424,12 +424,8 @@ START_TEST(test_resume_what_is_stuck) {
         expect_refused(&bench, cases[i].shown);
         bool tells_more =
             strstr(bench.unit.error.text, "birthcert show " UNIT_BENCH_SERIAL) != NULL;
-<<<<<<< HEAD
-        ck_assert(tells_more == (cases[i].shown == E_UNIT_HELD));
-=======
         ck_assert(tells_more ==
                   (cases[i].shown == E_UNIT_HELD || cases[i].shown == E_CERT_UNCONFIRMED));
->>>>>>> cuts
     }
 }
 END_TEST

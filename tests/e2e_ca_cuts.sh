@@ -43,7 +43,7 @@ NEAR_END=12 # requests differ in length by a few bytes: the last ones are counte
 #   told    the same; the CA tells the station whether it got a request, and only those are held
 #   resent  lost requests are sent again: the CA may have issued too many, and orphans tells for whom
 
-CAS=(hvca est cfssl stepca cmp exec outbox vault)
+CAS=(hvca est cfssl stepca cmp exec outbox vault ejbca)
 # shellcheck source=tests/support_cuts_hvca.bash
 . tests/support_cuts_hvca.bash
 # shellcheck source=tests/support_cuts_est.bash
@@ -60,6 +60,8 @@ CAS=(hvca est cfssl stepca cmp exec outbox vault)
 . tests/support_cuts_exec.bash
 # shellcheck source=tests/support_cuts_outbox.bash
 . tests/support_cuts_outbox.bash
+# shellcheck source=tests/support_cuts_ejbca.bash
+. tests/support_cuts_ejbca.bash
 
 # For CA_certificates, from certificates on stdin: DER in base64, a line each. Each is read once only.
 keys_and_serials() {

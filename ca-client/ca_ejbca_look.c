@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// What EJBCA has for a camera, asked page by page.
+#include <string.h>
+
+#include "ca-client/ca_ejbca_internal.h"
+#include "ca-client/x509_station.h"
+
+static void send_page(struct call *call);
+
+static void end_look(struct call *call, const struct error *error, int64_t retry_after_ms) {
+    struct ejbca_call *own = ejbca_call_of(call);
+    own->problem = error != NULL ? *error : (struct error){0};
+    own->retry_after_ms = retry_after_ms;
+    own->next(call);
+}
+
+static void end_later(struct call *call) {
+    end_look(call, &ejbca_call_of(call)->problem, 0);
+}
+
+static void handle_page(struct call *call, const struct http_response *response) {
+    struct ejbca_look *look = &ejbca_call_of(call)->look;
+    struct error error;
+    bool is_last = false;
+    if (!ejbca_is_good(response)) {
+        ejbca_explain(response, "v2/certificate/search", &error);
+        end_look(call, &error, response->retry_after_ms);
+    } else if (!ejbca_read_page(response->body, &call->request, look, &is_last, &error)) {
+        end_look(call, &error, 0);
+    } else if (is_last) {
+        end_look(call, NULL, 0);
+    } else if (look->page >= EJBCA_PAGES_MAX) {
+        error_set(&error, E_CA_NONSENSE, "EJBCA has more than %d certificates for one camera",
+                  EJBCA_PAGES_MAX * EJBCA_PAGE_SIZE);
+        end_look(call, &error, 0);
+    } else {
+        look->page++;
+        send_page(call);
+    }
+}
+
+static struct buf *write_page(struct call *call, struct error *error) {
+    const struct ejbca_look *look = &ejbca_call_of(call)->look;
+    char username[EJBCA_USERNAME_SIZE];
+    struct certificate_reference reference;
+    if (look->by_serial) {
+        return x509_refer(call->request.certificate, &reference, error)
+                   ? ejbca_write_search_serial(reference.serial, look->page, error)
+                   : NULL;
+    }
+    return ejbca_username(&call->request, username, error)
+               ? ejbca_write_search(ejbca_of(call), username, look->page, error)
+               : NULL;
+}
+
+static void send_page(struct call *call) {
+    struct ejbca_call *own = ejbca_call_of(call);
+    struct buf *body = write_page(call, &own->problem);
+    if (body == NULL) {
+        call_delay(call, 0, end_later);
+        return;
+    }
+    ejbca_send(call, "POST", "/v2/certificate/search", body, false, handle_page);
+}
+
+void ejbca_look(struct call *call, bool by_serial, call_step *next) {
+    struct ejbca_call *own = ejbca_call_of(call);
+    struct buf *certificate = own->look.certificate;
+    certificate = certificate == NULL ? buf_new(EJBCA_CERTIFICATES_MAX) : certificate;
+    own->look = (struct ejbca_look){.by_serial = by_serial, .page = 1, .certificate = certificate};
+    own->next = next;
+    if (certificate == NULL) {
+        error_set(&own->problem, E_MEMORY, "no memory for a look-up");
+        call_delay(call, 0, end_later);
+        return;
+    }
+    send_page(call);
+}
+
+// ---- what follows -------------------------------------------------------------------------------
+
+static void give_found(struct call *call) {
+    const struct ejbca_call *own = ejbca_call_of(call);
+    struct certificate_identity identity = {0};
+    struct error ignored;
+    struct ca_result result = {
+        .outcome = CA_CERTIFICATE,
+        .leaf = buf_slice(own->look.certificate),
+        .extra = buf_slice(own->chain != NULL ? own->chain : ejbca_of(call)->chain),
+    };
+    if (x509_identify(result.leaf, &identity, &ignored)) {
+        result.issued_s = identity.not_before_s;
+    }
+    call_finish(call, &result);
+}
+
+// A station that was just started has not asked for the chain yet.
+void ejbca_finish_found(struct call *call, enum ca_outcome unlearned) {
+    if (ejbca_of(call)->chain != NULL) {
+        give_found(call);
+    } else {
+        ejbca_learn_chain(call, unlearned, give_found);
+    }
+}
+
+static void end_reconcile(struct call *call) {
+    const struct ejbca_call *own = ejbca_call_of(call);
+    struct ca_result none = {.outcome = CA_NOT_ISSUED};
+    if (own->problem.code != ERROR_NONE) {
+        call_fail(call, CA_DOUBT, &own->problem, own->retry_after_ms);
+    } else if (own->look.live > 0) {
+        ejbca_finish_found(call, CA_DOUBT);
+    } else if (own->look.revoked > 0) {
+        call_hold(call, "EJBCA has issued it, and it is revoked");
+    } else if (own->look.unseen > 0) {
+        call_hold(call, "EJBCA has issued certificates to this camera that it does not keep (see "
+                        "Store Certificate Data of the certificate profile)");
+    } else {
+        call_finish(call, &none);
+    }
+}
+
+void ejbca_reconcile(struct call *call) {
+    ejbca_look(call, false, end_reconcile);
+}
+
+// The certificate of a request that waits for approval is there when an administrator has approved and
+// finished it, and not before.
+static void end_fetch(struct call *call) {
+    const struct ejbca_call *own = ejbca_call_of(call);
+    struct error error;
+    if (own->problem.code != ERROR_NONE) {
+        call_fail(call, CA_NOT_SENT, &own->problem, own->retry_after_ms);
+    } else if (own->look.live > 0) {
+        ejbca_finish_found(call, CA_NOT_SENT);
+    } else if (own->look.revoked > 0) {
+        error_set(&error, E_CA_REFUSED, "EJBCA has issued it, and it is revoked");
+        call_fail(call, CA_REFUSED, &error, 0);
+    } else {
+        error_set(&error, E_CA_BUSY,
+                  "the request waits in EJBCA: have it approved there, and the certificate issued");
+        call_fail(call, CA_NOT_SENT, &error, 0);
+    }
+}
+
+void ejbca_fetch(struct call *call) {
+    ejbca_look(call, false, end_fetch);
+}
