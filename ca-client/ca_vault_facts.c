@@ -104,11 +104,13 @@ static void ask_role(struct call *call) {
 }
 
 void vault_need_facts(struct call *call, bool anew, call_step *next) {
-    const struct ca *ca = vault_ca_of(call);
-    if (!anew && ca->has_facts && clock_monotonic_ms() - ca->facts_ms < VAULT_FACTS_LIFE_MS) {
+    struct ca *ca = vault_ca_of(call);
+    int64_t now_ms = clock_monotonic_ms();
+    if (!anew && ca->has_facts && now_ms - ca->facts_ms < VAULT_FACTS_LIFE_MS) {
         next(call);
         return;
     }
+    ca->facts_ms = now_ms; // one call asks again, those beside it go by what is known
     vault_to_call(call)->after_facts = next;
     vault_token_look_up(call, ask_role);
 }

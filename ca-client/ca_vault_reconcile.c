@@ -304,16 +304,16 @@ static void handle_page(struct call *call, const struct http_response *response)
     struct vault_call *vault = vault_to_call(call);
     struct vault_page page = {0};
     struct error error;
+    bool is_empty = vault_is_absent(response);
+    bool is_told = response->outcome == HTTP_ANSWERED && response->status == 200;
     if (response->is_too_long) {
         vault->scan->is_overfull = true;
         finish_scan(vault);
-    } else if (vault_is_absent(response)) {
-        end_page(vault, &page);
-    } else if (response->outcome != HTTP_ANSWERED || response->status != 200) {
+    } else if (!is_empty && !is_told) {
         vault_explain(response, "the list of certificates", &error);
         vault->scan->retry_after_ms = response->retry_after_ms;
         break_off(vault, &error);
-    } else if (!vault_read_serials(response->body, note_serial, vault, &page, &error)) {
+    } else if (is_told && !vault_read_serials(response->body, note_serial, vault, &page, &error)) {
         break_off(vault, &error);
     } else {
         end_page(vault, &page);

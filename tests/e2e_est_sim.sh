@@ -4,70 +4,15 @@
 # from the root of the repository; BUILD names the build tree.
 set -euo pipefail
 
-SIMULATOR=${BUILD:-build/release}/est-sim
-WORK=$(mktemp -d)
-STATE=$WORK/state
-PASSED=0
-FAILED=0
-SIM_PID=
+# shellcheck source=tests/support_sim.bash
+. tests/support_sim.bash est-sim
 TYPE=application/pkcs10
 
-finish() {
-    if [ -n "$SIM_PID" ]; then kill "$SIM_PID" 2>/dev/null || true; fi
-    rm -rf "$WORK"
-}
-trap finish EXIT
-
-ok() { # WHAT COMMAND...
-    local what=$1
-    shift
-    if "$@" >"$WORK/check.out" 2>&1; then
-        PASSED=$((PASSED + 1))
-        echo "ok - $what"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok - $what: $*"
-        echo "  status ${STATUS:-} $(head -c 300 "$WORK/body" 2>/dev/null || true)"
-        head -n 5 "$WORK/check.out" | sed 's/^/  /'
-    fi
-}
-
-not() { ! "$@"; }
-is() { [ "$1" = "$2" ] || { echo "is $1, wanted is $2" && return 1; }; }
-
-start() { # OPTION...: sets URL and CONTROL
-    : >"$WORK/out"
-    ASAN_OPTIONS=detect_leaks=0 "$SIMULATOR" --state "$STATE" --control-port 0 "$@" \
-        >"$WORK/out" 2>"$WORK/err" &
-    SIM_PID=$!
-    for _ in $(seq 200); do
-        if grep -q '^control ' "$WORK/out"; then break; fi
-        sleep 0.05
-    done
-    PORT=$(awk '/^listening /{print $2}' "$WORK/out")
-    CONTROL=$(awk '/^control /{print $2}' "$WORK/out")
+start() { # OPTION...: sets URL
+    start_simulator "$@"
     URL=https://127.0.0.1:$PORT/.well-known/est
     LOGIN="$(cat "$STATE/username"):$(cat "$STATE/password")"
 }
-
-stop() { # sets EXIT_STATUS
-    kill "$SIM_PID"
-    EXIT_STATUS=0
-    wait "$SIM_PID" 2>/dev/null || EXIT_STATUS=$?
-    SIM_PID=
-}
-
-plain() { # CURL OPTION...: sets STATUS, 000 without an answer
-    : >"$WORK/body"
-    STATUS=$(curl -sS --max-time 20 --cacert "$STATE/server_root.pem" -o "$WORK/body" \
-        -D "$WORK/headers" -w '%{http_code}' "$@" 2>"$WORK/curl.err") || true
-}
-
-call() { plain --cert "$STATE/client.pem" --key "$STATE/client.key" "$@"; }
-
-header() { tr -d '\r' <"$WORK/headers" | sed -n "s/^$1: //Ip"; }
-control() { curl -sS --max-time 20 -d "$1" "http://127.0.0.1:$CONTROL/control" >"$WORK/control"; }
-issued() { wc -l <"$STATE/issued.jsonl"; }
 
 make_csr() { # NAME SUBJECT: NAME.key, NAME.csr, NAME.b64
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "$2" \
@@ -78,7 +23,7 @@ make_csr() { # NAME SUBJECT: NAME.key, NAME.csr, NAME.b64
 enroll() { # NAME [CURL OPTION...]
     local name=$1
     shift
-    call -H "Content-Type: $TYPE" --data-binary "@$WORK/$name.b64" "$@" \
+    with_certificate -H "Content-Type: $TYPE" --data-binary "@$WORK/$name.b64" "$@" \
         "$URL/simpleenroll"
 }
 
@@ -105,18 +50,18 @@ test_operations() {
     ok "it listens on 127.0.0.1 only" not grep -qi "00000000:$(printf %04X "$PORT")" /proc/net/tcp
     plain "$URL/cacerts"
     ok "no client certificate, no TLS" is "$STATUS" 000
-    call "$URL/cacerts"
+    with_certificate "$URL/cacerts"
     ok "cacerts: 200" is "$STATUS" 200
     ok "cacerts: its type" is "$(header Content-Type)" \
         'application/pkcs7-mime; smime-type=certs-only'
     ok "cacerts: root and issuing CA" is "$(subjects)" 'est-sim Root CA;est-sim Issuing CA;'
-    call "$URL/csrattrs"
+    with_certificate "$URL/csrattrs"
     ok "csrattrs: none" is "$STATUS" 204
-    call "$URL/simpleenroll"
+    with_certificate "$URL/simpleenroll"
     ok "simpleenroll is a POST" is "$STATUS" 405
-    call "$URL/nothing"
+    with_certificate "$URL/nothing"
     ok "another operation: 404" is "$STATUS" 404
-    call "https://127.0.0.1:$PORT/cacerts"
+    with_certificate "https://127.0.0.1:$PORT/cacerts"
     ok "another path: 404" is "$STATUS" 404
     stop
     ok "SIGTERM ends it well" is "$EXIT_STATUS" 0
@@ -269,5 +214,4 @@ test_forms
 test_pending
 test_faults
 test_strongswan
-echo "$PASSED passed, $FAILED failed"
-[ "$FAILED" -eq 0 ]
+finish_checks

@@ -25,12 +25,12 @@ test_init() {
 test_login() {
     ok "login gives a token" at_least "${#TOKEN}" 16
     ok "it listens on 127.0.0.1 only" not grep -qi "00000000:$(printf %04X "$PORT")" /proc/net/tcp
-    curl_plain -H "$JSON" -d '{}' "$URL/login"
+    plain -H "$JSON" -d '{}' "$URL/login"
     ok "no client certificate, no TLS" is "$STATUS" 000
     ok "no client certificate: the alert says so" grep -q 'certificate required' "$WORK/curl.err"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$WORK/foreign.key" \
         -out "$WORK/foreign.pem" -subj /CN=foreign 2>/dev/null
-    curl_plain --cert "$WORK/foreign.pem" --key "$WORK/foreign.key" "$URL/trustchain"
+    plain --cert "$WORK/foreign.pem" --key "$WORK/foreign.key" "$URL/trustchain"
     ok "a foreign client certificate, no TLS" is "$STATUS" 000
     ok "a foreign client certificate: the alert says so" grep -q 'unknown ca' "$WORK/curl.err"
     call POST /login -H "$JSON" -d '{"api_key": "0123456789abcdef", "api_secret": "x"}'
@@ -43,7 +43,7 @@ test_login() {
     ok "half a JSON: 400" is_problem 400
     TOKEN=none call GET /trustchain
     ok "an unknown token: 401" is_problem 401
-    curl_plain --cert "$STATE/client.pem" --key "$STATE/client.key" "$URL/quotas/issuance"
+    with_certificate "$URL/quotas/issuance"
     ok "no token: 401" is_problem 401
     call GET /nothing
     ok "an unknown path: 404" is_problem 404
@@ -57,13 +57,13 @@ test_issue() {
     call GET /validationpolicy
     ok "policy: the key's format" is "$(body .public_key.key_format)" PKCS10
     ok "policy: the issuer's expiry" is "$(body .validity.issuer_expiry)" 253402300799
-    before=$(issued_lines)
+    before=$(issued)
     post cam1 ".validity.not_before = $stamp | .san.other_names =
         [{type: \"1.3.6.1.5.5.7.8.4\", value: \"301006082B060104018237010404534E2D31\"}]"
     ok "request: 201" is "$STATUS" 201
     ok "request: an empty body" is "$(wc -c <"$WORK/body")" 0
     ok "request: Location ends in the serial" grep -Eq '^[0-9A-F]{32}$' <<<"$SERIAL"
-    ok "request: recorded before it is answered" is "$(issued_lines)" $((before + 1))
+    ok "request: recorded before it is answered" is "$(issued)" $((before + 1))
     fetch "$SERIAL"
     ok "fetch: pending at first" is "$STATUS" 202
     fetch "$SERIAL"
@@ -107,7 +107,7 @@ test_lists() {
     ok "trust chain: two, issuing CA first" is "$(body length)" 2
     ok "trust chain: the issuing CA" is "$(body '.[0]')" "$(cat "$STATE/issuing.pem")"
     call GET /counters/certificates/issued
-    ok "counter of issued" is "$(body .value)" "$(issued_lines)"
+    ok "counter of issued" is "$(body .value)" "$(issued)"
     call GET /quotas/issuance
     ok "quota is a number" at_least "$(body .value)" 1
 }
@@ -237,7 +237,7 @@ test_statistics() {
     ok "statistics: fields" is "$(body '.[0] | keys | join(" ")')" 'not_after not_before serial_number'
     local total
     total=$(header Total-Count)
-    ok "statistics: Total-Count" is "$total" "$(issued_lines)"
+    ok "statistics: Total-Count" is "$total" "$(issued)"
     ok "statistics: Links" grep -q 'rel="next"' <<<"$(header Links)"
     for ((page = 1; page <= (total + 1) / 2; page++)); do
         call GET "/stats/issued?page=$page&per_page=2"
@@ -317,10 +317,10 @@ fault() { # RULE...
 
 fault_post() { # RULE: sets NEW, how many were issued
     local before
-    before=$(issued_lines)
+    before=$(issued)
     fault "$1"
     post cam2
-    NEW=$(($(issued_lines) - before))
+    NEW=$(($(issued) - before))
 }
 
 test_http_faults() {
@@ -329,7 +329,7 @@ test_http_faults() {
     fault_post drop-after=1
     ok "drop-after: no answer, issued" is "$STATUS $CURL_STATUS $NEW" "000 52 1"
     call GET "/stats/issued?page=1&per_page=3"
-    ok "drop-after: the statistics know it" is "$(header Total-Count)" "$(issued_lines)"
+    ok "drop-after: the statistics know it" is "$(header Total-Count)" "$(issued)"
     for status in 401 422 429 503; do
         fault_post "http-$status=1"
         ok "http-$status: a problem, nothing issued" is_problem "$status"
@@ -363,7 +363,7 @@ test_http_faults() {
     fault http-503=0%
     post cam2
     ok "a share of none" is "$STATUS" 201
-    curl_plain -d '{"faults": ["http-503"]}' "http://127.0.0.1:$CONTROL/control"
+    plain -d '{"faults": ["http-503"]}' "http://127.0.0.1:$CONTROL/control"
     ok "a bad rule: 400" is_problem 400
     fault
 }
@@ -465,11 +465,11 @@ test_slow_faults() {
     call GET "/certificates/$SERIAL" --max-time 0.5
     ok "slow: a client that gives up" is "$CURL_STATUS" 28
     local before
-    before=$(issued_lines)
+    before=$(issued)
     fault stall=30000:1
     make_request cam2
     call POST /certificates -H "$JSON" --data-binary "@$WORK/request" --max-time 0.5
-    ok "stall: issued, no answer in time" is "$CURL_STATUS $(($(issued_lines) - before))" "28 1"
+    ok "stall: issued, no answer in time" is "$CURL_STATUS $(($(issued) - before))" "28 1"
     fault
     control '{"latency_ms": 300, "latency_jitter_ms": 50}'
     begin=$(date +%s%N)
@@ -497,9 +497,9 @@ test_many() {
         printf 'write-out = "%%{http_code}\\n"\nnext\n'
     done | sed '$d' | awk -v s="$STATE" '/^url/{print "cert = \"" s "/client.pem\"\nkey = \"" s \
         "/client.key\"\ncacert = \"" s "/server_root.pem\""} {print}' >"$config"
-    before=$(issued_lines)
+    before=$(issued)
     curl -sS --parallel --parallel-max 32 -K "$config" >"$WORK/many.out" 2>"$WORK/many.err" || true
-    after=$(issued_lines)
+    after=$(issued)
     ok "64 at once: all answered 201" is "$(grep -c '^201$' "$WORK/many.out")" 64
     ok "64 at once: all recorded" is $((after - before)) 64
     ok "64 at once: all serials differ" is "$after" \
@@ -510,8 +510,8 @@ test_restart() {
     local count serial
     post cam2
     serial=$SERIAL
-    count=$(issued_lines)
-    stop KILL
+    count=$(issued)
+    stop_by KILL
     printf '{"serial":"41' >>"$STATE/issued.jsonl"
     start --location absolute
     fetch "$serial"
@@ -527,18 +527,18 @@ test_restart() {
     ok "restart: and it can be fetched" is "$STATUS" 200
     ok "restart: the cut line is gone" is "$(jq -r .serial "$STATE/issued.jsonl" | wc -l)" \
         $((count + 1))
-    stop TERM
+    stop
     ok "SIGTERM ends it cleanly" is "$EXIT_STATUS $(cat "$WORK/err")" "0 "
     start
     ok "a second simulator on the same state" fails_with 4 'in use' --state "$STATE"
-    stop TERM
+    stop
     start --quota $((count + 2)) --fsync --threads 1
     post cam1
     ok "quota over restarts: one left" is "$STATUS" 201
     refused 422 "quota over restarts" .
     control '{"latency_ms": 20000}'
     call GET /trustchain --max-time 0.3
-    stop TERM
+    stop
     ok "SIGTERM with a request waiting" is "$EXIT_STATUS $(cat "$WORK/err")" "0 "
 }
 
@@ -585,11 +585,10 @@ write_policy
 test_restart
 start --key-format pkcs8
 test_pkcs8
-stop TERM
+stop
 start --policy "$WORK/policy.json"
 test_own_policy
-stop TERM
+stop
 test_bad_input
 
-echo "$PASSED passed, $FAILED failed"
-[ "$FAILED" -eq 0 ]
+finish_checks

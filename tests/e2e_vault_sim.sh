@@ -4,77 +4,28 @@
 # repository; BUILD names the build tree.
 set -euo pipefail
 
-SIMULATOR=${BUILD:-build/release}/vault-sim
-WORK=$(mktemp -d)
-STATE=$WORK/state
-PASSED=0
-FAILED=0
-SIM_PID=
+# shellcheck source=tests/support_sim.bash
+. tests/support_sim.bash vault-sim
 
-finish() {
-    if [ -n "$SIM_PID" ]; then kill "$SIM_PID" 2>/dev/null || true; fi
-    rm -rf "$WORK"
-}
-trap finish EXIT
-
-ok() { # WHAT COMMAND...
-    local what=$1
-    shift
-    if "$@" >"$WORK/check.out" 2>&1; then
-        PASSED=$((PASSED + 1))
-        echo "ok - $what"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok - $what: $*"
-        echo "  status ${STATUS:-} $(head -c 300 "$WORK/body" 2>/dev/null || true)"
-        head -n 5 "$WORK/check.out" | sed 's/^/  /'
-    fi
-}
-
-not() { ! "$@"; }
-is() { [ "$1" = "$2" ] || { echo "is $1, wanted is $2" && return 1; }; }
-
-start() { # OPTION...: sets URL and CONTROL
-    : >"$WORK/out"
-    ASAN_OPTIONS=detect_leaks=0 "$SIMULATOR" --state "$STATE" --control-port 0 "$@" \
-        >"$WORK/out" 2>"$WORK/err" &
-    SIM_PID=$!
-    for _ in $(seq 200); do
-        if grep -q '^control ' "$WORK/out"; then break; fi
-        sleep 0.05
-    done
-    PORT=$(awk '/^listening /{print $2}' "$WORK/out")
-    CONTROL=$(awk '/^control /{print $2}' "$WORK/out")
+start() { # OPTION...: sets URL
+    start_simulator "$@"
     URL=https://127.0.0.1:$PORT/v1
     TOKEN=$(cat "$STATE/token")
     ROOT=$(cat "$STATE/root_token")
 }
 
-stop() { # sets EXIT_STATUS
-    kill "$SIM_PID"
-    EXIT_STATUS=0
-    wait "$SIM_PID" 2>/dev/null || EXIT_STATUS=$?
-    SIM_PID=
-}
-
-plain() { # PATH [CURL OPTION...]: sets STATUS, 000 without an answer
+ask() { # PATH [CURL OPTION...]
     local path=$1
     shift
-    : >"$WORK/body"
-    STATUS=$(curl -sS --max-time 20 --cacert "$STATE/server_root.pem" -o "$WORK/body" \
-        -D "$WORK/headers" -w '%{http_code}' "$@" "$URL/$path" 2>"$WORK/curl.err") || true
+    plain "$@" "$URL/$path"
 }
 
 call() { # PATH [CURL OPTION...]
-    plain "$@" -H "X-Vault-Token: $TOKEN"
+    ask "$@" -H "X-Vault-Token: $TOKEN"
 }
 
-body() { jq -r "$1" "$WORK/body"; }
-header() { tr -d '\r' <"$WORK/headers" | sed -n "s/^$1: //Ip"; }
-control() { curl -sS --max-time 20 -d "$1" "http://127.0.0.1:$CONTROL/control" >"$WORK/control"; }
-issued() { wc -l <"$STATE/issued.jsonl"; }
 set_role() { # NAME JSON
-    plain "pki/roles/$1" -H "X-Vault-Token: $ROOT" -d "$2"
+    ask "pki/roles/$1" -H "X-Vault-Token: $ROOT" -d "$2"
 }
 
 make_csr() { # NAME SUBJECT [OPENSSL OPTION...]: NAME.key, NAME.csr
@@ -108,7 +59,7 @@ test_operations() {
     done
     start
     ok "it listens on 127.0.0.1 only" not grep -qi "00000000:$(printf %04X "$PORT")" /proc/net/tcp
-    plain auth/token/lookup-self
+    ask auth/token/lookup-self
     ok "no token: 403" is "$STATUS $(body '.errors | length')" "403 1"
     call auth/token/lookup-self
     ok "a token without end" is "$STATUS $(body '.data | "\(.ttl) \(.renewable)"')" "200 0 false"
@@ -120,9 +71,9 @@ test_operations() {
     ok "no such path: 404 with one" is "$STATUS $(body '.errors | length')" "404 1"
     call pki/sign/camera
     ok "sign is a POST: 405" is "$STATUS" 405
-    plain pki/issuer/default/json
+    ask pki/issuer/default/json
     ok "the issuer, for everybody" is "$STATUS $(body '.data.ca_chain | length')" "200 2"
-    plain pki/cert/ca_chain
+    ask pki/cert/ca_chain
     ok "the chain, for everybody" is "$STATUS $(body .data.certificate | grep -c BEGIN)" "200 2"
     call sys/capabilities-self -d '{"paths": ["pki/sign/camera", "pki/certs"]}'
     ok "capabilities" is "$(body '.data["pki/sign/camera"][0], .data["pki/certs"][0]' | xargs)" \
@@ -232,12 +183,12 @@ test_certs() {
         stop
     done
     start
-    plain "pki/cert/${serial//:/-}"
+    ask "pki/cert/${serial//:/-}"
     ok "cert: for everybody, with hyphens" is "$STATUS $(body .data.revocation_time)" "200 0"
-    plain "pki/cert/$serial"
+    ask "pki/cert/$serial"
     ok "cert: with colons" is "$(body .data.certificate | openssl x509 -noout -serial |
         sed 's/.*=//')" "$(echo "$serial" | tr -d ':' | tr a-f A-F)"
-    plain pki/cert/00-11
+    ask pki/cert/00-11
     ok "cert: what is not there: 404 without a text" is "$STATUS $(body '.errors | length')" "404 0"
     call pki/revoke -d '{}'
     ok "revoke: nothing named: 400" is "$STATUS" 400
@@ -247,7 +198,7 @@ test_certs() {
     sleep 1.1
     call pki/revoke -d "{\"serial_number\": \"$serial\"}"
     ok "revoke: again, as it was" is "$STATUS $(body .data.revocation_time)" "200 $number"
-    plain "pki/cert/$serial"
+    ask "pki/cert/$serial"
     ok "revoke: the certificate tells" is "$(body .data.revocation_time)" "$number"
     call pki/revoke -d '{"serial_number": "00:11"}'
     ok "revoke: an unknown one: 400" is "$STATUS $(body '.errors[0]')" \
@@ -268,7 +219,7 @@ test_no_store() {
     ok "no_store: issued" is "$STATUS" 200
     call 'pki/certs?list=true'
     ok "no_store: not listed" is "$(body '.data.keys | length')" "$before"
-    plain "pki/cert/$serial"
+    ask "pki/cert/$serial"
     ok "no_store: not told" is "$STATUS" 404
     call pki/revoke -d "{\"serial_number\": \"$serial\"}"
     ok "no_store: not revoked by its number" is "$STATUS" 400
@@ -344,5 +295,4 @@ test_certs
 test_no_store
 test_token
 test_states
-echo "$PASSED passed, $FAILED failed"
-[ "$FAILED" -eq 0 ]
+finish_checks

@@ -5,72 +5,21 @@
 # with set -euo pipefail; BUILD names the build tree. Everything is in $WORK, which is removed at
 # the end; the simulator's state is in $STATE.
 
-SIMULATOR=${BUILD:-build/release}/hvca-sim
-WORK=$(mktemp -d)
-STATE=$WORK/state
+# shellcheck source=tests/support_sim.bash
+. tests/support_sim.bash hvca-sim
 JSON='Content-Type: application/json;charset=utf-8'
-PASSED=0
-FAILED=0
-SIM_PID=
 
-finish() {
-    if [ -n "$SIM_PID" ]; then kill "$SIM_PID" 2>/dev/null || true; fi
-    rm -rf "$WORK"
-}
-trap finish EXIT
-
-ok() { # WHAT COMMAND...
-    local what=$1
-    shift
-    if "$@" >"$WORK/check.out" 2>&1; then
-        PASSED=$((PASSED + 1))
-        echo "ok - $what"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok - $what: $*"
-        echo "  status ${STATUS:-} $(head -c 300 "$WORK/body" 2>/dev/null || true)"
-    fi
-}
-
-not() { ! "$@"; }
-is() { [ "$1" = "$2" ]; }
-below() { [ "$1" -lt "$2" ]; }
-at_least() { [ "$1" -ge "$2" ]; }
-
-start() { # OPTION...: sets PORT, CONTROL, and a TOKEN
-    : >"$WORK/out"
-    "$SIMULATOR" --state "$STATE" --control-port 0 "$@" >"$WORK/out" 2>"$WORK/err" &
-    SIM_PID=$!
-    for _ in $(seq 200); do
-        if grep -q '^control ' "$WORK/out"; then break; fi
-        sleep 0.05
-    done
-    PORT=$(awk '/^listening /{print $2}' "$WORK/out")
-    CONTROL=$(awk '/^control /{print $2}' "$WORK/out")
+start() { # OPTION...: sets URL and a TOKEN
+    start_simulator "$@"
     URL=https://127.0.0.1:$PORT/v2
     TOKEN=
     login
 }
 
-stop() { # SIGNAL: sets EXIT_STATUS
-    kill -s "${1:-TERM}" "$SIM_PID"
-    EXIT_STATUS=0
-    wait "$SIM_PID" 2>/dev/null || EXIT_STATUS=$?
-    SIM_PID=
-}
-
-curl_plain() { # sets STATUS, 000 without an answer, and CURL_STATUS
-    CURL_STATUS=0
-    : >"$WORK/body"
-    : >"$WORK/headers"
-    STATUS=$(curl -sS --max-time 20 --cacert "$STATE/server_root.pem" -o "$WORK/body" \
-        -D "$WORK/headers" -w '%{http_code}' "$@" 2>"$WORK/curl.err") || CURL_STATUS=$?
-}
-
 call() { # METHOD PATH [CURL OPTION...]
     local method=$1 path=$2
     shift 2
-    curl_plain --cert "$STATE/client.pem" --key "$STATE/client.key" -X "$method" \
+    with_certificate -X "$method" \
         -H "Authorization: Bearer $TOKEN" "$@" "$URL$path"
 }
 
@@ -79,12 +28,6 @@ login() {
         --arg s "$(cat "$STATE/api_secret")" '{api_key: $k, api_secret: $s}')"
     TOKEN=$(jq -r '.access_token // ""' "$WORK/body" 2>/dev/null || true)
 }
-
-header() { tr -d '\r' <"$WORK/headers" | sed -n "s/^$1: //Ip"; }
-body() { jq -r "$1" "$WORK/body"; }
-control() { curl -sS --max-time 20 -d "$1" "http://127.0.0.1:$CONTROL/control" >"$WORK/control"; }
-told() { jq -r "$1" "$WORK/control"; }
-issued_lines() { wc -l <"$STATE/issued.jsonl"; }
 
 # A new key and CSR: NAME.key, NAME.csr
 make_csr() { # NAME [OPENSSL GENPKEY OPTION...]
@@ -133,8 +76,8 @@ is_problem() {
 
 refused() { # STATUS WHAT FILTER [NAME]
     local before
-    before=$(issued_lines)
+    before=$(issued)
     post "${4:-cam1}" "$3"
     ok "$1: $2" is_problem "$1"
-    is "$(issued_lines)" "$before" || ok "$2: nothing issued" false
+    is "$(issued)" "$before" || ok "$2: nothing issued" false
 }
