@@ -2,8 +2,6 @@
 #include <string.h>
 
 #include "ca-client/ca_cfssl_internal.h"
-#include "ca-client/x509.h"
-#include "ca-client/x509_station.h"
 
 #define DAY_S INT64_C(86400)
 
@@ -101,32 +99,12 @@ static void judge_bad_request(const struct cfssl_problem *problem, struct ca_res
     }
 }
 
-static bool is_ours(struct slice der, const uint8_t spki_sha256[SHA256_SIZE], struct error *error) {
-    struct certificate_identity identity;
-    if (!x509_identify(x509_first_der(der), &identity, error)) {
-        return false;
-    }
-    return memcmp(identity.spki_sha256, spki_sha256, SHA256_SIZE) == 0 ||
-           error_set(error, E_CA_DOUBT, "the CA answered with a certificate for another key");
-}
-
-static void judge_certificate(struct slice body, const uint8_t spki_sha256[SHA256_SIZE],
-                              struct buf *der, struct ca_result *result) {
-    if (cfssl_read_certificate(body, der, &result->error) &&
-        is_ours(buf_slice(der), spki_sha256, &result->error)) {
-        result->outcome = CA_CERTIFICATE;
-        result->leaf = x509_first_der(buf_slice(der));
-    } else {
-        result->outcome = CA_DOUBT;
-        result->error.code = E_CA_DOUBT;
-    }
-}
-
 void cfssl_judge_sign(const struct http_response *response, const uint8_t spki_sha256[SHA256_SIZE],
                       struct buf *der, struct ca_result *result) {
     struct cfssl_problem problem;
     if (response->outcome == HTTP_ANSWERED && response->status == 200) {
-        judge_certificate(response->body, spki_sha256, der, result);
+        bool is_read = cfssl_read_certificate(response->body, der, &result->error);
+        web_judge_certificates(is_read, der, spki_sha256, result);
         return;
     }
     cfssl_read_problem(response->body, &problem);

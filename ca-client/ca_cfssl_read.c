@@ -4,6 +4,7 @@
 
 #include "ca-client/ca_cfssl_internal.h"
 #include "ca-client/go_duration.h"
+#include "ca-client/json_certificate.h"
 #include "ca-client/json_load.h"
 #include "ca-client/x509.h"
 #include "ca-client/x509_station.h"
@@ -42,24 +43,11 @@ static const json_t *open_result(struct slice body, const char *what, json_t **r
     return result;
 }
 
-static bool read_pem(const json_t *result, const char *what, struct buf *der, struct error *error) {
-    const json_t *member = json_object_get(result, "certificate");
-    const char *pem = json_string_value(member);
-    if (pem == NULL) {
-        return error_set(error, E_CA_NONSENSE, "the CA's answer to %s holds no certificate", what);
-    }
-    const struct slice text = {(const uint8_t *)pem, json_string_length(member)};
-    if (!x509_pem_to_der(text, der, error)) {
-        error->code = error->code == E_MEMORY ? E_MEMORY : E_CA_NONSENSE;
-        return error_prefix(error, "the CA's answer to %s", what);
-    }
-    return true;
-}
-
 bool cfssl_read_certificate(struct slice body, struct buf *der, struct error *error) {
     json_t *root = NULL;
     const json_t *result = open_result(body, "sign", &root, error);
-    bool good = result != NULL && read_pem(result, "sign", der, error);
+    bool good = result != NULL &&
+                json_take_certificate(json_object_get(result, "certificate"), "sign", der, error);
     json_decref(root);
     return good;
 }
@@ -120,8 +108,9 @@ bool cfssl_read_info(struct slice body, struct cfssl_policy *policy, struct buf 
     struct certificate_reference reference;
     *policy = (struct cfssl_policy){0};
     const json_t *result = open_result(body, "info", &root, error);
-    bool good = result != NULL && read_policy(result, policy, error) &&
-                read_pem(result, "info", issuer, error);
+    bool good =
+        result != NULL && read_policy(result, policy, error) &&
+        json_take_certificate(json_object_get(result, "certificate"), "info", issuer, error);
     json_decref(root);
     if (!good) {
         return false;

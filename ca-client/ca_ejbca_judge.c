@@ -6,8 +6,6 @@
 
 #include "ca-client/ca_ejbca_internal.h"
 #include "ca-client/names.h"
-#include "ca-client/x509.h"
-#include "ca-client/x509_station.h"
 #include "protocol/message.h"
 
 #define DAY_S INT64_C(86400)
@@ -237,30 +235,6 @@ static void judge_no(const struct http_response *response, struct ca_result *res
     }
 }
 
-static bool is_ours(struct slice der, const uint8_t spki_sha256[SHA256_SIZE], struct error *error) {
-    struct certificate_identity identity;
-    if (!x509_identify(x509_first_der(der), &identity, error)) {
-        return false;
-    }
-    return memcmp(identity.spki_sha256, spki_sha256, SHA256_SIZE) == 0 ||
-           error_set(error, E_CA_DOUBT, "EJBCA answered with a certificate for another key");
-}
-
-static void judge_certificate(struct slice body, const uint8_t spki_sha256[SHA256_SIZE],
-                              struct buf *der, struct ca_result *result) {
-    if (ejbca_read_certificate(body, der, &result->error) &&
-        is_ours(buf_slice(der), spki_sha256, &result->error)) {
-        struct slice all = buf_slice(der);
-        result->outcome = CA_CERTIFICATE;
-        result->leaf = x509_first_der(all);
-        result->extra =
-            (struct slice){all.data + result->leaf.length, all.length - result->leaf.length};
-    } else {
-        result->outcome = CA_DOUBT;
-        result->error.code = E_CA_DOUBT;
-    }
-}
-
 void ejbca_judge_enroll(const struct http_response *response,
                         const uint8_t spki_sha256[SHA256_SIZE], struct buf *der,
                         struct ca_result *result, bool *wants_look) {
@@ -272,6 +246,7 @@ void ejbca_judge_enroll(const struct http_response *response,
         result->outcome = CA_ACCEPTED;
         result->handle = "waits for approval";
     } else {
-        judge_certificate(response->body, spki_sha256, der, result);
+        bool is_read = ejbca_read_certificate(response->body, der, &result->error);
+        web_judge_certificates(is_read, der, spki_sha256, result);
     }
 }

@@ -2,8 +2,6 @@
 #include <string.h>
 
 #include "ca-client/ca_stepca_internal.h"
-#include "ca-client/x509.h"
-#include "ca-client/x509_station.h"
 
 #define DAY_S INT64_C(86400)
 
@@ -56,33 +54,6 @@ static bool is_template_fault(const struct stepca_problem *problem) {
     return strstr(problem->text, "error applying certificate template") != NULL;
 }
 
-static bool is_ours(struct slice der, const uint8_t spki_sha256[SHA256_SIZE],
-                    struct ca_result *result) {
-    struct certificate_identity identity;
-    if (!x509_identify(x509_first_der(der), &identity, &result->error)) {
-        return false;
-    }
-    result->issued_s = identity.not_before_s;
-    return memcmp(identity.spki_sha256, spki_sha256, SHA256_SIZE) == 0 ||
-           error_set(&result->error, E_CA_DOUBT,
-                     "the CA answered with a certificate for another key");
-}
-
-static void judge_certificate(struct slice body, const uint8_t spki_sha256[SHA256_SIZE],
-                              struct buf *der, struct ca_result *result) {
-    if (!stepca_read_certificates(body, der, &result->error) ||
-        !is_ours(buf_slice(der), spki_sha256, result)) {
-        result->outcome = CA_DOUBT;
-        result->error.code = E_CA_DOUBT;
-        return;
-    }
-    struct slice all = buf_slice(der);
-    result->outcome = CA_CERTIFICATE;
-    result->leaf = x509_first_der(all);
-    result->extra =
-        (struct slice){all.data + result->leaf.length, all.length - result->leaf.length};
-}
-
 // step-ca's own 400 and 403 come before it signs, and so does what it says of its template. The same
 // from a proxy says nothing of this camera.
 static void judge_status(const struct http_response *response, const struct stepca_problem *problem,
@@ -104,7 +75,8 @@ void stepca_judge_sign(const struct http_response *response, const uint8_t spki_
                        struct buf *der, struct ca_result *result) {
     struct stepca_problem problem;
     if (response->outcome == HTTP_ANSWERED && response->status == 201) {
-        judge_certificate(response->body, spki_sha256, der, result);
+        bool is_read = stepca_read_certificates(response->body, der, &result->error);
+        web_judge_certificates(is_read, der, spki_sha256, result);
         return;
     }
     stepca_read_problem(response->body, &problem);

@@ -4,8 +4,8 @@
 
 #include "ca-client/ca_stepca_internal.h"
 #include "ca-client/go_duration.h"
+#include "ca-client/json_certificate.h"
 #include "ca-client/json_load.h"
-#include "ca-client/x509.h"
 
 void stepca_read_problem(struct slice body, struct stepca_problem *problem) {
     struct error ignored;
@@ -23,31 +23,6 @@ void stepca_read_problem(struct slice body, struct stepca_problem *problem) {
 
 // ---- certificates -------------------------------------------------------------------------------
 
-static bool read_pem(const json_t *member, const char *what, struct buf *der, struct error *error) {
-    const char *pem = json_string_value(member);
-    if (pem == NULL) {
-        return error_set(error, E_CA_NONSENSE, "the CA's answer to %s lacks a certificate", what);
-    }
-    const struct slice text = {(const uint8_t *)pem, json_string_length(member)};
-    if (!x509_pem_to_der(text, der, error)) {
-        error->code = error->code == E_MEMORY ? E_MEMORY : E_CA_NONSENSE;
-        return error_prefix(error, "the CA's answer to %s", what);
-    }
-    return true;
-}
-
-static bool read_list(const json_t *list, const char *what, struct buf *der, struct error *error) {
-    size_t i;
-    json_t *member;
-    json_array_foreach(list, i, member) {
-        if (!read_pem(member, what, der, error)) {
-            return false;
-        }
-    }
-    return buf_length(der) > 0 ||
-           error_set(error, E_CA_NONSENSE, "the CA's answer to %s holds no certificate", what);
-}
-
 // certChain begins with the leaf; where there is none, `crt` and `ca` say the same.
 bool stepca_read_certificates(struct slice body, struct buf *der, struct error *error) {
     json_t *root = json_load_object(body, "sign", error);
@@ -57,11 +32,11 @@ bool stepca_read_certificates(struct slice body, struct buf *der, struct error *
     const json_t *chain = json_object_get(root, "certChain");
     bool good;
     if (json_array_size(chain) > 0) {
-        good = read_list(chain, "sign", der, error);
+        good = json_take_certificates(chain, "sign", der, error);
     } else {
         const json_t *ca = json_object_get(root, "ca");
-        good = read_pem(json_object_get(root, "crt"), "sign", der, error) &&
-               (json_string_length(ca) == 0 || read_pem(ca, "sign", der, error));
+        good = json_take_certificate(json_object_get(root, "crt"), "sign", der, error) &&
+               (json_string_length(ca) == 0 || json_take_certificate(ca, "sign", der, error));
     }
     json_decref(root);
     return good;
@@ -69,7 +44,11 @@ bool stepca_read_certificates(struct slice body, struct buf *der, struct error *
 
 bool stepca_read_roots(struct slice body, struct buf *der, struct error *error) {
     json_t *root = json_load_object(body, "roots", error);
-    bool good = root != NULL && read_list(json_object_get(root, "crts"), "roots", der, error);
+    const json_t *list = json_object_get(root, "crts");
+    bool good = root != NULL && json_take_certificates(list, "roots", der, error);
+    if (good && buf_length(der) == 0) {
+        good = error_set(error, E_CA_NONSENSE, "the CA's answer to roots holds no certificate");
+    }
     json_decref(root);
     return good;
 }

@@ -132,8 +132,6 @@ void vault_judge_sign(const struct http_response *response, const uint8_t spki_s
 void vault_explain(const struct http_response *response, const char *what, struct error *error);
 // The answer that there is no such thing; not that of a proxy, nor that there is no such mount.
 bool vault_is_absent(const struct http_response *response);
-MUST_CHECK bool vault_is_ours(struct slice der, const uint8_t spki_sha256[SHA256_SIZE],
-                              int64_t *begin_s, struct error *error);
 
 // ---- the certificates that were read, ca_vault_known.c ------------------------------------------
 

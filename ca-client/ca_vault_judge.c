@@ -2,8 +2,6 @@
 #include <string.h>
 
 #include "ca-client/ca_vault_internal.h"
-#include "ca-client/x509.h"
-#include "ca-client/x509_station.h"
 
 // ---- any answer ---------------------------------------------------------------------------------
 
@@ -73,32 +71,6 @@ void vault_explain(const struct http_response *response, const char *what, struc
 
 // ---- certificates -------------------------------------------------------------------------------
 
-bool vault_is_ours(struct slice der, const uint8_t spki_sha256[SHA256_SIZE], int64_t *begin_s,
-                   struct error *error) {
-    struct certificate_identity identity;
-    if (!x509_identify(x509_first_der(der), &identity, error)) {
-        return false;
-    }
-    *begin_s = identity.not_before_s;
-    return memcmp(identity.spki_sha256, spki_sha256, SHA256_SIZE) == 0 ||
-           error_set(error, E_CA_DOUBT, "the CA answered with a certificate for another key");
-}
-
-static void judge_certificate(struct slice body, const uint8_t spki_sha256[SHA256_SIZE],
-                              struct buf *der, struct ca_result *result) {
-    if (!vault_read_certificates(body, der, &result->error) ||
-        !vault_is_ours(buf_slice(der), spki_sha256, &result->issued_s, &result->error)) {
-        result->outcome = CA_DOUBT;
-        result->error.code = E_CA_DOUBT;
-        return;
-    }
-    struct slice all = buf_slice(der);
-    result->outcome = CA_CERTIFICATE;
-    result->leaf = x509_first_der(all);
-    result->extra =
-        (struct slice){all.data + result->leaf.length, all.length - result->leaf.length};
-}
-
 // Vault's own 400 comes before it signs; a proxy's says nothing of this camera. 412 is a node that
 // has not yet seen what it must have (eventual consistency), and has not looked at the request. A
 // sealed Vault can neither sign nor store.
@@ -122,7 +94,8 @@ void vault_judge_sign(const struct http_response *response, const uint8_t spki_s
                       struct buf *der, struct ca_result *result) {
     struct vault_problem problem;
     if (response->outcome == HTTP_ANSWERED && response->status == 200) {
-        judge_certificate(response->body, spki_sha256, der, result);
+        bool is_read = vault_read_certificates(response->body, der, &result->error);
+        web_judge_certificates(is_read, der, spki_sha256, result);
         return;
     }
     vault_read_problem(response->body, &problem);

@@ -5,8 +5,8 @@
 #include <strings.h>
 
 #include "ca-client/ca_vault_internal.h"
+#include "ca-client/json_certificate.h"
 #include "ca-client/json_load.h"
-#include "ca-client/x509.h"
 
 #define SECONDS_MAX (INT64_C(1000) * 365 * 86400)
 
@@ -222,30 +222,6 @@ bool vault_list_has(const json_t *role, const char *member, const char *text) {
 
 // ---- certificates -------------------------------------------------------------------------------
 
-static bool read_pem(const json_t *member, const char *what, struct buf *der, struct error *error) {
-    const char *pem = json_string_value(member);
-    if (pem == NULL) {
-        return error_set(error, E_CA_NONSENSE, "the CA's answer to %s lacks a certificate", what);
-    }
-    const struct slice text = {(const uint8_t *)pem, json_string_length(member)};
-    if (!x509_pem_to_der(text, der, error)) {
-        error->code = error->code == E_MEMORY ? E_MEMORY : E_CA_NONSENSE;
-        return error_prefix(error, "the CA's answer to %s", what);
-    }
-    return true;
-}
-
-static bool read_list(const json_t *list, const char *what, struct buf *der, struct error *error) {
-    size_t i;
-    json_t *member;
-    json_array_foreach((json_t *)list, i, member) {
-        if (!read_pem(member, what, der, error)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 // An issuer has its chain as a list, from itself on; cert/ca_chain as one text. A mount without an
 // issuer has an empty one.
 bool vault_read_chain(struct slice body, struct buf *der, struct error *error) {
@@ -255,9 +231,9 @@ bool vault_read_chain(struct slice body, struct buf *der, struct error *error) {
     const json_t *one = json_object_get(data, "certificate");
     bool good = data != NULL;
     if (json_is_array(list) && json_array_size(list) > 0) {
-        good = read_list(list, "the issuer", der, error);
+        good = json_take_certificates(list, "the issuer", der, error);
     } else if (good && (!json_is_string(one) || json_string_length(one) > 0)) {
-        good = read_pem(one, "the issuer", der, error);
+        good = json_take_certificate(one, "the issuer", der, error);
     }
     json_decref(root);
     return good;
@@ -268,11 +244,12 @@ bool vault_read_certificates(struct slice body, struct buf *der, struct error *e
     const json_t *data = open_data(body, "sign", &root, error);
     const json_t *chain = json_object_get(data, "ca_chain");
     const json_t *issuer = json_object_get(data, "issuing_ca");
-    bool good = data != NULL && read_pem(json_object_get(data, "certificate"), "sign", der, error);
+    bool good = data != NULL &&
+                json_take_certificate(json_object_get(data, "certificate"), "sign", der, error);
     if (good && json_array_size(chain) > 0) {
-        good = read_list(chain, "sign", der, error);
+        good = json_take_certificates(chain, "sign", der, error);
     } else if (good && json_string_length(issuer) > 0) {
-        good = read_pem(issuer, "sign", der, error);
+        good = json_take_certificate(issuer, "sign", der, error);
     }
     json_decref(root);
     return good;
@@ -282,7 +259,8 @@ bool vault_read_stored(struct slice body, struct buf *der, bool *is_revoked, str
     json_t *root = NULL;
     const json_t *data = open_data(body, "cert", &root, error);
     const json_t *time = json_object_get(data, "revocation_time");
-    bool good = data != NULL && read_pem(json_object_get(data, "certificate"), "cert", der, error);
+    bool good = data != NULL &&
+                json_take_certificate(json_object_get(data, "certificate"), "cert", der, error);
     if (good && time != NULL && !json_is_integer(time)) {
         good = error_set(error, E_CA_NONSENSE,
                          "the CA's answer to cert has a \"revocation_time\" of another type");

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ca-client/x509.h"
+#include "ca-client/x509_station.h"
 #include "station/base/clock.h"
 #include "station/base/log.h"
 
@@ -221,6 +223,32 @@ void web_judge(const struct http_response *response, const char *said, struct ca
                            : result->outcome == CA_DOUBT ? E_CA_DOUBT
                                                          : code_of_status(response->status);
     say_status(response->status, said, code, &result->error);
+}
+
+static bool is_for_key(struct slice leaf, const uint8_t spki_sha256[SHA256_SIZE],
+                       struct ca_result *result) {
+    struct certificate_identity identity;
+    if (!x509_identify(leaf, &identity, &result->error)) {
+        return false;
+    }
+    result->issued_s = identity.not_before_s;
+    return memcmp(identity.spki_sha256, spki_sha256, SHA256_SIZE) == 0 ||
+           error_set(&result->error, E_CA_DOUBT,
+                     "the CA answered with a certificate for another key");
+}
+
+void web_judge_certificates(bool is_read, const struct buf *der,
+                            const uint8_t spki_sha256[SHA256_SIZE], struct ca_result *result) {
+    const struct slice all = buf_slice(der);
+    const struct slice leaf = x509_first_der(all);
+    if (!is_read || !is_for_key(leaf, spki_sha256, result)) {
+        result->outcome = CA_DOUBT;
+        result->error.code = E_CA_DOUBT;
+        return;
+    }
+    result->outcome = CA_CERTIFICATE;
+    result->leaf = leaf;
+    result->extra = (struct slice){all.data + leaf.length, all.length - leaf.length};
 }
 
 void web_explain(const struct http_response *response, const char *said, const char *what,

@@ -69,6 +69,12 @@ void web_send(struct call *call, const struct web_request *request, web_answer *
 // none.
 void web_judge(const struct http_response *response, const char *said, struct ca_result *result);
 
+// What an answer that issued comes to: `der` has its certificates, leaf first; where they could not
+// be read, result->error says why. That, and a leaf for another key, is CA_DOUBT: the CA has acted. The
+// result points into `der`.
+void web_judge_certificates(bool is_read, const struct buf *der,
+                            const uint8_t spki_sha256[SHA256_SIZE], struct ca_result *result);
+
 // What went wrong with a request that does no harm when it is repeated; `what` it was for.
 void web_explain(const struct http_response *response, const char *said, const char *what,
                  struct error *error);
