@@ -191,6 +191,23 @@ START_TEST(test_doubt_needs_both) {
 }
 END_TEST
 
+// What counts is when the CA was asked: a list that was made too early may be long in coming.
+START_TEST(test_doubt_counts_from_the_question) {
+    struct bench bench;
+    submit(&bench);
+    answer(&bench, OUTCOME_DOUBT, E_CA_DOUBT, 0);
+    for (uint32_t i = 0; i < usual.empty_scans; i++) {
+        come_due(&bench);
+        bench.now_ms += i + 1 == usual.empty_scans ? usual.settle_ms : 0;
+        answer(&bench, OUTCOME_NOT_ISSUED, ERROR_NONE, 0);
+        ck_assert_int_eq(bench.request.purpose, PURPOSE_RECONCILE);
+    }
+    come_due(&bench);
+    answer(&bench, OUTCOME_NOT_ISSUED, ERROR_NONE, 0);
+    ck_assert_int_eq(bench.request.purpose, PURPOSE_SUBMIT);
+}
+END_TEST
+
 // Sent again without knowing: the record says so, for whoever looks for a certificate too many.
 START_TEST(test_sent_again_blindly) {
     struct bench bench;
@@ -469,6 +486,7 @@ int main(void) {
     tcase_set_timeout(doubt, 120);
     tcase_add_test(doubt, test_doubt_takes_scans_and_time);
     tcase_add_test(doubt, test_doubt_needs_both);
+    tcase_add_test(doubt, test_doubt_counts_from_the_question);
     tcase_add_test(doubt, test_sent_again_blindly);
     tcase_add_test(doubt, test_scans_that_come_too_early);
     tcase_add_test(doubt, test_scans_that_fail);

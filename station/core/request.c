@@ -195,6 +195,7 @@ static enum request_step on_looked_up(struct request *request, const struct requ
     if (fetch && request->policy->fetch_repeats) {
         return claim(request, event, output);
     }
+    request->scan_ms = event->monotonic_ms;
     output->action = fetch ? REQUEST_ACT_FETCH : REQUEST_ACT_RECONCILE;
     return fetch ? STEP_FETCHING : STEP_RECONCILING;
 }
@@ -325,8 +326,8 @@ static enum request_step on_fetch_result(struct request *request, const struct r
     }
 }
 
-// One empty scan says little: the CA's lists lag behind. Several of them, past the settle time, say
-// that nothing was issued; then, and only then, the request goes back to the outbox. Who knows better
+// One empty scan says little: the CA's lists lag behind. Several of them, the last one asked for past
+// the settle time, say that nothing was issued; then, and only then, the request goes back to the outbox. Who knows better
 // than the settle time that a scan came too early says when to look again.
 static enum request_step on_nothing_found(struct request *request,
                                           const struct request_event *event,
@@ -336,7 +337,7 @@ static enum request_step on_nothing_found(struct request *request,
         return wait_for(request, event, PURPOSE_RECONCILE, event->result->retry_after_ms);
     }
     request->empty_scans++;
-    bool settled = event->monotonic_ms - request->doubt_ms >= request->policy->settle_ms;
+    bool settled = request->scan_ms - request->doubt_ms >= request->policy->settle_ms;
     if (request->empty_scans < request->policy->empty_scans || !settled) {
         return wait_for(request, event, PURPOSE_RECONCILE, request->policy->rescan_ms);
     }

@@ -93,6 +93,7 @@ struct request {
     uint32_t mixed_up;          // certificates for other keys that came when this one was fetched
     bool is_set_aside;          // its certificate is in quarantine: another look, never another one
     int64_t doubt_ms;           // monotonic: since when this process knows of the doubt
+    int64_t scan_ms;            // monotonic: when the CA was last asked about it
     enum request_state outcome; // in STEP_SETTLING, and until the CA knows of it
     struct error error;         // the same, for the unit
     bool confirms;              // the CA waits to hear of the outcome
