@@ -218,13 +218,16 @@ case_wrong_profile() {
 
 case_restart() {
     make_bench 8
-    # No request may be under way when it dies: that one would be held, and rightly so.
-    start_cameras 8 --key-time 4000
+    # No request may be under way when it dies: that one would be held, and rightly so. So there is no
+    # key yet, however long the first tray takes, nor for a while in the second one.
+    start_cameras 8 --key-time 600000
     start_cfssl
     write_cfssl "$(url)" open
     kill_cfssl
     tray --wait 2
     expect "down from the start" 4 "E-CA-UNREACHABLE .*127.0.0.1:$CFSSL_PORT" '8 unfinished'
+    stop_cameras
+    start_cameras 8 --key-time 6000
     start_cfssl
     start_birthcert tray "$FOLDER/tray.csv"
     await_lines "$FOLDER/cfssl.log" 'POST /api/v1/cfssl/info' 1

@@ -19,7 +19,7 @@ pick_port() {
 
 await_port() { # PORT PID: until somebody listens there, as long as the process lives
     local tries
-    for ((tries = 0; tries < 500; tries++)); do
+    for ((tries = 0; tries < 3000; tries++)); do # a busy machine may take half a minute
         ! (: <>"/dev/tcp/127.0.0.1/$1") 2>/dev/null || return 0
         kill -0 "$2" 2>/dev/null || break
         sleep 0.02
