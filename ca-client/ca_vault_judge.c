@@ -5,8 +5,8 @@
 
 // ---- any answer ---------------------------------------------------------------------------------
 
-// A standby node that does not forward names the active one (307). It has not acted, and the station
-// takes its token nowhere that it was not told to.
+// A standby node that does not forward names the active one (307). The station takes its token nowhere
+// that it was not told to.
 static bool is_redirect(const struct http_response *response) {
     return response->outcome == HTTP_ANSWERED &&
            (response->status == 307 || response->status == 308);
@@ -101,8 +101,11 @@ void vault_judge_sign(const struct http_response *response, const uint8_t spki_s
     vault_read_problem(response->body, &problem);
     web_judge(response, problem.text, result);
     if (is_redirect(response)) {
-        result->outcome = CA_NOT_SENT;
+        // A standby that forwards and loses the active node's answer falls back to it: that one may
+        // have signed.
+        result->outcome = CA_DOUBT;
         say_redirect(response, &result->error);
+        result->error.code = E_CA_DOUBT;
     } else if (response->outcome == HTTP_ANSWERED) {
         judge_status(response, &problem, result);
     }

@@ -316,7 +316,9 @@ static const struct {
     {"204 No Content", false, "", CA_DOUBT, E_CA_DOUBT, 0},
     {"302 Found\r\nLocation: https://elsewhere.example/", false, "", CA_DOUBT, E_CA_DOUBT, 0},
     {"307 Temporary Redirect\r\nLocation: https://other.example/v1/pki/sign/x", false, "",
-     CA_NOT_SENT, E_CA_UNREACHABLE, 0},
+     CA_DOUBT, E_CA_DOUBT, 0},
+    {"308 Permanent Redirect\r\nLocation: https://other.example/v1/pki/sign/x", false, "",
+     CA_DOUBT, E_CA_DOUBT, 0},
 };
 
 START_TEST(test_sign_fault) {
@@ -363,6 +365,16 @@ START_TEST(test_certificate_of_another) {
     vault_start(false);
     vault_set_certificate(&vault.client.units[0], vault.client.units[1].key);
     vault_assert(vault_submit(), CA_DOUBT, E_CA_DOUBT, "another key");
+    vault_stop();
+}
+END_TEST
+
+START_TEST(test_redirect) {
+    vault_start(false);
+    vault_answer(VAULT_SIGN, "307 Temporary Redirect\r\nLocation: https://other.example:8200/v1/x",
+                 "");
+    vault_assert(vault_submit(), CA_DOUBT, E_CA_DOUBT, "the active node may have signed");
+    ck_assert_ptr_nonnull(strstr(vault.client.units[0].error.text, "https://other.example:8200"));
     vault_stop();
 }
 END_TEST
@@ -477,6 +489,7 @@ static Suite *vault_suite(void) {
     tcase_add_loop_test(tests, test_malformed_role, 0, ARRAY_LENGTH(bad_role_answers));
     tcase_add_loop_test(tests, test_obstacle, 0, ARRAY_LENGTH(obstacles));
     tcase_add_loop_test(tests, test_sign_fault, 0, ARRAY_LENGTH(sign_faults));
+    tcase_add_test(tests, test_redirect);
     tcase_add_loop_test(tests, test_malformed_certificate, 0, ARRAY_LENGTH(bad_certificates));
     tcase_add_test(tests, test_certificate_of_another);
     tcase_add_test(tests, test_sent_once);
