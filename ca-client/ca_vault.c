@@ -197,7 +197,7 @@ static void doubt_token(struct call *call) {
 
 static void handle_sign(struct call *call, const struct http_response *response) {
     struct ca_result result = {0};
-    if (response->outcome == HTTP_ANSWERED && response->status == 403) {
+    if (vault_is_forbidden(response)) {
         doubt_token(call);
         return;
     }

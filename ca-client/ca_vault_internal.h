@@ -130,6 +130,8 @@ void vault_judge_sign(const struct http_response *response, const uint8_t spki_s
                       struct buf *der, struct ca_result *result);
 // Says what went wrong with a request that does no harm when it is repeated.
 void vault_explain(const struct http_response *response, const char *what, struct error *error);
+// Vault's own answer that the token may not, nor is good perhaps; not that of a proxy.
+bool vault_is_forbidden(const struct http_response *response);
 // The answer that there is no such thing; not that of a proxy, nor that there is no such mount.
 bool vault_is_absent(const struct http_response *response);
 

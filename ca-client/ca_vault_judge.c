@@ -52,6 +52,12 @@ bool vault_is_absent(const struct http_response *response) {
     return problem.is_empty;
 }
 
+bool vault_is_forbidden(const struct http_response *response) {
+    struct vault_problem problem;
+    vault_read_problem(response->body, &problem);
+    return response->outcome == HTTP_ANSWERED && response->status == 403 && problem.is_vault;
+}
+
 void vault_explain(const struct http_response *response, const char *what, struct error *error) {
     struct vault_problem problem;
     if (is_redirect(response)) {
@@ -71,19 +77,33 @@ void vault_explain(const struct http_response *response, const char *what, struc
 
 // ---- certificates -------------------------------------------------------------------------------
 
-// Vault's own 400 comes before it signs; a proxy's says nothing of this camera. 412 is a node that
-// has not yet seen what it must have (eventual consistency), and has not looked at the request. A
-// sealed Vault can neither sign nor store.
+// A gateway may put a page of its own in place of Vault's 200. What asks for a login and what counts
+// requests does so before it passes them on.
+static bool may_hide_a_certificate(const struct http_response *response) {
+    return response->status != 401 && response->status != 429;
+}
+
+static void doubt_gateway(const struct http_response *response, struct ca_result *result) {
+    result->outcome = CA_DOUBT;
+    error_set(
+        &result->error, E_CA_DOUBT,
+        "HTTP %ld, and it was not Vault that answered: a gateway before it did, perhaps in place "
+        "of a certificate",
+        response->status);
+}
+
+// Vault's own 400 comes before it signs. 412 is a node that has not yet seen what it must have
+// (eventual consistency), and has not looked at the request. A sealed Vault can neither sign nor
+// store.
 static void judge_status(const struct http_response *response, const struct vault_problem *problem,
                          struct ca_result *result) {
     enum error_code code = code_of_text(problem);
-    if (response->status == 400 && !problem->is_vault) {
-        result->outcome = CA_NOT_SENT;
-        result->error.code = E_CA_NONSENSE;
+    if (!problem->is_vault && may_hide_a_certificate(response)) {
+        doubt_gateway(response, result);
     } else if ((response->status == 400 || response->status == 404) && code != ERROR_NONE) {
         result->outcome = CA_NOT_SENT;
         result->error.code = code;
-    } else if ((response->status == 412 && problem->is_vault) ||
+    } else if (response->status == 412 ||
                (response->status == 503 && starts_with(problem->text, "Vault is sealed"))) {
         result->outcome = CA_NOT_SENT;
         result->error.code = E_CA_BUSY;

@@ -293,14 +293,21 @@ static const struct {
      E_CA_LOGIN, 0},
     {"400 Bad Request", true, "path disabled in replication DR secondary mode", CA_NOT_SENT,
      E_CA_UNREACHABLE, 0},
-    {"400 Bad Request", false, "<html>a proxy's</html>", CA_NOT_SENT, E_CA_NONSENSE, 0},
+    {"400 Bad Request", false, "<html>a proxy's</html>", CA_DOUBT, E_CA_DOUBT, 0},
+    {"400 Bad Request", false, "{\"errors\":[{\"detail\":\"another's JSON\"}]}", CA_DOUBT,
+     E_CA_DOUBT, 0},
+    {"403 Forbidden", false, "<html>a filter's</html>", CA_DOUBT, E_CA_DOUBT, 0},
     {"401 Unauthorized", false, "a proxy's", CA_NOT_SENT, E_CA_LOGIN, 0},
     {"404 Not Found", true, "no handler for route \"pki/sign/x\"", CA_NOT_SENT, E_CA_CONFIG, 0},
-    {"404 Not Found", false, "<html>", CA_NOT_SENT, E_CA_NONSENSE, 0},
+    {"404 Not Found", false, "<html>", CA_DOUBT, E_CA_DOUBT, 0},
     {"405 Method Not Allowed", true, "unsupported operation", CA_NOT_SENT, E_CA_NONSENSE, 0},
     {"412 Precondition Failed", true, "required index state not present", CA_NOT_SENT, E_CA_BUSY,
      0},
     {"412 Precondition Failed", false, "", CA_DOUBT, E_CA_DOUBT, 0},
+    {"406 Not Acceptable", false, "<html>", CA_DOUBT, E_CA_DOUBT, 0},
+    {"413 Too Large", false, "<html>", CA_DOUBT, E_CA_DOUBT, 0},
+    {"422 Unprocessable Content", false, "<html>", CA_DOUBT, E_CA_DOUBT, 0},
+    {"429 Too Many Requests", false, "a proxy's", CA_NOT_SENT, E_CA_BUSY, 0},
     {"413 Too Large", true, "http: request body too large", CA_NOT_SENT, E_CA_NONSENSE, 0},
     {"429 Too Many Requests\r\nRetry-After: 7", true, "rate limit quota exceeded", CA_NOT_SENT,
      E_CA_BUSY, 7000},
@@ -315,10 +322,10 @@ static const struct {
     {"201 Created", false, "{}", CA_DOUBT, E_CA_DOUBT, 0},
     {"204 No Content", false, "", CA_DOUBT, E_CA_DOUBT, 0},
     {"302 Found\r\nLocation: https://elsewhere.example/", false, "", CA_DOUBT, E_CA_DOUBT, 0},
-    {"307 Temporary Redirect\r\nLocation: https://other.example/v1/pki/sign/x", false, "",
-     CA_DOUBT, E_CA_DOUBT, 0},
-    {"308 Permanent Redirect\r\nLocation: https://other.example/v1/pki/sign/x", false, "",
-     CA_DOUBT, E_CA_DOUBT, 0},
+    {"307 Temporary Redirect\r\nLocation: https://other.example/v1/pki/sign/x", false, "", CA_DOUBT,
+     E_CA_DOUBT, 0},
+    {"308 Permanent Redirect\r\nLocation: https://other.example/v1/pki/sign/x", false, "", CA_DOUBT,
+     E_CA_DOUBT, 0},
 };
 
 START_TEST(test_sign_fault) {
@@ -375,6 +382,17 @@ START_TEST(test_redirect) {
                  "");
     vault_assert(vault_submit(), CA_DOUBT, E_CA_DOUBT, "the active node may have signed");
     ck_assert_ptr_nonnull(strstr(vault.client.units[0].error.text, "https://other.example:8200"));
+    vault_stop();
+}
+END_TEST
+
+START_TEST(test_gateway) {
+    vault_start(false);
+    vault_answer(VAULT_SIGN, "403 Forbidden", "<html>blocked</html>");
+    vault_assert(vault_submit(), CA_DOUBT, E_CA_DOUBT, "Vault may have signed");
+    ck_assert_ptr_nonnull(
+        strstr(vault.client.units[0].error.text, "HTTP 403, and it was not Vault that answered"));
+    ck_assert_uint_eq(vault.counts[VAULT_LOOKUP], 1); // nothing is wrong with the token
     vault_stop();
 }
 END_TEST
@@ -490,6 +508,7 @@ static Suite *vault_suite(void) {
     tcase_add_loop_test(tests, test_obstacle, 0, ARRAY_LENGTH(obstacles));
     tcase_add_loop_test(tests, test_sign_fault, 0, ARRAY_LENGTH(sign_faults));
     tcase_add_test(tests, test_redirect);
+    tcase_add_test(tests, test_gateway);
     tcase_add_loop_test(tests, test_malformed_certificate, 0, ARRAY_LENGTH(bad_certificates));
     tcase_add_test(tests, test_certificate_of_another);
     tcase_add_test(tests, test_sent_once);
