@@ -82,6 +82,7 @@ static void handle_role(struct call *call, const struct http_response *response)
             return;
         }
         take_role(ca, role);
+        ca->gives_leases = vault_flag(role, "generate_lease");
         ask_chain(call);
     } else if (is_answered && response->status == 403) {
         take_role(ca, NULL);
@@ -113,4 +114,16 @@ void vault_need_facts(struct call *call, bool anew, call_step *next) {
     ca->facts_ms = now_ms; // one call asks again, those beside it go by what is known
     vault_to_call(call)->after_facts = next;
     vault_token_look_up(call, ask_role);
+}
+
+// Where the role cannot be read, one answer tells of its leases: no second one is bought.
+bool vault_facts_fit(const struct ca *ca, const struct profile *profile, struct error *error) {
+    if (ca->role != NULL) {
+        return vault_role_fits(ca->role, profile, clock_wall_ms(), error);
+    }
+    return !ca->gives_leases ||
+           error_set(error, E_CA_POLICY,
+                     "generate_lease: the last certificate came with a lease: set it to false, and "
+                     "let the token read %s/roles/%s, or start birthcert again",
+                     ca->mount, ca->role_name);
 }

@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "ca-client/ca_vault_internal.h"
+#include "ca-client/x509_station.h"
+#include "station/base/log.h"
 
 // ---- any answer ---------------------------------------------------------------------------------
 
@@ -110,12 +112,29 @@ static void judge_status(const struct http_response *response, const struct vaul
     }
 }
 
+// Vault has issued, and is not to be asked for another one; but no camera may be left with a
+// certificate that is revoked behind its back. In doubt the request ends at a person.
+static void doubt_lease(struct ca_result *result) {
+    struct certificate_reference reference;
+    struct error ignored;
+    bool is_read = x509_refer(result->leaf, &reference, &ignored);
+    *result = (struct ca_result){.outcome = CA_DOUBT};
+    error_set(&result->error, E_CA_DOUBT,
+              "the CA issued %s with a lease (generate_lease), and revokes it with that: have it "
+              "revoked",
+              is_read ? reference.serial_hex : "a certificate");
+    log_error("CA certificate", &result->error);
+}
+
 void vault_judge_sign(const struct http_response *response, const uint8_t spki_sha256[SHA256_SIZE],
                       struct buf *der, struct ca_result *result) {
     struct vault_problem problem;
     if (response->outcome == HTTP_ANSWERED && response->status == 200) {
         bool is_read = vault_read_certificates(response->body, der, &result->error);
         web_judge_certificates(is_read, der, spki_sha256, result);
+        if (result->outcome == CA_CERTIFICATE && vault_has_lease(response->body)) {
+            doubt_lease(result);
+        }
         return;
     }
     vault_read_problem(response->body, &problem);

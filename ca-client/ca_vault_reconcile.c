@@ -105,9 +105,19 @@ static void finish_revoked(struct vault_call *call) {
     call_fail(&call->base, CA_CANNOT_TELL, &error, 0);
 }
 
+// Where there are leases a second request would buy another certificate that is not to be used.
+static void hold_leased(struct vault_call *call) {
+    call_hold(&call->base,
+              "the role gives its certificates leases and revokes them with those: set "
+              "generate_lease to false, and have this one revoked");
+}
+
 // The CA cannot be asked in a way that would settle it.
 static void finish_blind(struct vault_call *call, const char *why) {
-    if (vault_ca_of(&call->base)->web.resends_lost) {
+    const struct ca *ca = vault_ca_of(&call->base);
+    if (ca->gives_leases) {
+        hold_leased(call);
+    } else if (ca->web.resends_lost) {
         call_cannot_look(&call->base, true);
     } else {
         call_hold(&call->base, why);
@@ -134,7 +144,9 @@ static void finish_scan(struct vault_call *call) {
     share_list(call, vault_ca_of(&call->base));
     end_turn(call);
     bool blocked = is_blocked(call);
-    if (scan->certificate != NULL) {
+    if (scan->certificate != NULL && vault_ca_of(&call->base)->gives_leases) {
+        hold_leased(call);
+    } else if (scan->certificate != NULL) {
         result = (struct ca_result){
             .outcome = CA_CERTIFICATE,
             .handle = scan->handle,

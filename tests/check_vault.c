@@ -92,6 +92,7 @@ static const struct {
 } bad_roles[] = {
     {"use_csr_common_name", "true", "use_csr_common_name: "},
     {"use_csr_sans", "true", "use_csr_sans: "},
+    {"generate_lease", "true", "generate_lease: "},
     {"not_after", NULL, "1.10"},
     {"not_after", "\"2026-12-31T00:00:00Z\"", "not_after: the role gives 2026-12-31"},
     {"not_after", "\"9999-12-31T23:59:59Z\"", "allows 3650 days"},
@@ -376,6 +377,45 @@ START_TEST(test_certificate_of_another) {
 }
 END_TEST
 
+static void set_lease(const char *lease) {
+    const char *body = strstr(vault.answers[VAULT_SIGN], "\r\n\r\n") + 4;
+    json_t *root = json_loads(body, 0, NULL);
+    json_object_set_new(root, "lease_id", json_string(lease));
+    char *text = json_dumps(root, JSON_COMPACT);
+    vault_answer(VAULT_SIGN, "200 OK", text);
+    free(text);
+    json_decref(root);
+}
+
+// The role is hidden: an answer tells that its certificates are revoked in a while. One is bought.
+START_TEST(test_lease) {
+    vault_start(true);
+    vault_problem(VAULT_ROLE, "403 Forbidden", "permission denied");
+    set_lease("");
+    vault_assert(vault_submit(), CA_CERTIFICATE, ERROR_NONE, "no lease");
+    set_lease("pki/line-1/sign/camera/x");
+    vault_assert(vault_submit(), CA_DOUBT, E_CA_DOUBT, "a lease");
+    ck_assert_ptr_nonnull(strstr(vault.client.units[0].error.text, "generate_lease"));
+    vault_assert(vault_look(), CA_CANNOT_TELL, E_UNIT_HELD, "it is not sent again");
+    ck_assert_ptr_nonnull(strstr(vault.client.units[0].error.text, "generate_lease"));
+    vault_assert(vault_submit(), CA_NOT_SENT, E_CA_POLICY, "no other");
+    client_check(&vault.client);
+    client_wait(&vault.client);
+    ck_assert_int_eq(vault.client.report.error.code, E_CA_POLICY);
+    ck_assert_uint_eq(vault.counts[VAULT_SIGN], 2);
+    // The role can be read, and has leases: what it issued is found, and not used.
+    vault_set_role("generate_lease", json_true());
+    vault_store(&vault.client.units[0], false);
+    vault_assert(vault_look(), CA_CANNOT_TELL, E_UNIT_HELD, "found");
+    vault_set_role("generate_lease", json_false());
+    set_lease("");
+    client_check(&vault.client);
+    client_wait(&vault.client);
+    vault_assert(vault_submit(), CA_CERTIFICATE, ERROR_NONE, "a good role");
+    vault_stop();
+}
+END_TEST
+
 START_TEST(test_redirect) {
     vault_start(false);
     vault_answer(VAULT_SIGN, "307 Temporary Redirect\r\nLocation: https://other.example:8200/v1/x",
@@ -507,6 +547,7 @@ static Suite *vault_suite(void) {
     tcase_add_loop_test(tests, test_malformed_role, 0, ARRAY_LENGTH(bad_role_answers));
     tcase_add_loop_test(tests, test_obstacle, 0, ARRAY_LENGTH(obstacles));
     tcase_add_loop_test(tests, test_sign_fault, 0, ARRAY_LENGTH(sign_faults));
+    tcase_add_test(tests, test_lease);
     tcase_add_test(tests, test_redirect);
     tcase_add_test(tests, test_gateway);
     tcase_add_loop_test(tests, test_malformed_certificate, 0, ARRAY_LENGTH(bad_certificates));

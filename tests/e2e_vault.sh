@@ -319,6 +319,8 @@ case_refused_beforehand() {
     before_anything "a role with names of its own" 4 'E-CA-POLICY .*organization.*"Maker"'
     with_role server '{"client_flag": false}'
     before_anything "a role without a usage" 4 'E-CA-POLICY .*client_flag'
+    with_role leased '{"generate_lease": true}'
+    before_anything "a role with leases" 4 'E-CA-POLICY .*generate_lease.*set it to false'
     with_role local '{"allow_any_name": false, "allowed_domains": "example", "allow_subdomains": true}'
     before_anything "a role for another domain" 4 'E-CA-POLICY .*allowed_domains.*\{serial\}.local'
     with_role local '{"allow_any_name": false, "allowed_domains": "local", "allow_subdomains": true}'
