@@ -15,6 +15,9 @@ static void remark(struct call *call, const char *format, ...) {
     size_t room = sizeof vault_to_call(call)->report.remark;
     size_t used = strlen(out);
     va_list arguments;
+    if (used + sizeof "; " >= room) {
+        return;
+    }
     if (used > 0) {
         used += (size_t)snprintf(out + used, room - used, "; ");
     }

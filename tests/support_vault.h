@@ -57,6 +57,8 @@ extern struct vault_bench vault;
 
 // A role that fits the profile https, and a certificate for unit 0.
 void vault_start(bool resends);
+// The same; `more` has ca_profile, authority, resends_lost and settle_ms.
+void vault_start_with(const struct ca_settings *more);
 void vault_stop(void);
 
 void vault_answer(enum vault_answer which, const char *status, const char *body);
