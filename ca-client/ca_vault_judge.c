@@ -123,7 +123,7 @@ static void doubt_lease(struct ca_result *result) {
               "the CA issued %s with a lease (generate_lease), and revokes it with that: have it "
               "revoked",
               is_read ? reference.serial_hex : "a certificate");
-    log_error("CA certificate", &result->error);
+    log_write(LOG_ERROR, "%s", result->error.text);
 }
 
 void vault_judge_sign(const struct http_response *response, const uint8_t spki_sha256[SHA256_SIZE],

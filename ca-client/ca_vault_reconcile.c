@@ -108,8 +108,7 @@ static void finish_revoked(struct vault_call *call) {
 // Where there are leases a second request would buy another certificate that is not to be used.
 static void hold_leased(struct vault_call *call) {
     call_hold(&call->base,
-              "the role gives its certificates leases and revokes them with those: set "
-              "generate_lease to false, and have this one revoked");
+              "generate_lease: what the CA issues ends with its lease; have it revoked");
 }
 
 // The CA cannot be asked in a way that would settle it.
