@@ -144,7 +144,7 @@ bool vault_is_absent(const struct http_response *response);
 struct vault_known;
 
 void vault_known_free(struct vault_known *known); // takes NULL
-// `*known` is made where it is NULL. False without memory, or over VAULT_SERIALS_MAX.
+// `*known` is made where it is NULL. False without memory, or for a new one over VAULT_SERIALS_MAX.
 MUST_CHECK bool vault_known_put(struct vault_known **known, const struct vault_serial *serial,
                                 const uint8_t spki_sha256[SHA256_SIZE]);
 bool vault_known_has(const struct vault_known *known, const struct vault_serial *serial);

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ca-client/ca_vault_internal.h"
 #include "ca-client/json_load.h"
-#include "station/base/error.h"
 
 // ---- long answers -------------------------------------------------------------------------------
 
@@ -47,11 +47,44 @@ START_TEST(test_long_answer) {
 }
 END_TEST
 
+// ---- what was read ------------------------------------------------------------------------------
+
+static struct vault_serial serial_of(uint32_t number) {
+    struct vault_serial serial = {.length = sizeof number};
+    memcpy(serial.bytes, &number, sizeof number);
+    return serial;
+}
+
+// Also the last one that there is room for may be told again.
+START_TEST(test_known) {
+    const uint8_t key[SHA256_SIZE] = {7};
+    const uint8_t other[SHA256_SIZE] = {8};
+    struct vault_known *known = NULL;
+    struct vault_serial serial = serial_of(0);
+    struct vault_serial found;
+    size_t at = 0;
+    ck_assert(!vault_known_has(known, &serial));
+    for (uint32_t i = 0; i < VAULT_SERIALS_MAX; i++) {
+        serial = serial_of(i);
+        ck_assert(vault_known_put(&known, &serial, i == 5 ? key : other));
+    }
+    serial = serial_of(VAULT_SERIALS_MAX);
+    ck_assert(!vault_known_put(&known, &serial, key));
+    serial = serial_of(9);
+    ck_assert(vault_known_put(&known, &serial, key));
+    ck_assert(vault_known_find(known, key, &at, &found));
+    ck_assert(vault_known_find(known, key, &at, &found));
+    ck_assert(!vault_known_find(known, key, &at, &found));
+    vault_known_free(known);
+}
+END_TEST
+
 static Suite *vault_suite(void) {
     Suite *suite = suite_create("vault parts");
     TCase *tests = tcase_create("parts");
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, test_long_answer, 0, ARRAY_LENGTH(lists));
+    tcase_add_test(tests, test_known);
     suite_add_tcase(suite, tests);
     return suite;
 }
