@@ -71,6 +71,22 @@ static void take_role(struct ca *ca, json_t *role) {
     ca->role = role;
 }
 
+static void ask_role(struct call *call);
+
+// The token is good, so that it is its policies.
+static void hide_role(struct call *call) {
+    take_role(vault_ca_of(call), NULL);
+    ask_chain(call);
+}
+
+// As with `sign`: one text for all reasons, and a token may have ended since it was looked up.
+static void doubt_token(struct call *call) {
+    struct vault_call *vault = vault_to_call(call);
+    bool is_new = !vault->is_repeated && vault_token_read_again(vault_ca_of(call));
+    vault->is_repeated = true;
+    vault_token_look_up(call, is_new ? ask_role : hide_role);
+}
+
 static void handle_role(struct call *call, const struct http_response *response) {
     struct ca *ca = vault_ca_of(call);
     struct error error;
@@ -82,11 +98,11 @@ static void handle_role(struct call *call, const struct http_response *response)
             return;
         }
         take_role(ca, role);
+        ca->had_role = true;
         ca->gives_leases = vault_flag(role, "generate_lease");
         ask_chain(call);
-    } else if (is_answered && response->status == 403) {
-        take_role(ca, NULL);
-        ask_chain(call);
+    } else if (vault_is_forbidden(response)) {
+        doubt_token(call);
     } else if (vault_is_absent(response)) {
         error_set(&error, E_CA_CONFIG, "ca_profile: the mount %s has no role \"%s\"", ca->mount,
                   ca->role_name);

@@ -179,6 +179,7 @@ struct ca {
     struct vault_token_facts token_facts;
     int64_t token_ends_ms;  // wall clock; 0: never
     json_t *role;           // NULL: the token's policy does not let it be read
+    bool had_role;          // it could be read once
     bool gives_leases;      // the role says so, or, where it cannot be read, an answer did
     struct buf *chain;      // of the issuer, DER; may be empty
     int64_t issuer_ends_ms; // wall clock; 0: not known

@@ -390,9 +390,23 @@ static void start_scan(struct vault_call *call) {
     look_further(call);
 }
 
+// What was sent while the role could be read is not given to a person because it cannot be now.
+static void fail_hidden(struct vault_call *call) {
+    const struct ca *ca = vault_ca_of(&call->base);
+    struct error error;
+    error_set(&error, E_CA_LOGIN,
+              "the token's policies lack read on %s/roles/%s, which they had before", ca->mount,
+              ca->role_name);
+    vault_fail(&call->base, &error, 0);
+}
+
 static void wait_for_turn(struct call *base) {
     struct vault_call *call = vault_to_call(base);
     struct ca *ca = vault_ca_of(base);
+    if (ca->role == NULL && ca->had_role) {
+        fail_hidden(call);
+        return;
+    }
     if (ca->role == NULL) {
         finish_blind(call, "the role cannot be read, so nobody knows whether the CA keeps what it "
                            "issues (no_store)");

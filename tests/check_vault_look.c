@@ -121,9 +121,36 @@ START_TEST(test_no_store) {
     vault_assert(vault_look(), resends ? CA_NOT_ISSUED : CA_CANNOT_TELL,
                  resends ? E_CA_DOUBT : E_UNIT_HELD, "no_store");
     ck_assert_uint_eq(vault.counts[VAULT_LIST], 0);
+    vault_stop();
+}
+END_TEST
+
+START_TEST(test_hidden_role) {
+    bool resends = _i == 1;
+    vault_start(resends);
     vault_problem(VAULT_ROLE, "403 Forbidden", "permission denied");
     vault_assert(vault_look(), resends ? CA_NOT_ISSUED : CA_CANNOT_TELL,
                  resends ? E_CA_DOUBT : E_UNIT_HELD, "a role that is hidden");
+    ck_assert_uint_eq(vault.counts[VAULT_LOOKUP], 2); // it is not the token
+    vault_stop();
+}
+END_TEST
+
+// A role that could be read is hidden for a while, or the token has ended in between: nothing is known of
+// what was sent before.
+START_TEST(test_role_is_hidden_now) {
+    vault_start(_i == 1);
+    vault_assert(vault_submit(), CA_CERTIFICATE, ERROR_NONE, "it can be read");
+    vault_problem(VAULT_ROLE, "403 Forbidden", "permission denied");
+    vault_assert(vault_look(), CA_DOUBT, E_CA_LOGIN, "and no more");
+    client_check(&vault.client);
+    client_wait(&vault.client);
+    ck_assert_ptr_nonnull(strstr(vault.client.report.remark, "lack read on pki/line-1/roles"));
+    vault_assert(vault_look(), CA_DOUBT, E_CA_LOGIN, "still not");
+    vault_answer(VAULT_ROLE, "403 Forbidden", "<html>a proxy's</html>");
+    vault_assert(vault_look(), CA_DOUBT, E_CA_LOGIN, "a proxy has no policies");
+    vault_set_role("no_store", json_false());
+    vault_assert(vault_look(), CA_NOT_ISSUED, ERROR_NONE, "again");
     vault_stop();
 }
 END_TEST
@@ -270,6 +297,8 @@ static Suite *vault_suite(void) {
     tcase_add_test(tests, test_turns_without_an_end);
     tcase_add_test(tests, test_revoked);
     tcase_add_loop_test(tests, test_no_store, 0, 2);
+    tcase_add_loop_test(tests, test_hidden_role, 0, 2);
+    tcase_add_loop_test(tests, test_role_is_hidden_now, 0, 2);
     tcase_add_test(tests, test_too_many);
     tcase_add_loop_test(tests, test_broken, 0, ARRAY_LENGTH(broken));
     tcase_add_loop_test(tests, test_blocked, 0, ARRAY_LENGTH(bad_stored));
