@@ -81,6 +81,7 @@ static bool open_parts(struct ca *ca, struct loop *loop, const struct ca_setting
         return false;
     }
     ca->web.calls.on_free = free_extra;
+    ca->settle_ms = settings->settle_ms > 0 ? settings->settle_ms : VAULT_SETTLE_MS;
     ca->renewal = loop_timer_new(loop, vault_token_renew, ca);
     return ca->renewal != NULL || error_set(error, E_MEMORY, "no memory for the CA");
 }

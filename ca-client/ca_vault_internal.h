@@ -156,11 +156,11 @@ bool vault_known_find(const struct vault_known *known, const uint8_t spki_sha256
 
 struct vault_call;
 
-// A certificate that kept scans from being complete.
+// A certificate that keeps scans from being complete.
 struct vault_obstacle {
+    bool is_there;
     struct vault_serial serial;
-    int64_t request_id; // that met it first
-    uint32_t count;     // of its scans in a row; 0: there is none
+    int64_t since_ms; // monotonic, when a scan met it first
 };
 
 struct ca {

@@ -16,7 +16,6 @@
 
 #define LOOKS_MAX 8 // certificates read at once
 #define PAGES_MAX (VAULT_SERIALS_MAX / VAULT_PAGE + 1)
-#define OBSTACLE_SCANS_MAX 3
 #define EARLIER_S 3600 // a certificate that began so long before the request is another one's
 
 struct vault_scan {
@@ -67,24 +66,26 @@ static void end_turn(struct vault_call *call) {
     }
 }
 
-// True where a certificate is listed that cannot be read, again and again. The scans of the request that
-// met it first are counted, which are some time apart.
+static bool is_read_through(const struct vault_scan *scan) {
+    return scan->is_listed && scan->next_row == scan->row_count && !scan->is_broken &&
+           !scan->is_overfull;
+}
+
+// True where a certificate has been listed, and could not be read, for as long as the CA's lists may lag
+// behind, whoever met it first. Only a list that was read to its end without it says that it is gone.
 static bool is_blocked(struct vault_call *call) {
-    struct vault_obstacle *obstacle = &vault_ca_of(&call->base)->obstacle;
+    struct ca *ca = vault_ca_of(&call->base);
+    struct vault_obstacle *obstacle = &ca->obstacle;
     const struct vault_scan *scan = call->scan;
-    bool is_mine = obstacle->request_id == call->base.request.id;
-    if (scan->is_broken) {
-        return false;
-    }
-    bool is_same = obstacle->count > 0 && scan->has_obstacle &&
+    bool is_same = obstacle->is_there && scan->has_obstacle &&
                    vault_compare_serials(&obstacle->serial, &scan->obstacle) == 0;
-    if (!is_same || (is_mine && scan->certificate != NULL)) {
-        *obstacle = (struct vault_obstacle){scan->obstacle, call->base.request.id,
-                                            scan->has_obstacle && scan->certificate == NULL};
-    } else {
-        obstacle->count += is_mine ? 1 : 0;
+    if (!is_same && scan->page > 0 && is_read_through(scan)) {
+        *obstacle = (struct vault_obstacle){.is_there = scan->has_obstacle,
+                                            .serial = scan->obstacle,
+                                            .since_ms = clock_monotonic_ms()};
     }
-    return obstacle->count >= OBSTACLE_SCANS_MAX;
+    return is_same && !scan->is_broken &&
+           clock_monotonic_ms() - obstacle->since_ms >= (int64_t)ca->settle_ms;
 }
 
 static void hold_blocked(struct vault_call *call) {
@@ -126,8 +127,7 @@ static void finish_blind(struct vault_call *call, const char *why) {
 // What waited when the list was asked for was sent before: where all of it was read, they need no other.
 static void share_list(const struct vault_call *call, const struct ca *ca) {
     const struct vault_scan *scan = call->scan;
-    bool is_whole = scan->is_listed && scan->next_row == scan->row_count && !scan->is_broken &&
-                    !scan->is_overfull && scan->error.code == ERROR_NONE;
+    bool is_whole = is_read_through(scan) && scan->error.code == ERROR_NONE;
     for (struct vault_call *other = ca->waiting; other != NULL; other = other->next_waiting) {
         if (other->scan->is_covered) {
             other->scan->is_listed = is_whole;

@@ -227,20 +227,68 @@ static const char *const bad_stored[] = {
     "", "{}", "{\"data\":{\"certificate\":\"x\",\"revocation_time\":0}}",
     "{\"data\":{\"certificate\":7}}", "{\"data\":{\"revocation_time\":\"x\"}}"};
 
-// One certificate that is listed and never given: after some scans a person has to know.
+static void start_settling(uint32_t settle_ms) {
+    const struct ca_settings settings = {
+        .ca_profile = "camera", .authority = "pki/line-1", .settle_ms = settle_ms};
+    vault_start_with(&settings);
+}
+
+// One certificate that is listed and never given: after some time a person has to know.
 START_TEST(test_blocked) {
-    vault_start(false);
+    start_settling(1);
     vault_store(&vault.client.units[1], false);
     snprintf(vault.stored[0].answer, VAULT_ANSWER_SIZE,
              "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(bad_stored[_i]),
              bad_stored[_i]);
-    for (int i = 0; i < 2; i++) {
-        vault_assert(vault_look(), CA_DOUBT, E_CA_DOUBT, "not complete");
-    }
+    vault_assert(vault_look(), CA_DOUBT, E_CA_DOUBT, "not complete");
+    server_pause();
     vault_assert(vault_look(), CA_CANNOT_TELL, E_UNIT_HELD, "blocked");
     ck_assert_ptr_nonnull(strstr(vault.client.units[0].error.text, "lists 3f:a0:00"));
     vault_store(&vault.client.units[0], false);
     vault_assert(vault_look(), CA_CERTIFICATE, ERROR_NONE, "but ours can be read");
+    vault_stop();
+}
+END_TEST
+
+static const struct client_unit *look_for(size_t i) {
+    client_reconcile(&vault.client, &vault.client.units[i]);
+    client_wait(&vault.client);
+    return &vault.client.units[i];
+}
+
+static void store_broken(const struct client_unit *unit) {
+    size_t row = vault_store(unit, false);
+    snprintf(vault.stored[row].answer, VAULT_ANSWER_SIZE,
+             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+}
+
+// Whoever met it first: the others do not wait for that one for ever. Who finds his own in what was read
+// before has looked at no list.
+START_TEST(test_blocked_for_all) {
+    start_settling(1);
+    vault_store(&vault.client.units[2], false);
+    vault_assert(look_for(2), CA_CERTIFICATE, ERROR_NONE, "read before");
+    store_broken(&vault.client.units[3]);
+    vault_assert(look_for(0), CA_DOUBT, E_CA_DOUBT, "not complete");
+    vault_assert(look_for(2), CA_CERTIFICATE, ERROR_NONE, "it looks at its own");
+    server_pause();
+    vault_assert(look_for(1), CA_CANNOT_TELL, E_UNIT_HELD, "blocked");
+    vault.stored_count = 1;
+    vault_list_stored();
+    vault_assert(look_for(1), CA_NOT_ISSUED, ERROR_NONE, "not listed any more");
+    store_broken(&vault.client.units[3]);
+    vault_assert(look_for(1), CA_DOUBT, E_CA_DOUBT, "a new one");
+    vault_stop();
+}
+END_TEST
+
+// Lists may lag behind what is there.
+START_TEST(test_blocked_for_a_while) {
+    start_settling(0);
+    store_broken(&vault.client.units[1]);
+    for (int i = 0; i < 5; i++) {
+        vault_assert(vault_look(), CA_DOUBT, E_CA_DOUBT, "it may come right");
+    }
     vault_stop();
 }
 END_TEST
@@ -302,6 +350,8 @@ static Suite *vault_suite(void) {
     tcase_add_test(tests, test_too_many);
     tcase_add_loop_test(tests, test_broken, 0, ARRAY_LENGTH(broken));
     tcase_add_loop_test(tests, test_blocked, 0, ARRAY_LENGTH(bad_stored));
+    tcase_add_test(tests, test_blocked_for_all);
+    tcase_add_test(tests, test_blocked_for_a_while);
     tcase_add_test(tests, test_tidied);
     tcase_add_test(tests, test_foreign_keys);
     tcase_add_test(tests, test_close_in_the_middle);
