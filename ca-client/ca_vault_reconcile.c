@@ -184,12 +184,30 @@ static bool is_earlier(struct vault_call *call, int64_t begin_s) {
            begin_s < sent_s - EARLIER_S - vault_number(ca->role, "not_before_duration");
 }
 
+// A certificate too many is somebody's to revoke.
+static void note_other(const struct buf *ours, const struct buf *other) {
+    const struct slice der = x509_first_der(buf_slice(other));
+    char hash[2 * SHA256_SIZE + 1];
+    uint8_t sha256[SHA256_SIZE];
+    if (slice_equal(der, x509_first_der(buf_slice(ours)))) {
+        return; // listed twice
+    }
+    x509_sha256(der, sha256);
+    hex_encode(hash, sha256, SHA256_SIZE);
+    log_write(LOG_ERROR,
+              "the CA keeps a second certificate for the same key, which is not used: have the one "
+              "with SHA-256 %s revoked",
+              hash);
+}
+
 static void take_ours(struct vault_call *call, const struct vault_serial *serial, struct buf **der,
                       bool is_revoked, int64_t begin_s) {
     struct vault_scan *scan = call->scan;
     if (is_revoked && !is_earlier(call, begin_s)) {
         scan->revoked = *serial;
-    } else if (!is_revoked && scan->certificate == NULL) {
+    } else if (!is_revoked && scan->certificate != NULL) {
+        note_other(scan->certificate, *der);
+    } else if (!is_revoked) {
         hex_encode(scan->handle, serial->bytes, serial->length);
         scan->issued_s = begin_s;
         scan->certificate = *der;
@@ -302,7 +320,7 @@ static void break_off(struct vault_call *call, const struct error *error) {
 // then the next one begins where the first did.
 static void end_page(struct vault_call *call, const struct vault_page *page) {
     struct vault_scan *scan = call->scan;
-    bool is_whole = page->count != VAULT_PAGE || page->last.length == 0 ||
+    bool is_whole = page->count != VAULT_PAGE ||
                     (scan->page > 1 && vault_compare_serials(&page->first, &scan->after) <= 0);
     scan->after = page->last;
     scan->is_listed = is_whole;
@@ -325,6 +343,10 @@ static void handle_page(struct call *call, const struct http_response *response)
         vault->scan->retry_after_ms = response->retry_after_ms;
         break_off(vault, &error);
     } else if (is_told && !vault_read_serials(response->body, note_serial, vault, &page, &error)) {
+        break_off(vault, &error);
+    } else if (page.count == VAULT_PAGE && page.last.length == 0) {
+        // There may be more, and nothing says from where on.
+        error_set(&error, E_CA_NONSENSE, "the CA's list has a page without a serial number");
         break_off(vault, &error);
     } else {
         end_page(vault, &page);

@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "ca-client/x509_station.h"
 #include "station/base/clock.h"
 #include "tests/support_vault.h"
 
@@ -28,6 +30,35 @@ START_TEST(test_found) {
     vault_assert(&vault.client.units[3], CA_CERTIFICATE, ERROR_NONE, "found as well");
     ck_assert_uint_eq(vault.counts[VAULT_CERT], read + 1);
     ck_assert_uint_eq(vault.counts[VAULT_LIST], 1);
+    vault_stop();
+}
+END_TEST
+
+// Two that are good: one is taken, and the log names the other.
+START_TEST(test_two) {
+    char said[2048];
+    char hash[2 * SHA256_SIZE + 1];
+    uint8_t sha256[SHA256_SIZE];
+    vault_start(false);
+    struct client_unit *unit = &vault.client.units[0];
+    X509 *one = vault_keep(unit, false);
+    X509 *two = vault_keep(unit, false);
+    FILE *log = tmpfile();
+    int stderr_copy = dup(STDERR_FILENO);
+    ck_assert(log != NULL && dup2(fileno(log), STDERR_FILENO) >= 0);
+    vault_assert(vault_look(), CA_CERTIFICATE, ERROR_NONE, "two");
+    dup2(stderr_copy, STDERR_FILENO);
+    close(stderr_copy);
+    rewind(log);
+    said[fread(said, 1, sizeof said - 1, log)] = '\0';
+    fclose(log);
+    struct buf *other = pki_der(strcmp(unit->handle, "3fa000") == 0 ? two : one);
+    x509_sha256(buf_slice(other), sha256);
+    hex_encode(hash, sha256, SHA256_SIZE);
+    ck_assert_msg(strstr(said, hash) != NULL, "%s", said);
+    buf_free(other);
+    X509_free(one);
+    X509_free(two);
     vault_stop();
 }
 END_TEST
@@ -305,6 +336,20 @@ START_TEST(test_tidied) {
 }
 END_TEST
 
+// There may be a next page, and nothing to ask for it by.
+START_TEST(test_page_without_a_serial) {
+    json_t *keys = json_array();
+    vault_start(false);
+    for (int i = 0; i < 1000; i++) {
+        json_array_append_new(keys, json_string("revoked/"));
+    }
+    vault_data(VAULT_LIST, json_pack("{s:o}", "keys", keys));
+    vault_assert(vault_look(), CA_DOUBT, E_CA_DOUBT, "not the whole list");
+    ck_assert_ptr_nonnull(strstr(vault.client.units[0].error.text, "without a serial number"));
+    vault_stop();
+}
+END_TEST
+
 // Folders and numbers that no CA may give are somebody else's.
 START_TEST(test_foreign_keys) {
     vault_start(false);
@@ -340,6 +385,7 @@ static Suite *vault_suite(void) {
     TCase *tests = tcase_create("look");
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_found);
+    tcase_add_test(tests, test_two);
     tcase_add_test(tests, test_not_issued);
     tcase_add_test(tests, test_turns);
     tcase_add_test(tests, test_turns_without_an_end);
@@ -353,6 +399,7 @@ static Suite *vault_suite(void) {
     tcase_add_test(tests, test_blocked_for_all);
     tcase_add_test(tests, test_blocked_for_a_while);
     tcase_add_test(tests, test_tidied);
+    tcase_add_test(tests, test_page_without_a_serial);
     tcase_add_test(tests, test_foreign_keys);
     tcase_add_test(tests, test_close_in_the_middle);
     suite_add_tcase(suite, tests);

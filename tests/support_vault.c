@@ -165,6 +165,11 @@ void vault_set_certificate(const struct client_unit *unit, EVP_PKEY *key) {
 }
 
 size_t vault_store(const struct client_unit *unit, bool is_revoked) {
+    X509_free(vault_keep(unit, is_revoked));
+    return vault.stored_count - 1;
+}
+
+X509 *vault_keep(const struct client_unit *unit, bool is_revoked) {
     size_t row = vault.stored_count++;
     ck_assert_uint_lt(row, VAULT_STORED_MAX);
     X509 *certificate = vault_make_certificate(unit, unit->key);
@@ -176,9 +181,8 @@ size_t vault_store(const struct client_unit *unit, bool is_revoked) {
              "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(text), text);
     free(text);
     buf_free(pem);
-    X509_free(certificate);
     vault_list_stored();
-    return row;
+    return certificate;
 }
 
 void vault_list_stored(void) {
