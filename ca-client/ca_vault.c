@@ -212,6 +212,8 @@ static void handle_sign(struct call *call, const struct http_response *response)
     if (response->outcome == HTTP_ANSWERED && vault_has_lease(response->body)) {
         ca->gives_leases = true;
         ca->has_facts = false;
+    } else if (result.outcome == CA_REFUSED) {
+        ca->has_facts = false; // the role may be another now, and refuse every camera
     }
     call_finish(call, &result);
     buf_free(der);

@@ -377,6 +377,19 @@ START_TEST(test_certificate_of_another) {
 }
 END_TEST
 
+// Somebody changed the role: one camera is refused, and not one after the other.
+START_TEST(test_role_is_changed) {
+    vault_start(false);
+    vault_assert(vault_submit(), CA_CERTIFICATE, ERROR_NONE, "a good role");
+    vault_set_role("key_type", json_string("rsa"));
+    vault_problem(VAULT_SIGN, "400 Bad Request", "role requires keys of type rsa");
+    vault_assert(vault_submit(), CA_REFUSED, E_CA_REFUSED, "the first");
+    vault_assert(vault_submit(), CA_NOT_SENT, E_CA_POLICY, "the second");
+    ck_assert_uint_eq(vault.counts[VAULT_SIGN], 2);
+    vault_stop();
+}
+END_TEST
+
 static void set_lease(const char *lease) {
     const char *body = strstr(vault.answers[VAULT_SIGN], "\r\n\r\n") + 4;
     json_t *root = json_loads(body, 0, NULL);
@@ -547,6 +560,7 @@ static Suite *vault_suite(void) {
     tcase_add_loop_test(tests, test_malformed_role, 0, ARRAY_LENGTH(bad_role_answers));
     tcase_add_loop_test(tests, test_obstacle, 0, ARRAY_LENGTH(obstacles));
     tcase_add_loop_test(tests, test_sign_fault, 0, ARRAY_LENGTH(sign_faults));
+    tcase_add_test(tests, test_role_is_changed);
     tcase_add_test(tests, test_lease);
     tcase_add_test(tests, test_redirect);
     tcase_add_test(tests, test_gateway);
