@@ -196,6 +196,19 @@ case_hidden() {
     expect_certificates "with better policies" 8
 }
 
+# The role is hidden, and what it issues is revoked in a while: that is not for a camera, and bought once.
+case_leases() {
+    make_bench 1
+    start_cameras 1
+    start_vault --hide-role
+    with_role leases '{"generate_lease": true}'
+    set_ca 'ca_profile = leases' 'lost_answer = resend'
+    tray
+    expect "leases" 5 '0 passed.* 1 failed' 'E-UNIT-HELD .*generate_lease'
+    ok "leases: no camera has one" is "$(cameras_say | wc -l)" 0
+    ok "leases: one was bought" is "$(issued) $(requests sign)" "1 1"
+}
+
 # ---- a CA that says no ---------------------------------------------------------------------------
 
 case_busy() {
@@ -367,6 +380,6 @@ case_other_certificate() {
 
 # ---- everything ----------------------------------------------------------------------------------
 
-run_cases tray revoke lost lost_among_many killed_midway no_store hidden busy sealed restarted \
+run_cases tray revoke lost lost_among_many killed_midway no_store hidden leases busy sealed restarted \
     token_renewed token_replaced token_not_renewable refused_beforehand refused \
     rewritten_subject other_certificate
