@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "ca-client/ca_vault_internal.h"
-#include "station/base/clock.h"
 #include "station/base/secret.h"
 
 #define MOUNT_DEFAULT "pki"
@@ -82,6 +81,7 @@ static bool open_parts(struct ca *ca, struct loop *loop, const struct ca_setting
         return false;
     }
     ca->web.calls.on_free = free_extra;
+    ca->settle_ms = settings->settle_ms > 0 ? settings->settle_ms : VAULT_SETTLE_MS;
     ca->renewal = loop_timer_new(loop, vault_token_renew, ca);
     return ca->renewal != NULL || error_set(error, E_MEMORY, "no memory for the CA");
 }
@@ -161,7 +161,7 @@ static void send_sign(struct call *call) {
     const struct ca *ca = vault_ca_of(call);
     struct error error;
     char path[WEB_PATH_SIZE];
-    if (ca->role != NULL && !vault_role_fits(ca->role, &call->profile, clock_wall_ms(), &error)) {
+    if (!vault_facts_fit(ca, &call->profile, &error)) {
         call_finish_later(call, CA_NOT_SENT, &error);
         return;
     }
@@ -196,8 +196,9 @@ static void doubt_token(struct call *call) {
 }
 
 static void handle_sign(struct call *call, const struct http_response *response) {
+    struct ca *ca = vault_ca_of(call);
     struct ca_result result = {0};
-    if (response->outcome == HTTP_ANSWERED && response->status == 403) {
+    if (vault_is_forbidden(response)) {
         doubt_token(call);
         return;
     }
@@ -207,6 +208,12 @@ static void handle_sign(struct call *call, const struct http_response *response)
         error_set(&result.error, E_MEMORY, "no memory for a certificate");
     } else {
         vault_judge_sign(response, call->request.spki_sha256, der, &result);
+    }
+    if (response->outcome == HTTP_ANSWERED && vault_has_lease(response->body)) {
+        ca->gives_leases = true;
+        ca->has_facts = false;
+    } else if (result.outcome == CA_REFUSED) {
+        ca->has_facts = false; // the role may be another now, and refuse every camera
     }
     call_finish(call, &result);
     buf_free(der);

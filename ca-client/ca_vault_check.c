@@ -15,6 +15,9 @@ static void remark(struct call *call, const char *format, ...) {
     size_t room = sizeof vault_to_call(call)->report.remark;
     size_t used = strlen(out);
     va_list arguments;
+    if (used + sizeof "; " >= room) {
+        return;
+    }
     if (used > 0) {
         used += (size_t)snprintf(out + used, room - used, "; ");
     }
@@ -73,10 +76,11 @@ static void check_facts(struct call *call) {
                "profile and role are not compared, and no lost answer is looked up: the "
                "policies lack read on %s/roles/%s",
                ca->mount, ca->role_name);
-    } else if (!vault_role_fits(ca->role, &call->profile, clock_wall_ms(), &error)) {
-        site_note_error(report, &error);
     } else if (vault_flag(ca->role, "no_store")) {
         remark(call, "a lost answer cannot be looked up: no_store");
+    }
+    if (!vault_facts_fit(ca, &call->profile, &error)) {
+        site_note_error(report, &error);
     }
     site_report_chain(&ca->web.site, buf_slice(ca->chain), clock_wall_ms(), report);
     struct buf *body = vault_write_capabilities(ca, &error);

@@ -71,6 +71,22 @@ static void take_role(struct ca *ca, json_t *role) {
     ca->role = role;
 }
 
+static void ask_role(struct call *call);
+
+// The token is good, so that it is its policies.
+static void hide_role(struct call *call) {
+    take_role(vault_ca_of(call), NULL);
+    ask_chain(call);
+}
+
+// As with `sign`: one text for all reasons, and a token may have ended since it was looked up.
+static void doubt_token(struct call *call) {
+    struct vault_call *vault = vault_to_call(call);
+    bool is_new = !vault->is_repeated && vault_token_read_again(vault_ca_of(call));
+    vault->is_repeated = true;
+    vault_token_look_up(call, is_new ? ask_role : hide_role);
+}
+
 static void handle_role(struct call *call, const struct http_response *response) {
     struct ca *ca = vault_ca_of(call);
     struct error error;
@@ -82,10 +98,11 @@ static void handle_role(struct call *call, const struct http_response *response)
             return;
         }
         take_role(ca, role);
+        ca->had_role = true;
+        ca->gives_leases = vault_flag(role, "generate_lease");
         ask_chain(call);
-    } else if (is_answered && response->status == 403) {
-        take_role(ca, NULL);
-        ask_chain(call);
+    } else if (vault_is_forbidden(response)) {
+        doubt_token(call);
     } else if (vault_is_absent(response)) {
         error_set(&error, E_CA_CONFIG, "ca_profile: the mount %s has no role \"%s\"", ca->mount,
                   ca->role_name);
@@ -113,4 +130,16 @@ void vault_need_facts(struct call *call, bool anew, call_step *next) {
     ca->facts_ms = now_ms; // one call asks again, those beside it go by what is known
     vault_to_call(call)->after_facts = next;
     vault_token_look_up(call, ask_role);
+}
+
+// Where the role cannot be read, one answer tells of its leases: no second one is bought.
+bool vault_facts_fit(const struct ca *ca, const struct profile *profile, struct error *error) {
+    if (ca->role != NULL) {
+        return vault_role_fits(ca->role, profile, clock_wall_ms(), error);
+    }
+    return !ca->gives_leases ||
+           error_set(error, E_CA_POLICY,
+                     "generate_lease: the last certificate came with a lease: set it to false, and "
+                     "let the token read %s/roles/%s, or start birthcert again",
+                     ca->mount, ca->role_name);
 }

@@ -78,6 +78,8 @@ bool vault_list_has(const json_t *role, const char *member, const char *text);
 // The certificates of an issuer, issuing CA first, or of an answer to `sign`, leaf first; DER.
 MUST_CHECK bool vault_read_chain(struct slice body, struct buf *der, struct error *error);
 MUST_CHECK bool vault_read_certificates(struct slice body, struct buf *der, struct error *error);
+// Whether the certificate of an answer to `sign` is revoked when its lease ends, or the token.
+bool vault_has_lease(struct slice body);
 // One certificate that the mount keeps, DER.
 MUST_CHECK bool vault_read_stored(struct slice body, struct buf *der, bool *is_revoked,
                                   struct error *error);
@@ -126,10 +128,13 @@ MUST_CHECK bool vault_role_fits(const json_t *role, const struct profile *profil
                                 struct error *error);
 
 // ca_vault_judge.c: what an answer to `sign` means. `der` gets the certificates.
+// One with a lease is no certificate to use: CA_DOUBT, and a person has to have it revoked.
 void vault_judge_sign(const struct http_response *response, const uint8_t spki_sha256[SHA256_SIZE],
                       struct buf *der, struct ca_result *result);
 // Says what went wrong with a request that does no harm when it is repeated.
 void vault_explain(const struct http_response *response, const char *what, struct error *error);
+// Vault's own answer that the token may not, nor is good perhaps; not that of a proxy.
+bool vault_is_forbidden(const struct http_response *response);
 // The answer that there is no such thing; not that of a proxy, nor that there is no such mount.
 bool vault_is_absent(const struct http_response *response);
 
@@ -139,7 +144,7 @@ bool vault_is_absent(const struct http_response *response);
 struct vault_known;
 
 void vault_known_free(struct vault_known *known); // takes NULL
-// `*known` is made where it is NULL. False without memory, or over VAULT_SERIALS_MAX.
+// `*known` is made where it is NULL. False without memory, or for a new one over VAULT_SERIALS_MAX.
 MUST_CHECK bool vault_known_put(struct vault_known **known, const struct vault_serial *serial,
                                 const uint8_t spki_sha256[SHA256_SIZE]);
 bool vault_known_has(const struct vault_known *known, const struct vault_serial *serial);
@@ -151,11 +156,11 @@ bool vault_known_find(const struct vault_known *known, const uint8_t spki_sha256
 
 struct vault_call;
 
-// A certificate that kept scans from being complete.
+// A certificate that keeps scans from being complete.
 struct vault_obstacle {
+    bool is_there;
     struct vault_serial serial;
-    int64_t request_id; // that met it first
-    uint32_t count;     // of its scans in a row; 0: there is none
+    int64_t since_ms; // monotonic, when a scan met it first
 };
 
 struct ca {
@@ -174,6 +179,8 @@ struct ca {
     struct vault_token_facts token_facts;
     int64_t token_ends_ms;  // wall clock; 0: never
     json_t *role;           // NULL: the token's policy does not let it be read
+    bool had_role;          // it could be read once
+    bool gives_leases;      // the role says so, or, where it cannot be read, an answer did
     struct buf *chain;      // of the issuer, DER; may be empty
     int64_t issuer_ends_ms; // wall clock; 0: not known
 
@@ -233,6 +240,9 @@ void vault_token_remark(const struct ca *ca, char *out, size_t capacity);
 // Runs `next` once token, role and chain are known; vault_fail where they cannot be had. With
 // `anew` whatever is known already.
 void vault_need_facts(struct call *call, bool anew, call_step *next);
+// E_CA_POLICY where they say that the profile's certificates cannot be had.
+MUST_CHECK bool vault_facts_fit(const struct ca *ca, const struct profile *profile,
+                                struct error *error);
 
 // ---- what is sent, ca_vault_write.c: NULL and an error where it cannot be; the caller frees it.
 

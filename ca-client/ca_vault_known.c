@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct vault_known {
     struct entry *slots;
     size_t slot_count; // a power of two
     size_t count;
+    uint32_t seed; // of the hash: nobody can choose serial numbers that meet in one slot
 };
 
 void vault_known_free(struct vault_known *known) {
@@ -27,7 +29,7 @@ void vault_known_free(struct vault_known *known) {
 
 // The entry of the serial number, or the free one where it would be.
 static struct entry *find_slot(const struct vault_known *known, const struct vault_serial *serial) {
-    uint32_t hash = 2166136261U; // FNV-1a
+    uint32_t hash = known->seed; // FNV-1a
     for (size_t i = 0; i < serial->length; i++) {
         hash = (hash ^ serial->bytes[i]) * 16777619U;
     }
@@ -40,8 +42,8 @@ static struct entry *find_slot(const struct vault_known *known, const struct vau
 }
 
 static bool grow(struct vault_known *known) {
-    struct vault_known larger = {.slot_count =
-                                     known->slot_count > 0 ? 2 * known->slot_count : SLOTS_FIRST};
+    struct vault_known larger = *known;
+    larger.slot_count = known->slot_count > 0 ? 2 * known->slot_count : SLOTS_FIRST;
     larger.slots = calloc(larger.slot_count, sizeof *larger.slots);
     if (larger.slots == NULL) {
         return false;
@@ -57,16 +59,35 @@ static bool grow(struct vault_known *known) {
     return true;
 }
 
+static struct vault_known *make_known(void) {
+    struct vault_known *known = calloc(1, sizeof *known);
+    if (known != NULL && RAND_bytes((uint8_t *)&known->seed, sizeof known->seed) != 1) {
+        free(known);
+        known = NULL;
+    }
+    return known;
+}
+
+// What is there keeps its place, however full the table is.
+static struct entry *take_slot(struct vault_known *known, const struct vault_serial *serial) {
+    if (vault_known_has(known, serial)) {
+        return find_slot(known, serial);
+    }
+    if (known->count >= VAULT_SERIALS_MAX ||
+        (2 * (known->count + 1) > known->slot_count && !grow(known))) {
+        return NULL;
+    }
+    known->count++;
+    return find_slot(known, serial);
+}
+
 bool vault_known_put(struct vault_known **out, const struct vault_serial *serial,
                      const uint8_t spki_sha256[SHA256_SIZE]) {
-    struct vault_known *known = *out != NULL ? *out : calloc(1, sizeof *known);
-    *out = known;
-    if (known == NULL || known->count >= VAULT_SERIALS_MAX ||
-        (2 * (known->count + 1) > known->slot_count && !grow(known))) {
+    *out = *out != NULL ? *out : make_known();
+    struct entry *entry = *out != NULL ? take_slot(*out, serial) : NULL;
+    if (entry == NULL) {
         return false;
     }
-    struct entry *entry = find_slot(known, serial);
-    known->count += entry->serial.length == 0 ? 1 : 0;
     entry->serial = *serial;
     memcpy(entry->spki_sha256, spki_sha256, SHA256_SIZE);
     return true;

@@ -28,6 +28,14 @@ static bool sources_fit(const json_t *role, struct error *error) {
                      "1.10 or later");
 }
 
+static bool lasts(const json_t *role, struct error *error) {
+    return !vault_flag(role, "generate_lease") ||
+           error_set(
+               error, E_CA_POLICY,
+               "generate_lease: Vault revokes every certificate of the role when its lease or "
+               "the station's token ends: set it to false");
+}
+
 // Vault takes these from the role alone, the same for every camera.
 static bool attribute_fits(const json_t *role, const char *member, const char *wanted,
                            const struct profile *profile, struct error *error) {
@@ -196,7 +204,7 @@ bool vault_role_fits(const json_t *role, const struct profile *profile, int64_t 
                          "which profile %s asks for",
                          profile->name);
     }
-    return sources_fit(role, error) && subject_fits(role, profile, error) &&
+    return sources_fit(role, error) && lasts(role, error) && subject_fits(role, profile, error) &&
            vault_names_fit(role, profile, error) && usages_fit(role, profile, error) &&
            key_fits(role, profile, error) && validity_fits(role, profile, now_ms, error);
 }

@@ -104,22 +104,12 @@ bool vault_read_renewal(struct slice body, int64_t *left_s, struct error *error)
 // ---- the role -----------------------------------------------------------------------------------
 
 static const char *const flags[] = {
-    "use_csr_common_name",
-    "use_csr_sans",
-    "allow_any_name",
-    "enforce_hostnames",
-    "allow_localhost",
-    "allow_bare_domains",
-    "allow_subdomains",
-    "allow_glob_domains",
-    "allowed_domains_template",
-    "allow_token_displayname",
-    "server_flag",
-    "client_flag",
-    "code_signing_flag",
-    "no_store",
-    "email_protection_flag",
-    "require_cn",
+    "use_csr_common_name",     "use_csr_sans",       "allow_any_name",
+    "enforce_hostnames",       "allow_localhost",    "allow_bare_domains",
+    "allow_subdomains",        "allow_glob_domains", "allowed_domains_template",
+    "allow_token_displayname", "server_flag",        "client_flag",
+    "code_signing_flag",       "no_store",           "generate_lease",
+    "email_protection_flag",   "require_cn",
 };
 static const char *const numbers[] = {"ttl", "max_ttl", "key_bits", "not_before_duration"};
 static const char *const texts[] = {"key_type", "not_after", "not_after_bound", "issuer_ref"};
@@ -253,6 +243,14 @@ bool vault_read_certificates(struct slice body, struct buf *der, struct error *e
     }
     json_decref(root);
     return good;
+}
+
+bool vault_has_lease(struct slice body) {
+    struct error ignored;
+    json_t *root = json_load_object(body, "sign", &ignored);
+    bool has_lease = json_string_length(json_object_get(root, "lease_id")) > 0;
+    json_decref(root);
+    return has_lease;
 }
 
 bool vault_read_stored(struct slice body, struct buf *der, bool *is_revoked, struct error *error) {

@@ -16,7 +16,6 @@
 
 #define LOOKS_MAX 8 // certificates read at once
 #define PAGES_MAX (VAULT_SERIALS_MAX / VAULT_PAGE + 1)
-#define OBSTACLE_SCANS_MAX 3
 #define EARLIER_S 3600 // a certificate that began so long before the request is another one's
 
 struct vault_scan {
@@ -67,24 +66,26 @@ static void end_turn(struct vault_call *call) {
     }
 }
 
-// True where a certificate is listed that cannot be read, again and again. The scans of the request that
-// met it first are counted, which are some time apart.
+static bool is_read_through(const struct vault_scan *scan) {
+    return scan->is_listed && scan->next_row == scan->row_count && !scan->is_broken &&
+           !scan->is_overfull;
+}
+
+// True where a certificate has been listed, and could not be read, for as long as the CA's lists may lag
+// behind, whoever met it first. Only a list that was read to its end without it says that it is gone.
 static bool is_blocked(struct vault_call *call) {
-    struct vault_obstacle *obstacle = &vault_ca_of(&call->base)->obstacle;
+    struct ca *ca = vault_ca_of(&call->base);
+    struct vault_obstacle *obstacle = &ca->obstacle;
     const struct vault_scan *scan = call->scan;
-    bool is_mine = obstacle->request_id == call->base.request.id;
-    if (scan->is_broken) {
-        return false;
-    }
-    bool is_same = obstacle->count > 0 && scan->has_obstacle &&
+    bool is_same = obstacle->is_there && scan->has_obstacle &&
                    vault_compare_serials(&obstacle->serial, &scan->obstacle) == 0;
-    if (!is_same || (is_mine && scan->certificate != NULL)) {
-        *obstacle = (struct vault_obstacle){scan->obstacle, call->base.request.id,
-                                            scan->has_obstacle && scan->certificate == NULL};
-    } else {
-        obstacle->count += is_mine ? 1 : 0;
+    if (!is_same && scan->page > 0 && is_read_through(scan)) {
+        *obstacle = (struct vault_obstacle){.is_there = scan->has_obstacle,
+                                            .serial = scan->obstacle,
+                                            .since_ms = clock_monotonic_ms()};
     }
-    return obstacle->count >= OBSTACLE_SCANS_MAX;
+    return is_same && !scan->is_broken &&
+           clock_monotonic_ms() - obstacle->since_ms >= (int64_t)ca->settle_ms;
 }
 
 static void hold_blocked(struct vault_call *call) {
@@ -105,9 +106,18 @@ static void finish_revoked(struct vault_call *call) {
     call_fail(&call->base, CA_CANNOT_TELL, &error, 0);
 }
 
+// Where there are leases a second request would buy another certificate that is not to be used.
+static void hold_leased(struct vault_call *call) {
+    call_hold(&call->base,
+              "generate_lease: what the CA issues ends with its lease; have it revoked");
+}
+
 // The CA cannot be asked in a way that would settle it.
 static void finish_blind(struct vault_call *call, const char *why) {
-    if (vault_ca_of(&call->base)->web.resends_lost) {
+    const struct ca *ca = vault_ca_of(&call->base);
+    if (ca->gives_leases) {
+        hold_leased(call);
+    } else if (ca->web.resends_lost) {
         call_cannot_look(&call->base, true);
     } else {
         call_hold(&call->base, why);
@@ -117,8 +127,7 @@ static void finish_blind(struct vault_call *call, const char *why) {
 // What waited when the list was asked for was sent before: where all of it was read, they need no other.
 static void share_list(const struct vault_call *call, const struct ca *ca) {
     const struct vault_scan *scan = call->scan;
-    bool is_whole = scan->is_listed && scan->next_row == scan->row_count && !scan->is_broken &&
-                    !scan->is_overfull && scan->error.code == ERROR_NONE;
+    bool is_whole = is_read_through(scan) && scan->error.code == ERROR_NONE;
     for (struct vault_call *other = ca->waiting; other != NULL; other = other->next_waiting) {
         if (other->scan->is_covered) {
             other->scan->is_listed = is_whole;
@@ -134,7 +143,9 @@ static void finish_scan(struct vault_call *call) {
     share_list(call, vault_ca_of(&call->base));
     end_turn(call);
     bool blocked = is_blocked(call);
-    if (scan->certificate != NULL) {
+    if (scan->certificate != NULL && vault_ca_of(&call->base)->gives_leases) {
+        hold_leased(call);
+    } else if (scan->certificate != NULL) {
         result = (struct ca_result){
             .outcome = CA_CERTIFICATE,
             .handle = scan->handle,
@@ -173,12 +184,30 @@ static bool is_earlier(struct vault_call *call, int64_t begin_s) {
            begin_s < sent_s - EARLIER_S - vault_number(ca->role, "not_before_duration");
 }
 
+// A certificate too many is somebody's to revoke.
+static void note_other(const struct buf *ours, const struct buf *other) {
+    const struct slice der = x509_first_der(buf_slice(other));
+    char hash[2 * SHA256_SIZE + 1];
+    uint8_t sha256[SHA256_SIZE];
+    if (slice_equal(der, x509_first_der(buf_slice(ours)))) {
+        return; // listed twice
+    }
+    x509_sha256(der, sha256);
+    hex_encode(hash, sha256, SHA256_SIZE);
+    log_write(LOG_ERROR,
+              "the CA keeps a second certificate for the same key, which is not used: have the one "
+              "with SHA-256 %s revoked",
+              hash);
+}
+
 static void take_ours(struct vault_call *call, const struct vault_serial *serial, struct buf **der,
                       bool is_revoked, int64_t begin_s) {
     struct vault_scan *scan = call->scan;
     if (is_revoked && !is_earlier(call, begin_s)) {
         scan->revoked = *serial;
-    } else if (!is_revoked && scan->certificate == NULL) {
+    } else if (!is_revoked && scan->certificate != NULL) {
+        note_other(scan->certificate, *der);
+    } else if (!is_revoked) {
         hex_encode(scan->handle, serial->bytes, serial->length);
         scan->issued_s = begin_s;
         scan->certificate = *der;
@@ -291,7 +320,7 @@ static void break_off(struct vault_call *call, const struct error *error) {
 // then the next one begins where the first did.
 static void end_page(struct vault_call *call, const struct vault_page *page) {
     struct vault_scan *scan = call->scan;
-    bool is_whole = page->count != VAULT_PAGE || page->last.length == 0 ||
+    bool is_whole = page->count != VAULT_PAGE ||
                     (scan->page > 1 && vault_compare_serials(&page->first, &scan->after) <= 0);
     scan->after = page->last;
     scan->is_listed = is_whole;
@@ -314,6 +343,10 @@ static void handle_page(struct call *call, const struct http_response *response)
         vault->scan->retry_after_ms = response->retry_after_ms;
         break_off(vault, &error);
     } else if (is_told && !vault_read_serials(response->body, note_serial, vault, &page, &error)) {
+        break_off(vault, &error);
+    } else if (page.count == VAULT_PAGE && page.last.length == 0) {
+        // There may be more, and nothing says from where on.
+        error_set(&error, E_CA_NONSENSE, "the CA's list has a page without a serial number");
         break_off(vault, &error);
     } else {
         end_page(vault, &page);
@@ -379,9 +412,23 @@ static void start_scan(struct vault_call *call) {
     look_further(call);
 }
 
+// What was sent while the role could be read is not given to a person because it cannot be now.
+static void fail_hidden(struct vault_call *call) {
+    const struct ca *ca = vault_ca_of(&call->base);
+    struct error error;
+    error_set(&error, E_CA_LOGIN,
+              "the token's policies lack read on %s/roles/%s, which they had before", ca->mount,
+              ca->role_name);
+    vault_fail(&call->base, &error, 0);
+}
+
 static void wait_for_turn(struct call *base) {
     struct vault_call *call = vault_to_call(base);
     struct ca *ca = vault_ca_of(base);
+    if (ca->role == NULL && ca->had_role) {
+        fail_hidden(call);
+        return;
+    }
     if (ca->role == NULL) {
         finish_blind(call, "the role cannot be read, so nobody knows whether the CA keeps what it "
                            "issues (no_store)");

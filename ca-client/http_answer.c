@@ -10,7 +10,8 @@
 bool http_answer_init(struct http_answer *answer, size_t body_max) {
     memset(answer, 0, sizeof *answer);
     answer->response.total_count = -1;
-    answer->body = buf_new(body_max > 0 ? body_max : HTTP_BODY_MAX);
+    answer->body_max = body_max > 0 ? body_max : HTTP_BODY_MAX;
+    answer->body = buf_new(answer->body_max);
     return answer->body != NULL;
 }
 
@@ -210,8 +211,8 @@ bool http_answer_header(struct http_answer *answer, struct slice line) {
 }
 
 bool http_answer_body(struct http_answer *answer, struct slice piece) {
-    answer->is_too_long = !buf_put(answer->body, piece.data, piece.length);
-    return !answer->is_too_long;
+    answer->is_too_long = piece.length > answer->body_max - buf_length(answer->body);
+    return !answer->is_too_long && buf_put(answer->body, piece.data, piece.length);
 }
 
 void http_answer_finish(struct http_answer *answer, int64_t wall_ms) {

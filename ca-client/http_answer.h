@@ -18,6 +18,7 @@
 struct http_answer {
     struct http_response response;
     struct buf *body; // owned
+    size_t body_max;
     size_t header_bytes;
     size_t header_lines;
     bool is_interim;   // the header lines are those of a 1xx answer
@@ -35,7 +36,7 @@ void http_answer_release(struct http_answer *answer);
 // One header line, the status line and the empty last one included, with or without its CR LF.
 // False: over a cap, the exchange has to end.
 MUST_CHECK bool http_answer_header(struct http_answer *answer, struct slice line);
-// A piece of the body. False: over the cap.
+// A piece of the body. False: over the cap (`is_too_long`), or without memory.
 MUST_CHECK bool http_answer_body(struct http_answer *answer, struct slice piece);
 
 // Completes `response` once everything has come. `wall_ms` stands in for a Date that is missing.

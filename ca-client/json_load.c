@@ -6,9 +6,13 @@
 
 #include "ca-client/http.h"
 
-// The parser recurses, and takes far more levels than any answer has.
-static bool is_shallow(struct slice body) {
+// The parser recurses, and takes far more levels than any answer has. It takes some 80 bytes for each value,
+// however short: a long answer is a list of texts, not of millions of empty objects.
+static bool is_plain(struct slice body) {
+    const bool is_long = body.length > HTTP_BODY_MAX;
     size_t depth = 0;
+    size_t groups = 0;
+    size_t commas = 0;
     bool in_text = false;
     for (size_t i = 0; i < body.length; i++) {
         uint8_t c = body.data[i];
@@ -21,7 +25,11 @@ static bool is_shallow(struct slice body) {
         } else if (c == '"') {
             in_text = true;
         } else if (c == '{' || c == '[') {
-            if (++depth > JSON_DEPTH_MAX) {
+            if (++depth > JSON_DEPTH_MAX || (++groups > JSON_LONG_GROUPS_MAX && is_long)) {
+                return false;
+            }
+        } else if (c == ',') {
+            if (++commas > JSON_LONG_VALUES_MAX && is_long) {
                 return false;
             }
         } else if ((c == '}' || c == ']') && depth > 0) {
@@ -33,7 +41,7 @@ static bool is_shallow(struct slice body) {
 
 static json_t *load(struct slice body, size_t maximum) {
     json_error_t error;
-    if (body.length == 0 || body.length > maximum || !is_shallow(body)) {
+    if (body.length == 0 || body.length > maximum || !is_plain(body)) {
         return NULL;
     }
     return json_loadb((const char *)body.data, body.length, JSON_REJECT_DUPLICATES, &error);

@@ -11,13 +11,17 @@
 #include "station/base/error.h"
 
 #define JSON_DEPTH_MAX 16
+// Of an answer longer than HTTP_BODY_MAX: objects and arrays, and all that stands between commas.
+#define JSON_LONG_GROUPS_MAX 64
+#define JSON_LONG_VALUES_MAX (512 * 1024)
 
 // The object, or the array, in `body`; `what` it is the answer to is for the message. NULL and
 // E_CA_NONSENSE where there is none. The caller gives it back with json_decref.
 json_t *json_load_object(struct slice body, const char *what, struct error *error);
 json_t *json_load_array(struct slice body, const char *what, struct error *error);
 
-// The same for an answer that may be longer, up to `maximum` bytes.
+// The same for an answer that may be longer, up to `maximum` bytes; then it may not be made of many small
+// parts (JSON_LONG_..).
 json_t *json_load_long_object(struct slice body, size_t maximum, const char *what,
                               struct error *error);
 

@@ -155,7 +155,9 @@ START_TEST(test_caps) {
     for (int i = 0; i < 4; i++) {
         ck_assert(http_answer_body(&answer, (struct slice){piece, sizeof piece}));
     }
+    ck_assert(!answer.is_too_long);
     ck_assert(!http_answer_body(&answer, (struct slice){piece, 1}));
+    ck_assert(answer.is_too_long);
 }
 END_TEST
 

@@ -92,6 +92,7 @@ static const struct {
 } bad_roles[] = {
     {"use_csr_common_name", "true", "use_csr_common_name: "},
     {"use_csr_sans", "true", "use_csr_sans: "},
+    {"generate_lease", "true", "generate_lease: "},
     {"not_after", NULL, "1.10"},
     {"not_after", "\"2026-12-31T00:00:00Z\"", "not_after: the role gives 2026-12-31"},
     {"not_after", "\"9999-12-31T23:59:59Z\"", "allows 3650 days"},
@@ -293,14 +294,21 @@ static const struct {
      E_CA_LOGIN, 0},
     {"400 Bad Request", true, "path disabled in replication DR secondary mode", CA_NOT_SENT,
      E_CA_UNREACHABLE, 0},
-    {"400 Bad Request", false, "<html>a proxy's</html>", CA_NOT_SENT, E_CA_NONSENSE, 0},
+    {"400 Bad Request", false, "<html>a proxy's</html>", CA_DOUBT, E_CA_DOUBT, 0},
+    {"400 Bad Request", false, "{\"errors\":[{\"detail\":\"another's JSON\"}]}", CA_DOUBT,
+     E_CA_DOUBT, 0},
+    {"403 Forbidden", false, "<html>a filter's</html>", CA_DOUBT, E_CA_DOUBT, 0},
     {"401 Unauthorized", false, "a proxy's", CA_NOT_SENT, E_CA_LOGIN, 0},
     {"404 Not Found", true, "no handler for route \"pki/sign/x\"", CA_NOT_SENT, E_CA_CONFIG, 0},
-    {"404 Not Found", false, "<html>", CA_NOT_SENT, E_CA_NONSENSE, 0},
+    {"404 Not Found", false, "<html>", CA_DOUBT, E_CA_DOUBT, 0},
     {"405 Method Not Allowed", true, "unsupported operation", CA_NOT_SENT, E_CA_NONSENSE, 0},
     {"412 Precondition Failed", true, "required index state not present", CA_NOT_SENT, E_CA_BUSY,
      0},
     {"412 Precondition Failed", false, "", CA_DOUBT, E_CA_DOUBT, 0},
+    {"406 Not Acceptable", false, "<html>", CA_DOUBT, E_CA_DOUBT, 0},
+    {"413 Too Large", false, "<html>", CA_DOUBT, E_CA_DOUBT, 0},
+    {"422 Unprocessable Content", false, "<html>", CA_DOUBT, E_CA_DOUBT, 0},
+    {"429 Too Many Requests", false, "a proxy's", CA_NOT_SENT, E_CA_BUSY, 0},
     {"413 Too Large", true, "http: request body too large", CA_NOT_SENT, E_CA_NONSENSE, 0},
     {"429 Too Many Requests\r\nRetry-After: 7", true, "rate limit quota exceeded", CA_NOT_SENT,
      E_CA_BUSY, 7000},
@@ -315,8 +323,10 @@ static const struct {
     {"201 Created", false, "{}", CA_DOUBT, E_CA_DOUBT, 0},
     {"204 No Content", false, "", CA_DOUBT, E_CA_DOUBT, 0},
     {"302 Found\r\nLocation: https://elsewhere.example/", false, "", CA_DOUBT, E_CA_DOUBT, 0},
-    {"307 Temporary Redirect\r\nLocation: https://other.example/v1/pki/sign/x", false, "",
-     CA_NOT_SENT, E_CA_UNREACHABLE, 0},
+    {"307 Temporary Redirect\r\nLocation: https://other.example/v1/pki/sign/x", false, "", CA_DOUBT,
+     E_CA_DOUBT, 0},
+    {"308 Permanent Redirect\r\nLocation: https://other.example/v1/pki/sign/x", false, "", CA_DOUBT,
+     E_CA_DOUBT, 0},
 };
 
 START_TEST(test_sign_fault) {
@@ -363,6 +373,79 @@ START_TEST(test_certificate_of_another) {
     vault_start(false);
     vault_set_certificate(&vault.client.units[0], vault.client.units[1].key);
     vault_assert(vault_submit(), CA_DOUBT, E_CA_DOUBT, "another key");
+    vault_stop();
+}
+END_TEST
+
+// Somebody changed the role: one camera is refused, and not one after the other.
+START_TEST(test_role_is_changed) {
+    vault_start(false);
+    vault_assert(vault_submit(), CA_CERTIFICATE, ERROR_NONE, "a good role");
+    vault_set_role("key_type", json_string("rsa"));
+    vault_problem(VAULT_SIGN, "400 Bad Request", "role requires keys of type rsa");
+    vault_assert(vault_submit(), CA_REFUSED, E_CA_REFUSED, "the first");
+    vault_assert(vault_submit(), CA_NOT_SENT, E_CA_POLICY, "the second");
+    ck_assert_uint_eq(vault.counts[VAULT_SIGN], 2);
+    vault_stop();
+}
+END_TEST
+
+static void set_lease(const char *lease) {
+    const char *body = strstr(vault.answers[VAULT_SIGN], "\r\n\r\n") + 4;
+    json_t *root = json_loads(body, 0, NULL);
+    json_object_set_new(root, "lease_id", json_string(lease));
+    char *text = json_dumps(root, JSON_COMPACT);
+    vault_answer(VAULT_SIGN, "200 OK", text);
+    free(text);
+    json_decref(root);
+}
+
+// The role is hidden: an answer tells that its certificates are revoked in a while. One is bought.
+START_TEST(test_lease) {
+    vault_start(true);
+    vault_problem(VAULT_ROLE, "403 Forbidden", "permission denied");
+    set_lease("");
+    vault_assert(vault_submit(), CA_CERTIFICATE, ERROR_NONE, "no lease");
+    set_lease("pki/line-1/sign/camera/x");
+    vault_assert(vault_submit(), CA_DOUBT, E_CA_DOUBT, "a lease");
+    ck_assert_ptr_nonnull(strstr(vault.client.units[0].error.text, "generate_lease"));
+    vault_assert(vault_look(), CA_CANNOT_TELL, E_UNIT_HELD, "it is not sent again");
+    ck_assert_ptr_nonnull(strstr(vault.client.units[0].error.text, "generate_lease"));
+    vault_assert(vault_submit(), CA_NOT_SENT, E_CA_POLICY, "no other");
+    client_check(&vault.client);
+    client_wait(&vault.client);
+    ck_assert_int_eq(vault.client.report.error.code, E_CA_POLICY);
+    ck_assert_uint_eq(vault.counts[VAULT_SIGN], 2);
+    // The role can be read, and has leases: what it issued is found, and not used.
+    vault_set_role("generate_lease", json_true());
+    vault_store(&vault.client.units[0], false);
+    vault_assert(vault_look(), CA_CANNOT_TELL, E_UNIT_HELD, "found");
+    vault_set_role("generate_lease", json_false());
+    set_lease("");
+    client_check(&vault.client);
+    client_wait(&vault.client);
+    vault_assert(vault_submit(), CA_CERTIFICATE, ERROR_NONE, "a good role");
+    vault_stop();
+}
+END_TEST
+
+START_TEST(test_redirect) {
+    vault_start(false);
+    vault_answer(VAULT_SIGN, "307 Temporary Redirect\r\nLocation: https://other.example:8200/v1/x",
+                 "");
+    vault_assert(vault_submit(), CA_DOUBT, E_CA_DOUBT, "the active node may have signed");
+    ck_assert_ptr_nonnull(strstr(vault.client.units[0].error.text, "https://other.example:8200"));
+    vault_stop();
+}
+END_TEST
+
+START_TEST(test_gateway) {
+    vault_start(false);
+    vault_answer(VAULT_SIGN, "403 Forbidden", "<html>blocked</html>");
+    vault_assert(vault_submit(), CA_DOUBT, E_CA_DOUBT, "Vault may have signed");
+    ck_assert_ptr_nonnull(
+        strstr(vault.client.units[0].error.text, "HTTP 403, and it was not Vault that answered"));
+    ck_assert_uint_eq(vault.counts[VAULT_LOOKUP], 1); // nothing is wrong with the token
     vault_stop();
 }
 END_TEST
@@ -477,6 +560,10 @@ static Suite *vault_suite(void) {
     tcase_add_loop_test(tests, test_malformed_role, 0, ARRAY_LENGTH(bad_role_answers));
     tcase_add_loop_test(tests, test_obstacle, 0, ARRAY_LENGTH(obstacles));
     tcase_add_loop_test(tests, test_sign_fault, 0, ARRAY_LENGTH(sign_faults));
+    tcase_add_test(tests, test_role_is_changed);
+    tcase_add_test(tests, test_lease);
+    tcase_add_test(tests, test_redirect);
+    tcase_add_test(tests, test_gateway);
     tcase_add_loop_test(tests, test_malformed_certificate, 0, ARRAY_LENGTH(bad_certificates));
     tcase_add_test(tests, test_certificate_of_another);
     tcase_add_test(tests, test_sent_once);

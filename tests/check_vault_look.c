@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "ca-client/x509_station.h"
 #include "station/base/clock.h"
 #include "tests/support_vault.h"
 
@@ -28,6 +30,35 @@ START_TEST(test_found) {
     vault_assert(&vault.client.units[3], CA_CERTIFICATE, ERROR_NONE, "found as well");
     ck_assert_uint_eq(vault.counts[VAULT_CERT], read + 1);
     ck_assert_uint_eq(vault.counts[VAULT_LIST], 1);
+    vault_stop();
+}
+END_TEST
+
+// Two that are good: one is taken, and the log names the other.
+START_TEST(test_two) {
+    char said[2048];
+    char hash[2 * SHA256_SIZE + 1];
+    uint8_t sha256[SHA256_SIZE];
+    vault_start(false);
+    struct client_unit *unit = &vault.client.units[0];
+    X509 *one = vault_keep(unit, false);
+    X509 *two = vault_keep(unit, false);
+    FILE *log = tmpfile();
+    int stderr_copy = dup(STDERR_FILENO);
+    ck_assert(log != NULL && dup2(fileno(log), STDERR_FILENO) >= 0);
+    vault_assert(vault_look(), CA_CERTIFICATE, ERROR_NONE, "two");
+    dup2(stderr_copy, STDERR_FILENO);
+    close(stderr_copy);
+    rewind(log);
+    said[fread(said, 1, sizeof said - 1, log)] = '\0';
+    fclose(log);
+    struct buf *other = pki_der(strcmp(unit->handle, "3fa000") == 0 ? two : one);
+    x509_sha256(buf_slice(other), sha256);
+    hex_encode(hash, sha256, SHA256_SIZE);
+    ck_assert_msg(strstr(said, hash) != NULL, "%s", said);
+    buf_free(other);
+    X509_free(one);
+    X509_free(two);
     vault_stop();
 }
 END_TEST
@@ -121,9 +152,36 @@ START_TEST(test_no_store) {
     vault_assert(vault_look(), resends ? CA_NOT_ISSUED : CA_CANNOT_TELL,
                  resends ? E_CA_DOUBT : E_UNIT_HELD, "no_store");
     ck_assert_uint_eq(vault.counts[VAULT_LIST], 0);
+    vault_stop();
+}
+END_TEST
+
+START_TEST(test_hidden_role) {
+    bool resends = _i == 1;
+    vault_start(resends);
     vault_problem(VAULT_ROLE, "403 Forbidden", "permission denied");
     vault_assert(vault_look(), resends ? CA_NOT_ISSUED : CA_CANNOT_TELL,
                  resends ? E_CA_DOUBT : E_UNIT_HELD, "a role that is hidden");
+    ck_assert_uint_eq(vault.counts[VAULT_LOOKUP], 2); // it is not the token
+    vault_stop();
+}
+END_TEST
+
+// A role that could be read is hidden for a while, or the token has ended in between: nothing is known of
+// what was sent before.
+START_TEST(test_role_is_hidden_now) {
+    vault_start(_i == 1);
+    vault_assert(vault_submit(), CA_CERTIFICATE, ERROR_NONE, "it can be read");
+    vault_problem(VAULT_ROLE, "403 Forbidden", "permission denied");
+    vault_assert(vault_look(), CA_DOUBT, E_CA_LOGIN, "and no more");
+    client_check(&vault.client);
+    client_wait(&vault.client);
+    ck_assert_ptr_nonnull(strstr(vault.client.report.remark, "lack read on pki/line-1/roles"));
+    vault_assert(vault_look(), CA_DOUBT, E_CA_LOGIN, "still not");
+    vault_answer(VAULT_ROLE, "403 Forbidden", "<html>a proxy's</html>");
+    vault_assert(vault_look(), CA_DOUBT, E_CA_LOGIN, "a proxy has no policies");
+    vault_set_role("no_store", json_false());
+    vault_assert(vault_look(), CA_NOT_ISSUED, ERROR_NONE, "again");
     vault_stop();
 }
 END_TEST
@@ -200,20 +258,68 @@ static const char *const bad_stored[] = {
     "", "{}", "{\"data\":{\"certificate\":\"x\",\"revocation_time\":0}}",
     "{\"data\":{\"certificate\":7}}", "{\"data\":{\"revocation_time\":\"x\"}}"};
 
-// One certificate that is listed and never given: after some scans a person has to know.
+static void start_settling(uint32_t settle_ms) {
+    const struct ca_settings settings = {
+        .ca_profile = "camera", .authority = "pki/line-1", .settle_ms = settle_ms};
+    vault_start_with(&settings);
+}
+
+// One certificate that is listed and never given: after some time a person has to know.
 START_TEST(test_blocked) {
-    vault_start(false);
+    start_settling(1);
     vault_store(&vault.client.units[1], false);
     snprintf(vault.stored[0].answer, VAULT_ANSWER_SIZE,
              "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(bad_stored[_i]),
              bad_stored[_i]);
-    for (int i = 0; i < 2; i++) {
-        vault_assert(vault_look(), CA_DOUBT, E_CA_DOUBT, "not complete");
-    }
+    vault_assert(vault_look(), CA_DOUBT, E_CA_DOUBT, "not complete");
+    server_pause();
     vault_assert(vault_look(), CA_CANNOT_TELL, E_UNIT_HELD, "blocked");
     ck_assert_ptr_nonnull(strstr(vault.client.units[0].error.text, "lists 3f:a0:00"));
     vault_store(&vault.client.units[0], false);
     vault_assert(vault_look(), CA_CERTIFICATE, ERROR_NONE, "but ours can be read");
+    vault_stop();
+}
+END_TEST
+
+static const struct client_unit *look_for(size_t i) {
+    client_reconcile(&vault.client, &vault.client.units[i]);
+    client_wait(&vault.client);
+    return &vault.client.units[i];
+}
+
+static void store_broken(const struct client_unit *unit) {
+    size_t row = vault_store(unit, false);
+    snprintf(vault.stored[row].answer, VAULT_ANSWER_SIZE,
+             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+}
+
+// Whoever met it first: the others do not wait for that one for ever. Who finds his own in what was read
+// before has looked at no list.
+START_TEST(test_blocked_for_all) {
+    start_settling(1);
+    vault_store(&vault.client.units[2], false);
+    vault_assert(look_for(2), CA_CERTIFICATE, ERROR_NONE, "read before");
+    store_broken(&vault.client.units[3]);
+    vault_assert(look_for(0), CA_DOUBT, E_CA_DOUBT, "not complete");
+    vault_assert(look_for(2), CA_CERTIFICATE, ERROR_NONE, "it looks at its own");
+    server_pause();
+    vault_assert(look_for(1), CA_CANNOT_TELL, E_UNIT_HELD, "blocked");
+    vault.stored_count = 1;
+    vault_list_stored();
+    vault_assert(look_for(1), CA_NOT_ISSUED, ERROR_NONE, "not listed any more");
+    store_broken(&vault.client.units[3]);
+    vault_assert(look_for(1), CA_DOUBT, E_CA_DOUBT, "a new one");
+    vault_stop();
+}
+END_TEST
+
+// Lists may lag behind what is there.
+START_TEST(test_blocked_for_a_while) {
+    start_settling(0);
+    store_broken(&vault.client.units[1]);
+    for (int i = 0; i < 5; i++) {
+        vault_assert(vault_look(), CA_DOUBT, E_CA_DOUBT, "it may come right");
+    }
     vault_stop();
 }
 END_TEST
@@ -226,6 +332,20 @@ START_TEST(test_tidied) {
     vault_assert(vault_look(), CA_DOUBT, E_CA_DOUBT, "listed, and not there");
     vault_problem(VAULT_LIST, "404 Not Found", NULL);
     vault_assert(vault_look(), CA_NOT_ISSUED, ERROR_NONE, "not listed any more");
+    vault_stop();
+}
+END_TEST
+
+// There may be a next page, and nothing to ask for it by.
+START_TEST(test_page_without_a_serial) {
+    json_t *keys = json_array();
+    vault_start(false);
+    for (int i = 0; i < 1000; i++) {
+        json_array_append_new(keys, json_string("revoked/"));
+    }
+    vault_data(VAULT_LIST, json_pack("{s:o}", "keys", keys));
+    vault_assert(vault_look(), CA_DOUBT, E_CA_DOUBT, "not the whole list");
+    ck_assert_ptr_nonnull(strstr(vault.client.units[0].error.text, "without a serial number"));
     vault_stop();
 }
 END_TEST
@@ -265,15 +385,21 @@ static Suite *vault_suite(void) {
     TCase *tests = tcase_create("look");
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_found);
+    tcase_add_test(tests, test_two);
     tcase_add_test(tests, test_not_issued);
     tcase_add_test(tests, test_turns);
     tcase_add_test(tests, test_turns_without_an_end);
     tcase_add_test(tests, test_revoked);
     tcase_add_loop_test(tests, test_no_store, 0, 2);
+    tcase_add_loop_test(tests, test_hidden_role, 0, 2);
+    tcase_add_loop_test(tests, test_role_is_hidden_now, 0, 2);
     tcase_add_test(tests, test_too_many);
     tcase_add_loop_test(tests, test_broken, 0, ARRAY_LENGTH(broken));
     tcase_add_loop_test(tests, test_blocked, 0, ARRAY_LENGTH(bad_stored));
+    tcase_add_test(tests, test_blocked_for_all);
+    tcase_add_test(tests, test_blocked_for_a_while);
     tcase_add_test(tests, test_tidied);
+    tcase_add_test(tests, test_page_without_a_serial);
     tcase_add_test(tests, test_foreign_keys);
     tcase_add_test(tests, test_close_in_the_middle);
     suite_add_tcase(suite, tests);

@@ -101,6 +101,29 @@ START_TEST(test_capabilities) {
 }
 END_TEST
 
+// There is more to remark than there is room for.
+START_TEST(test_long_names) {
+    char mount[129];
+    char role[129];
+    char certs[160];
+    memset(mount, 'm', sizeof mount - 1);
+    memset(role, 'r', sizeof role - 1);
+    mount[sizeof mount - 1] = role[sizeof role - 1] = '\0';
+    const struct ca_settings settings = {.authority = mount, .ca_profile = role};
+    vault_start_with(&settings);
+    vault_problem(VAULT_ROLE, "403 Forbidden", "permission denied");
+    snprintf(certs, sizeof certs, "%s/certs", mount);
+    vault_data(VAULT_CAPABILITIES, json_pack("{s:[s]}", certs, "deny"));
+    client_check(&vault.client);
+    client_wait(&vault.client);
+    const struct ca_report *report = &vault.client.report;
+    ck_assert_int_eq(report->error.code, ERROR_NONE);
+    ck_assert_uint_eq(strlen(report->remark), sizeof report->remark - 1);
+    ck_assert_str_eq(report->chain[0], "CN=Factory,O=Test");
+    vault_stop();
+}
+END_TEST
+
 // ---- revoking -----------------------------------------------------------------------------------
 
 static const struct {
@@ -176,6 +199,7 @@ static Suite *vault_suite(void) {
     tcase_add_test(tests, test_renewal);
     tcase_add_test(tests, test_token_remarks);
     tcase_add_test(tests, test_capabilities);
+    tcase_add_test(tests, test_long_names);
     tcase_add_loop_test(tests, test_revoke, 0, ARRAY_LENGTH(revocations));
     suite_add_tcase(suite, tests);
     return suite;

@@ -196,6 +196,19 @@ case_hidden() {
     expect_certificates "with better policies" 8
 }
 
+# The role is hidden, and what it issues is revoked in a while: that is not for a camera, and bought once.
+case_leases() {
+    make_bench 1
+    start_cameras 1
+    start_vault --hide-role
+    with_role leases '{"generate_lease": true}'
+    set_ca 'ca_profile = leases' 'lost_answer = resend'
+    tray
+    expect "leases" 5 '0 passed.* 1 failed' 'E-UNIT-HELD .*generate_lease'
+    ok "leases: no camera has one" is "$(cameras_say | wc -l)" 0
+    ok "leases: one was bought" is "$(issued) $(requests sign)" "1 1"
+}
+
 # ---- a CA that says no ---------------------------------------------------------------------------
 
 case_busy() {
@@ -319,6 +332,8 @@ case_refused_beforehand() {
     before_anything "a role with names of its own" 4 'E-CA-POLICY .*organization.*"Maker"'
     with_role server '{"client_flag": false}'
     before_anything "a role without a usage" 4 'E-CA-POLICY .*client_flag'
+    with_role leased '{"generate_lease": true}'
+    before_anything "a role with leases" 4 'E-CA-POLICY .*generate_lease.*set it to false'
     with_role local '{"allow_any_name": false, "allowed_domains": "example", "allow_subdomains": true}'
     before_anything "a role for another domain" 4 'E-CA-POLICY .*allowed_domains.*\{serial\}.local'
     with_role local '{"allow_any_name": false, "allowed_domains": "local", "allow_subdomains": true}'
@@ -365,6 +380,6 @@ case_other_certificate() {
 
 # ---- everything ----------------------------------------------------------------------------------
 
-run_cases tray revoke lost lost_among_many killed_midway no_store hidden busy sealed restarted \
+run_cases tray revoke lost lost_among_many killed_midway no_store hidden leases busy sealed restarted \
     token_renewed token_replaced token_not_renewable refused_beforehand refused \
     rewritten_subject other_certificate

@@ -66,6 +66,7 @@ static void read_certificates(struct slice body) {
     need(vault_read_chain(body, der, &error) || error.code == E_CA_NONSENSE ||
          error.code == E_MEMORY);
     (void)vault_read_revoked(body);
+    (void)vault_has_lease(body);
     (void)vault_may(body, "pki/certs", "list");
     buf_free(der);
 }

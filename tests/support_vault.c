@@ -13,20 +13,21 @@ struct vault_bench vault;
 
 // ---- the server ---------------------------------------------------------------------------------
 
+// '@' is for the mount, '#' for the role.
 static const struct {
     const char *start;
     enum vault_answer which;
 } routes[] = {
     {"GET /v1/auth/token/lookup-self ", VAULT_LOOKUP},
     {"POST /v1/auth/token/renew-self ", VAULT_RENEW},
-    {"GET /v1/pki/line-1/roles/camera ", VAULT_ROLE},
-    {"GET /v1/pki/line-1/issuer/default/json ", VAULT_ISSUER},
-    {"GET /v1/pki/line-1/cert/ca_chain ", VAULT_ISSUER},
-    {"POST /v1/pki/line-1/sign/camera ", VAULT_SIGN},
+    {"GET /v1/@/roles/# ", VAULT_ROLE},
+    {"GET /v1/@/issuer/default/json ", VAULT_ISSUER},
+    {"GET /v1/@/cert/ca_chain ", VAULT_ISSUER},
+    {"POST /v1/@/sign/# ", VAULT_SIGN},
     {"POST /v1/sys/capabilities-self ", VAULT_CAPABILITIES},
-    {"GET /v1/pki/line-1/certs?list=true", VAULT_LIST},
-    {"GET /v1/pki/line-1/cert/", VAULT_CERT},
-    {"POST /v1/pki/line-1/revoke ", VAULT_REVOKE},
+    {"GET /v1/@/certs?list=true", VAULT_LIST},
+    {"GET /v1/@/cert/", VAULT_CERT},
+    {"POST /v1/@/revoke ", VAULT_REVOKE},
 };
 
 static const char *stored_answer(const char *request) {
@@ -58,9 +59,23 @@ static const char *choose(const char *request, enum vault_answer which) {
     return which == VAULT_CERT ? stored_answer(request) : vault.answers[which];
 }
 
+static bool fits(const char *request, const char *start) {
+    for (; *start != '\0'; start++) {
+        const char one[2] = {*start, '\0'};
+        const char *part = *start == '@'   ? vault.settings.authority
+                           : *start == '#' ? vault.settings.ca_profile
+                                           : one;
+        if (strncmp(request, part, strlen(part)) != 0) {
+            return false;
+        }
+        request += strlen(part);
+    }
+    return true;
+}
+
 static const char *answer_to(const char *request) {
     for (size_t i = 0; i < ARRAY_LENGTH(routes); i++) {
-        if (strncmp(request, routes[i].start, strlen(routes[i].start)) == 0) {
+        if (fits(request, routes[i].start)) {
             const char *answer = choose(request, routes[i].which);
             return answer[0] != '\0' ? answer : NULL;
         }
@@ -150,6 +165,11 @@ void vault_set_certificate(const struct client_unit *unit, EVP_PKEY *key) {
 }
 
 size_t vault_store(const struct client_unit *unit, bool is_revoked) {
+    X509_free(vault_keep(unit, is_revoked));
+    return vault.stored_count - 1;
+}
+
+X509 *vault_keep(const struct client_unit *unit, bool is_revoked) {
     size_t row = vault.stored_count++;
     ck_assert_uint_lt(row, VAULT_STORED_MAX);
     X509 *certificate = vault_make_certificate(unit, unit->key);
@@ -161,9 +181,8 @@ size_t vault_store(const struct client_unit *unit, bool is_revoked) {
              "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(text), text);
     free(text);
     buf_free(pem);
-    X509_free(certificate);
     vault_list_stored();
-    return row;
+    return certificate;
 }
 
 void vault_list_stored(void) {
@@ -212,6 +231,12 @@ static void set_answers(void) {
 }
 
 void vault_start(bool resends) {
+    const struct ca_settings settings = {
+        .ca_profile = "camera", .authority = "pki/line-1", .resends_lost = resends};
+    vault_start_with(&settings);
+}
+
+void vault_start_with(const struct ca_settings *more) {
     static const char token[] = "secret-1\n";
     const struct server_settings settings = {
         .steps = {SERVER_ANSWER}, .step_count = 1, .answer_to = answer_to};
@@ -231,11 +256,12 @@ void vault_start(bool resends) {
         .url = vault.url,
         .server_root_file = vault.server.root_file,
         .root_file = vault.root_file,
-        .ca_profile = "camera",
-        .authority = "pki/line-1",
+        .ca_profile = more->ca_profile,
+        .authority = more->authority,
         .token_file = vault.token_file,
         .extra_header = "X-Vault-Namespace: factory",
-        .resends_lost = resends,
+        .resends_lost = more->resends_lost,
+        .settle_ms = more->settle_ms,
         .in_flight = 4,
         .timeout_ms = 5000,
     };

@@ -57,6 +57,8 @@ extern struct vault_bench vault;
 
 // A role that fits the profile https, and a certificate for unit 0.
 void vault_start(bool resends);
+// The same; `more` has ca_profile, authority, resends_lost and settle_ms.
+void vault_start_with(const struct ca_settings *more);
 void vault_stop(void);
 
 void vault_answer(enum vault_answer which, const char *status, const char *body);
@@ -69,6 +71,8 @@ X509 *vault_make_certificate(const struct client_unit *unit, EVP_PKEY *key);
 void vault_set_certificate(const struct client_unit *unit, EVP_PKEY *key);
 // Keeps a certificate for the unit, and lists it as the only ones that are kept. Returns its row.
 size_t vault_store(const struct client_unit *unit, bool is_revoked);
+// The same; returns the certificate, which the caller frees.
+X509 *vault_keep(const struct client_unit *unit, bool is_revoked);
 void vault_list_stored(void);
 void vault_write_token(const char *token); // into the station's file
 
