@@ -30,8 +30,11 @@ static void handle_page(struct call *call, const struct http_response *response)
     } else if (is_last) {
         end_look(call, NULL, 0);
     } else if (look->page >= EJBCA_PAGES_MAX) {
-        error_set(&error, E_CA_NONSENSE, "EJBCA has more than %d certificates for one camera",
-                  EJBCA_PAGES_MAX * EJBCA_PAGE_SIZE);
+        error_set(
+            &error, E_CA_NONSENSE,
+            "EJBCA lists more than %d certificates for one camera: have its administrator see "
+            "what else issues to this end entity, and delete there what has expired",
+            EJBCA_PAGES_MAX * EJBCA_PAGE_SIZE);
         end_look(call, &error, 0);
     } else {
         look->page++;

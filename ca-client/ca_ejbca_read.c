@@ -363,6 +363,9 @@ static bool read_summary(const json_t *root, size_t rows, struct ejbca_look *loo
         return false;
     }
     *is_last = json_is_integer(total);
+    if (*is_last && json_integer_value(total) < 0) {
+        return false;
+    }
     json_int_t here = *is_last ? json_integer_value(total) - before : EJBCA_PAGE_SIZE;
     if (here < (json_int_t)rows || here > EJBCA_PAGE_SIZE) {
         return false;

@@ -104,8 +104,14 @@ START_TEST(test_pages) {
     ejbca_assert(ejbca_reconcile_one(), CA_NOT_ISSUED, ERROR_NONE, "the second page is empty");
     ejbca_set_page(&ejbca.search_2, json_array(), 22);
     ejbca_assert(ejbca_reconcile_one(), CA_CANNOT_TELL, E_UNIT_HELD, "two are not kept");
+    ejbca_set_answer(&ejbca.search_2, 200,
+                     "{\"certificates\":[],\"pagination_summary\":"
+                     "{\"total_certs\":-9223372036854775808}}");
+    ejbca_assert(ejbca_reconcile_one(), CA_DOUBT, E_CA_NONSENSE, "less than nothing");
     ejbca_set_page(&ejbca.search_2, json_array(), -1); // without end
-    ejbca_assert(ejbca_reconcile_one(), CA_DOUBT, E_CA_NONSENSE, "without end");
+    const struct client_unit *unit = ejbca_reconcile_one();
+    ejbca_assert(unit, CA_DOUBT, E_CA_NONSENSE, "without end");
+    ck_assert_msg(strstr(unit->error.text, "expired") != NULL, "%s", unit->error.text);
     X509_free(own);
     X509_free(other);
     ejbca_stop();
