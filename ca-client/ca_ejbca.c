@@ -124,6 +124,9 @@ static void end_refused(struct call *call) {
 static void finish_enroll(struct call *call, struct ca_result *result, struct buf *der) {
     const struct ca *ca = ejbca_of(call);
     struct buf *extra = NULL;
+    if (result->outcome == CA_CERTIFICATE) {
+        ejbca_note_known(call);
+    }
     if (result->outcome == CA_CERTIFICATE && ca->chain != NULL) {
         struct slice chain = buf_slice(ca->chain);
         extra = buf_new(2 * EJBCA_CERTIFICATES_MAX);
@@ -150,7 +153,7 @@ static void handle_enroll(struct call *call, const struct http_response *respons
     if (wants_look) {
         buf_free(der);
         ejbca_call_of(call)->refused = result;
-        ejbca_look(call, false, end_refused);
+        ejbca_look(call, EJBCA_OF_CAMERA, end_refused);
     } else {
         finish_enroll(call, &result, der);
     }

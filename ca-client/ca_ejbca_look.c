@@ -4,6 +4,7 @@
 
 #include "ca-client/ca_ejbca_internal.h"
 #include "ca-client/x509_station.h"
+#include "station/base/clock.h"
 
 static void send_page(struct call *call);
 
@@ -27,7 +28,7 @@ static void handle_page(struct call *call, const struct http_response *response)
         end_look(call, &error, response->retry_after_ms);
     } else if (!ejbca_read_page(response->body, &call->request, look, &is_last, &error)) {
         end_look(call, &error, 0);
-    } else if (is_last) {
+    } else if (is_last || look->search == EJBCA_OF_AUTHORITY || look->search == EJBCA_KNOWN) {
         end_look(call, NULL, 0);
     } else if (look->page >= EJBCA_PAGES_MAX) {
         error_set(
@@ -43,17 +44,27 @@ static void handle_page(struct call *call, const struct http_response *response)
 }
 
 static struct buf *write_page(struct call *call, struct error *error) {
+    const struct ca *ca = ejbca_of(call);
     const struct ejbca_look *look = &ejbca_call_of(call)->look;
     char username[EJBCA_USERNAME_SIZE];
     struct certificate_reference reference;
-    if (look->by_serial) {
+    switch (look->search) {
+    case EJBCA_BY_SERIAL:
         return x509_refer(call->request.certificate, &reference, error)
-                   ? ejbca_write_search_serial(reference.serial, look->page, error)
+                   ? ejbca_write_search_text(reference.serial, look->page, error)
                    : NULL;
+    case EJBCA_OF_AUTHORITY:
+        return ejbca_write_search_authority(ca, look->page, error);
+    case EJBCA_KNOWN:
+        return ejbca_write_search_text(ca->known, look->page, error);
+    default:
+        break;
     }
-    return ejbca_username(&call->request, username, error)
-               ? ejbca_write_search(ejbca_of(call), username, look->page, error)
-               : NULL;
+    if (!ejbca_username(&call->request, username, error)) {
+        return NULL;
+    }
+    return look->search == EJBCA_OF_USERNAME ? ejbca_write_search_text(username, look->page, error)
+                                             : ejbca_write_search(ca, username, look->page, error);
 }
 
 static void send_page(struct call *call) {
@@ -66,11 +77,11 @@ static void send_page(struct call *call) {
     ejbca_send(call, "POST", "/v2/certificate/search", body, false, handle_page);
 }
 
-void ejbca_look(struct call *call, bool by_serial, call_step *next) {
+void ejbca_look(struct call *call, enum ejbca_search search, call_step *next) {
     struct ejbca_call *own = ejbca_call_of(call);
     struct buf *certificate = own->look.certificate;
     certificate = certificate == NULL ? buf_new(EJBCA_CERTIFICATES_MAX) : certificate;
-    own->look = (struct ejbca_look){.by_serial = by_serial, .page = 1, .certificate = certificate};
+    own->look = (struct ejbca_look){.search = search, .page = 1, .certificate = certificate};
     own->next = next;
     if (certificate == NULL) {
         error_set(&own->problem, E_MEMORY, "no memory for a look-up");
@@ -80,7 +91,25 @@ void ejbca_look(struct call *call, bool by_serial, call_step *next) {
     send_page(call);
 }
 
+// One more search, to what was found so far.
+static void look_further(struct call *call, enum ejbca_search search, call_step *next) {
+    struct ejbca_call *own = ejbca_call_of(call);
+    own->look.search = search;
+    own->look.page = 1;
+    own->look.rows = 0;
+    own->next = next;
+    send_page(call);
+}
+
 // ---- what follows -------------------------------------------------------------------------------
+
+void ejbca_note_known(struct call *call) {
+    struct ca *ca = ejbca_of(call);
+    struct error ignored;
+    if (ca->known[0] == '\0' && !ejbca_username(&call->request, ca->known, &ignored)) {
+        ca->known[0] = '\0';
+    }
+}
 
 static void give_found(struct call *call) {
     const struct ejbca_call *own = ejbca_call_of(call);
@@ -94,6 +123,7 @@ static void give_found(struct call *call) {
     if (x509_identify(result.leaf, &identity, &ignored)) {
         result.issued_s = identity.not_before_s;
     }
+    ejbca_note_known(call);
     call_finish(call, &result);
 }
 
@@ -106,25 +136,90 @@ void ejbca_finish_found(struct call *call, enum ca_outcome unlearned) {
     }
 }
 
-static void end_reconcile(struct call *call) {
+static bool ends_scan(struct call *call) {
     const struct ejbca_call *own = ejbca_call_of(call);
-    struct ca_result none = {.outcome = CA_NOT_ISSUED};
     if (own->problem.code != ERROR_NONE) {
         call_fail(call, CA_DOUBT, &own->problem, own->retry_after_ms);
-    } else if (own->look.live > 0) {
+        return true;
+    }
+    if (own->look.live > 0) {
         ejbca_finish_found(call, CA_DOUBT);
-    } else if (own->look.revoked > 0) {
+        return true;
+    }
+    return false;
+}
+
+static void end_not_issued(struct call *call, uint32_t retry_after_ms) {
+    struct ca_result none = {.outcome = CA_NOT_ISSUED, .retry_after_ms = retry_after_ms};
+    call_finish(call, &none);
+}
+
+// Nothing was found, and nothing says that anything would have been.
+static void end_unproven(struct call *call) {
+    ejbca_of(call)->known[0] = '\0';
+    if (clock_wall_ms() - call->request.sent_ms < EJBCA_UNPROVEN_MS) {
+        end_not_issued(call, EJBCA_UNPROVEN_RETRY_MS);
+    } else {
+        call_hold(call,
+                  "EJBCA finds nobody's certificate, which proves nothing: see ca test --issue");
+    }
+}
+
+static void end_known(struct call *call) {
+    if (ends_scan(call)) {
+        return;
+    }
+    if (ejbca_call_of(call)->look.rows > 0) {
+        end_not_issued(call, 0);
+    } else {
+        end_unproven(call);
+    }
+}
+
+static void end_authority(struct call *call) {
+    struct ca *ca = ejbca_of(call);
+    if (ends_scan(call)) {
+        return;
+    }
+    if (ejbca_call_of(call)->look.known[0] == '\0') {
+        end_unproven(call);
+        return;
+    }
+    memcpy(ca->known, ejbca_call_of(call)->look.known, sizeof ca->known);
+    look_further(call, EJBCA_KNOWN, end_known);
+}
+
+// A database that did not answer EJBCA in time, and a role that may not view certificates, make an empty
+// list as well, in some versions. So nothing is nothing only where a search of the same kind finds
+// what must be there.
+static void end_username(struct call *call) {
+    const struct ejbca_look *look = &ejbca_call_of(call)->look;
+    if (ends_scan(call)) {
+        return;
+    }
+    if (look->revoked > 0) {
         call_hold(call, "EJBCA has issued it, and it is revoked");
-    } else if (own->look.unseen > 0) {
+    } else if (look->unseen > 0) {
         call_hold(call, "EJBCA has issued certificates to this camera that it does not keep (see "
                         "Store Certificate Data of the certificate profile)");
+    } else if (look->rows > 0) {
+        end_not_issued(call, 0);
+    } else if (ejbca_of(call)->known[0] != '\0') {
+        look_further(call, EJBCA_KNOWN, end_known);
     } else {
-        call_finish(call, &none);
+        look_further(call, EJBCA_OF_AUTHORITY, end_authority);
+    }
+}
+
+// CA and profiles may have been others when it was asked for: the section was changed since.
+static void end_camera(struct call *call) {
+    if (!ends_scan(call)) {
+        look_further(call, EJBCA_OF_USERNAME, end_username);
     }
 }
 
 void ejbca_reconcile(struct call *call) {
-    ejbca_look(call, false, end_reconcile);
+    ejbca_look(call, EJBCA_OF_CAMERA, end_camera);
 }
 
 // The certificate of a request that waits for approval is there when an administrator has approved and
@@ -147,5 +242,5 @@ static void end_fetch(struct call *call) {
 }
 
 void ejbca_fetch(struct call *call) {
-    ejbca_look(call, false, end_fetch);
+    ejbca_look(call, EJBCA_OF_CAMERA, end_fetch);
 }
