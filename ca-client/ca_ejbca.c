@@ -105,7 +105,8 @@ bool ejbca_is_good(const struct http_response *response) {
 
 // ---- issuing ------------------------------------------------------------------------------------
 
-// EJBCA said no, and it is so unless it has issued all the same.
+// EJBCA said no, and it is so unless it has issued all the same. What is revoked, or listed and not
+// kept, is for reconcile to tell.
 static void end_refused(struct call *call) {
     struct ejbca_call *own = ejbca_call_of(call);
     struct ca_result refused = own->refused;
@@ -116,6 +117,10 @@ static void end_refused(struct call *call) {
         call_fail(call, CA_DOUBT, &own->problem, own->retry_after_ms);
     } else if (own->look.live > 0) {
         ejbca_finish_found(call, CA_DOUBT);
+    } else if (own->look.revoked > 0 || own->look.unseen > 0) {
+        refused.error.code = E_CA_DOUBT;
+        error_prefix(&refused.error, "EJBCA has certificates for this camera all the same");
+        call_fail(call, CA_DOUBT, &refused.error, own->retry_after_ms);
     } else {
         call_finish(call, &refused);
     }

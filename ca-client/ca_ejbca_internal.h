@@ -168,9 +168,9 @@ MUST_CHECK bool ejbca_policy_fits(const struct ejbca_policy *policy, const struc
 // What of the profile's subjectAltName EJBCA cannot get from this CSR. E_CA_POLICY, E_CSR_MALFORMED,
 // E_CONFIG.
 MUST_CHECK bool ejbca_names_fit(const struct ca_request *request, struct error *error);
-// What the answer to pkcs10enroll means. `wants_look` is set where EJBCA says no, which is to be
-// believed only when it has nothing for the key: a node in front of the CA says no as well when it
-// has lost the CA's answer. `der` holds result->leaf and extra.
+// What the answer to pkcs10enroll means. `wants_look` is set where the answer is a no, which is to be
+// believed only when EJBCA has nothing for the key: a node or a gateway in front of the CA says no as
+// well when it has lost the CA's answer. What it may say then is CA_DOUBT even so. `der` holds result->leaf and extra.
 void ejbca_judge_enroll(const struct http_response *response,
                         const uint8_t spki_sha256[SHA256_SIZE], struct buf *der,
                         struct ca_result *result, bool *wants_look);
