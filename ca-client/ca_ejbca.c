@@ -8,6 +8,7 @@
 #include "ca-client/ca_ejbca_internal.h"
 #include "ca-client/x509.h"
 #include "station/base/clock.h"
+#include "station/base/log.h"
 
 // The CA's administrator changes a profile now and then, while a station runs for months.
 #define POLICY_LIFE_MS (10 * 60 * 1000)
@@ -126,10 +127,19 @@ static void end_refused(struct call *call) {
     }
 }
 
+static void note_accepted(const struct call *call) {
+    log_write(LOG_WARNING,
+              "the request for %s waits in EJBCA: have it approved there, and the "
+              "certificate issued",
+              call->serial);
+}
+
 static void finish_enroll(struct call *call, struct ca_result *result, struct buf *der) {
     const struct ca *ca = ejbca_of(call);
     struct buf *extra = NULL;
-    if (result->outcome == CA_CERTIFICATE) {
+    if (result->outcome == CA_ACCEPTED) {
+        note_accepted(call);
+    } else if (result->outcome == CA_CERTIFICATE) {
         ejbca_note_known(call);
     }
     if (result->outcome == CA_CERTIFICATE && ca->chain != NULL) {

@@ -32,6 +32,10 @@
 #define EJBCA_UNPROVEN_MS EJBCA_SETTLE_MS
 #define EJBCA_UNPROVEN_RETRY_MS 5000
 
+// The handle of what an administrator has to approve first, and how often that is looked for.
+#define EJBCA_WAITS "waits for approval"
+#define EJBCA_APPROVAL_RETRY_MS 15000
+
 // What an answer that is not the one hoped for says.
 struct ejbca_problem {
     bool is_ejbca;                 // it has EJBCA's envelope, so no proxy and no filter wrote it

@@ -253,7 +253,7 @@ void ejbca_judge_enroll(const struct http_response *response,
     } else if (response->status == 202) {
         // It is on EJBCA's record, and must not be asked for again.
         result->outcome = CA_ACCEPTED;
-        result->handle = "waits for approval";
+        result->handle = EJBCA_WAITS;
     } else {
         bool is_read = ejbca_read_certificate(response->body, der, &result->error);
         web_judge_certificates(is_read, der, spki_sha256, result);

@@ -6,6 +6,10 @@
 #include "ca-client/x509_station.h"
 #include "station/base/clock.h"
 
+#define EJBCA_NOT_KEPT                                                                             \
+    "EJBCA has issued certificates to this camera that it does not keep (see Store Certificate "   \
+    "Data of the certificate profile)"
+
 static void send_page(struct call *call);
 
 static void end_look(struct call *call, const struct error *error, int64_t retry_after_ms) {
@@ -200,8 +204,7 @@ static void end_username(struct call *call) {
     if (look->revoked > 0) {
         call_hold(call, "EJBCA has issued it, and it is revoked");
     } else if (look->unseen > 0) {
-        call_hold(call, "EJBCA has issued certificates to this camera that it does not keep (see "
-                        "Store Certificate Data of the certificate profile)");
+        call_hold(call, EJBCA_NOT_KEPT);
     } else if (look->rows > 0) {
         end_not_issued(call, 0);
     } else if (ejbca_of(call)->known[0] != '\0') {
@@ -222,25 +225,44 @@ void ejbca_reconcile(struct call *call) {
     ejbca_look(call, EJBCA_OF_CAMERA, end_camera);
 }
 
-// The certificate of a request that waits for approval is there when an administrator has approved and
-// finished it, and not before.
-static void end_fetch(struct call *call) {
-    const struct ejbca_call *own = ejbca_call_of(call);
+static void end_refused(struct call *call, enum error_code code, const char *why) {
     struct error error;
+    error_set(&error, code, "%s", why);
+    call_fail(call, CA_REFUSED, &error, 0);
+}
+
+static void end_fetch_username(struct call *call) {
+    const struct ejbca_call *own = ejbca_call_of(call);
+    struct ca_result waits = {
+        .outcome = CA_ACCEPTED,
+        .handle = EJBCA_WAITS,
+        .retry_after_ms = EJBCA_APPROVAL_RETRY_MS,
+    };
     if (own->problem.code != ERROR_NONE) {
         call_fail(call, CA_NOT_SENT, &own->problem, own->retry_after_ms);
     } else if (own->look.live > 0) {
         ejbca_finish_found(call, CA_NOT_SENT);
     } else if (own->look.revoked > 0) {
-        error_set(&error, E_CA_REFUSED, "EJBCA has issued it, and it is revoked");
-        call_fail(call, CA_REFUSED, &error, 0);
+        end_refused(call, E_CA_REFUSED, "EJBCA has issued it, and it is revoked");
+    } else if (own->look.unseen > 0) {
+        // It may be the one that is waited for, which would never be seen. To look it up holds the unit.
+        end_refused(call, E_CA_DOUBT, EJBCA_NOT_KEPT);
     } else {
-        error_set(&error, E_CA_BUSY,
-                  "the request waits in EJBCA: have it approved there, and the certificate issued");
-        call_fail(call, CA_NOT_SENT, &error, 0);
+        call_finish(call, &waits);
     }
 }
 
+static void end_fetch(struct call *call) {
+    const struct ejbca_call *own = ejbca_call_of(call);
+    if (own->problem.code != ERROR_NONE || own->look.live > 0) {
+        end_fetch_username(call);
+    } else {
+        look_further(call, EJBCA_OF_USERNAME, end_fetch_username);
+    }
+}
+
+// The certificate of a request that waits for approval is there when an administrator has approved and
+// finished it, and not before.
 void ejbca_fetch(struct call *call) {
     ejbca_look(call, EJBCA_OF_CAMERA, end_fetch);
 }
