@@ -181,18 +181,20 @@ case_busy() {
     expect_certificates "429" 8
 }
 
-# Its HSM goes away for a while: 400 to everything, and no camera fails.
+# Its HSM goes away for a while: 400 to everything, and no camera fails. The trial is what the searches
+# afterwards have to find.
 case_offline() {
     make_bench 8
     start_cameras 8
     start_ejbca
+    birthcert ca test ejbca --issue
     control '{"offline": 1}'
     start_birthcert tray "$FOLDER/tray.csv"
-    await "$FOLDER/err" 'E-CA-BUSY .*offline'
+    await "$FOLDER/err" 'E-CA-DOUBT .*offline'
     control '{"offline": 0}'
     await_birthcert
     expect "the token was offline" 0 '8 passed'
-    expect_certificates "the token was offline" 8
+    expect_certificates "the token was offline" 8 9
 }
 
 case_refused() {
