@@ -335,7 +335,7 @@ static bool add_wanted(const json_t *row, struct slice der, struct ejbca_look *l
     if (!is_first && !is_revoked) {
         char serial[EJBCA_SERIAL_SIZE];
         escape_member(member(row, "serialNumber", "serial_number"), serial, sizeof serial);
-        log_write(LOG_WARNING, "EJBCA has one more live certificate for the key, to be revoked: %s",
+        log_write(LOG_ERROR, "EJBCA has one more live certificate for the key, to be revoked: %s",
                   serial);
     }
     return !is_first || keep_row(row, der, look);
