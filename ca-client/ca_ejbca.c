@@ -128,7 +128,7 @@ static void end_refused(struct call *call) {
 }
 
 static void note_accepted(const struct call *call) {
-    log_write(LOG_WARNING,
+    log_write(LOG_ERROR,
               "the request for %s waits in EJBCA: have it approved there, and the "
               "certificate issued",
               call->serial);

@@ -96,6 +96,7 @@ struct ca {
     // What a search must find while searches work: an end entity's name, or a serial number; "" as
     // long as nothing is known to be there.
     char known[EJBCA_USERNAME_SIZE];
+    bool is_unproven; // and that was said
 };
 
 struct ejbca_call {

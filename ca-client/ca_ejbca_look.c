@@ -5,6 +5,7 @@
 #include "ca-client/ca_ejbca_internal.h"
 #include "ca-client/x509_station.h"
 #include "station/base/clock.h"
+#include "station/base/log.h"
 
 #define EJBCA_NOT_KEPT                                                                             \
     "EJBCA has issued certificates to this camera that it does not keep (see Store Certificate "   \
@@ -158,9 +159,22 @@ static void end_not_issued(struct call *call, uint32_t retry_after_ms) {
     call_finish(call, &none);
 }
 
+// Said once, and not by each unit each time.
+static void note_unproven(struct ca *ca) {
+    if (!ca->is_unproven) {
+        log_write(
+            LOG_ERROR,
+            "EJBCA finds nobody's certificate, so that an empty list proves nothing: whose answer "
+            "was lost waits for another's certificate, 5 minutes long, and then is held; may the "
+            "station's role view certificates?");
+    }
+    ca->is_unproven = true;
+}
+
 // Nothing was found, and nothing says that anything would have been.
 static void end_unproven(struct call *call) {
     ejbca_of(call)->known[0] = '\0';
+    note_unproven(ejbca_of(call));
     if (clock_wall_ms() - call->request.sent_ms < EJBCA_UNPROVEN_MS) {
         end_not_issued(call, EJBCA_UNPROVEN_RETRY_MS);
     } else {
@@ -174,6 +188,7 @@ static void end_known(struct call *call) {
         return;
     }
     if (ejbca_call_of(call)->look.rows > 0) {
+        ejbca_of(call)->is_unproven = false;
         end_not_issued(call, 0);
     } else {
         end_unproven(call);

@@ -114,6 +114,24 @@ case_blind() {
     expect_certificates "a role that may look again" 8
 }
 
+# Nor where it is hidden without a word.
+case_hidden() {
+    make_bench 8
+    start_cameras 8
+    start_ejbca --fault drop-after=1-8
+    set_ca 'settle = 500ms'
+    start_birthcert tray "$FOLDER/tray.csv"
+    await_lines "$FOLDER/ejbca/issued.jsonl" . 8
+    control '{"denial": 5}'
+    await "$FOLDER/err" 'error: EJBCA finds nobody.s certificate'
+    sleep 6 # three scans, and the settle time
+    ok "an EJBCA that hides: nothing is asked for again" is "$(issued) $(requests enroll)" "8 8"
+    control '{"denial": 0}'
+    await_birthcert
+    expect "an EJBCA that hides no more" 0 '8 passed'
+    expect_certificates "an EJBCA that hides no more" 8
+}
+
 case_not_kept() {
     make_bench 8
     start_cameras 8
@@ -326,6 +344,6 @@ case_revoke() {
 
 # ---- everything ----------------------------------------------------------------------------------
 
-run_cases tray editions lost issued_all_the_same lost_look blind not_kept revoked_meanwhile \
+run_cases tray editions lost issued_all_the_same lost_look blind hidden not_kept revoked_meanwhile \
     killed_midway restarted busy offline refused refused_beforehand policy denied rewritten_subject \
     other_certificate revoke
