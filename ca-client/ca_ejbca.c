@@ -8,6 +8,7 @@
 #include "ca-client/ca_ejbca_internal.h"
 #include "ca-client/x509.h"
 #include "station/base/clock.h"
+#include "station/base/log.h"
 
 // The CA's administrator changes a profile now and then, while a station runs for months.
 #define POLICY_LIFE_MS (10 * 60 * 1000)
@@ -105,7 +106,8 @@ bool ejbca_is_good(const struct http_response *response) {
 
 // ---- issuing ------------------------------------------------------------------------------------
 
-// EJBCA said no, and it is so unless it has issued all the same.
+// EJBCA said no, and it is so unless it has issued all the same. What is revoked, or listed and not
+// kept, is for reconcile to tell.
 static void end_refused(struct call *call) {
     struct ejbca_call *own = ejbca_call_of(call);
     struct ca_result refused = own->refused;
@@ -116,14 +118,30 @@ static void end_refused(struct call *call) {
         call_fail(call, CA_DOUBT, &own->problem, own->retry_after_ms);
     } else if (own->look.live > 0) {
         ejbca_finish_found(call, CA_DOUBT);
+    } else if (own->look.revoked > 0 || own->look.unseen > 0) {
+        refused.error.code = E_CA_DOUBT;
+        error_prefix(&refused.error, "EJBCA has certificates for this camera all the same");
+        call_fail(call, CA_DOUBT, &refused.error, own->retry_after_ms);
     } else {
         call_finish(call, &refused);
     }
 }
 
+static void note_accepted(const struct call *call) {
+    log_write(LOG_ERROR,
+              "the request for %s waits in EJBCA: have it approved there, and the "
+              "certificate issued",
+              call->serial);
+}
+
 static void finish_enroll(struct call *call, struct ca_result *result, struct buf *der) {
     const struct ca *ca = ejbca_of(call);
     struct buf *extra = NULL;
+    if (result->outcome == CA_ACCEPTED) {
+        note_accepted(call);
+    } else if (result->outcome == CA_CERTIFICATE) {
+        ejbca_note_known(call);
+    }
     if (result->outcome == CA_CERTIFICATE && ca->chain != NULL) {
         struct slice chain = buf_slice(ca->chain);
         extra = buf_new(2 * EJBCA_CERTIFICATES_MAX);
@@ -150,7 +168,7 @@ static void handle_enroll(struct call *call, const struct http_response *respons
     if (wants_look) {
         buf_free(der);
         ejbca_call_of(call)->refused = result;
-        ejbca_look(call, false, end_refused);
+        ejbca_look(call, EJBCA_OF_CAMERA, end_refused);
     } else {
         finish_enroll(call, &result, der);
     }

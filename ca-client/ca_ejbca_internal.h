@@ -27,6 +27,15 @@
 // connection was cut, and only then can what it issued be found.
 #define EJBCA_SETTLE_MS (5 * 60 * 1000)
 
+// As long as a search could find nothing at all, another camera's certificate may soon show that searches
+// work.
+#define EJBCA_UNPROVEN_MS EJBCA_SETTLE_MS
+#define EJBCA_UNPROVEN_RETRY_MS 5000
+
+// The handle of what an administrator has to approve first, and how often that is looked for.
+#define EJBCA_WAITS "waits for approval"
+#define EJBCA_APPROVAL_RETRY_MS 15000
+
 // What an answer that is not the one hoped for says.
 struct ejbca_problem {
     bool is_ejbca;                 // it has EJBCA's envelope, so no proxy and no filter wrote it
@@ -53,14 +62,25 @@ struct ejbca_policy {
     int64_t issuer_not_after_ms;
 };
 
-// What one search found.
+// What is searched for.
+enum ejbca_search {
+    EJBCA_OF_CAMERA,    // of its end entity, under the section's CA and profiles: they prove access
+    EJBCA_OF_USERNAME,  // of its end entity, under whatever CA and profiles
+    EJBCA_BY_SERIAL,    // the certificate in the request itself
+    EJBCA_OF_AUTHORITY, // whatever the CA issued, to have something that a search must find
+    EJBCA_KNOWN,        // what a search must find
+};
+
+// What was found so far.
 struct ejbca_look {
-    bool by_serial; // the certificate in the request itself; else the key of a camera's request
+    enum ejbca_search search; // the one under way
     uint32_t page;
-    uint32_t unseen;         // certificates that EJBCA lists and does not keep
-    uint32_t live;           // of ours
-    uint32_t revoked;        // of ours
-    struct buf *certificate; // DER: of ours, a live one if there is one
+    uint32_t rows;                   // of the search under way, whosoever's
+    uint32_t unseen;                 // certificates that EJBCA lists and does not keep
+    uint32_t live;                   // of ours
+    uint32_t revoked;                // of ours
+    struct buf *certificate;         // DER: of ours, a live one if there is one
+    char known[EJBCA_USERNAME_SIZE]; // EJBCA_OF_AUTHORITY: what finds the first row, or ""
     char issuer[EJBCA_DN_SIZE];
     char serial[EJBCA_SERIAL_SIZE];
 };
@@ -73,6 +93,10 @@ struct ca {
     struct buf *chain; // of the CA, DER, issuing CA first; NULL: the policy is not known
     struct ejbca_policy policy;
     int64_t policy_ms; // monotonic: when it was read
+    // What a search must find while searches work: an end entity's name, or a serial number; "" as
+    // long as nothing is known to be there.
+    char known[EJBCA_USERNAME_SIZE];
+    bool is_unproven; // and that was said
 };
 
 struct ejbca_call {
@@ -109,10 +133,12 @@ MUST_CHECK bool ejbca_username(const struct ca_request *request, char out[EJBCA_
 struct buf *ejbca_write_enroll(const struct ca *ca, const struct ca_request *request,
                                struct error *error);
 // The body of a search for one page of what a camera's end entity has ("" for none at all, to see
-// whether the station may search), under the section's CA and profiles; or for a serial number.
+// whether the station may search), under the section's CA and profiles.
 struct buf *ejbca_write_search(const struct ca *ca, const char *username, uint32_t page,
                                struct error *error);
-struct buf *ejbca_write_search_serial(const char *serial, uint32_t page, struct error *error);
+// The same for whatever has that username or serial number, and for all that the section's CA issued.
+struct buf *ejbca_write_search_text(const char *text, uint32_t page, struct error *error);
+struct buf *ejbca_write_search_authority(const struct ca *ca, uint32_t page, struct error *error);
 // "before" and "behind" around a text that stands in one segment of a path (RFC 3986, section 3.3).
 // False where it does not fit.
 MUST_CHECK bool ejbca_write_path(char out[WEB_PATH_SIZE], const char *before, const char *segment,
@@ -147,9 +173,9 @@ MUST_CHECK bool ejbca_policy_fits(const struct ejbca_policy *policy, const struc
 // What of the profile's subjectAltName EJBCA cannot get from this CSR. E_CA_POLICY, E_CSR_MALFORMED,
 // E_CONFIG.
 MUST_CHECK bool ejbca_names_fit(const struct ca_request *request, struct error *error);
-// What the answer to pkcs10enroll means. `wants_look` is set where EJBCA says no, which is to be
-// believed only when it has nothing for the key: a node in front of the CA says no as well when it
-// has lost the CA's answer. `der` holds result->leaf and extra.
+// What the answer to pkcs10enroll means. `wants_look` is set where the answer is a no, which is to be
+// believed only when EJBCA has nothing for the key: a node or a gateway in front of the CA says no as
+// well when it has lost the CA's answer. What it may say then is CA_DOUBT even so. `der` holds result->leaf and extra.
 void ejbca_judge_enroll(const struct http_response *response,
                         const uint8_t spki_sha256[SHA256_SIZE], struct buf *der,
                         struct ca_result *result, bool *wants_look);
@@ -166,10 +192,12 @@ void ejbca_learn_chain(struct call *call, enum ca_outcome unlearned, call_step *
 void ejbca_check(struct call *call);
 // Runs `next` when EJBCA was asked for all that it has, ca_ejbca_look.c: what it found is in look, and
 // problem says whether it could be asked.
-void ejbca_look(struct call *call, bool by_serial, call_step *next);
+void ejbca_look(struct call *call, enum ejbca_search search, call_step *next);
 // Ends a look for a key with that certificate and the CA's chain; where that cannot be had with
 // `unlearned`.
 void ejbca_finish_found(struct call *call, enum ca_outcome unlearned);
+// What was issued for the call is there for searches to find.
+void ejbca_note_known(struct call *call);
 void ejbca_reconcile(struct call *call);
 void ejbca_fetch(struct call *call);
 void ejbca_revoke(struct call *call);

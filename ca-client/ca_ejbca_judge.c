@@ -196,18 +196,24 @@ static bool says(const struct ejbca_problem *problem, const char *text) {
     return strcasestr(problem->text, text) != NULL;
 }
 
-// pkcs10enroll says 400 to nearly everything, and only its words tell whose fault it is.
+// pkcs10enroll says 400 to nearly everything, and only its words tell whose fault it is. A node that
+// hands requests on (an RA) asks itself first, then each CA that it knows, and the answer is that of the
+// first who has one; it keeps only "doesn't exist" and goes on. Where the CA's answer is lost it goes on
+// as well, and says in the end that the CA does not exist, or what the next one says, which may be
+// offline. The CA's transaction may then still be open, so that to look at once proves nothing.
+// All other words are those of the one who worked on the request, said when it was through with it:
+// what it then has not issued it will not issue.
 static void judge_refusal(long status, const struct ejbca_problem *problem,
                           struct ca_result *result) {
     bool is_offline =
         says(problem, "offline") || says(problem, "off-line") || says(problem, "not active");
     bool is_unknown = says(problem, "doesn't exist") || says(problem, "does not exist");
-    if (status == 403 || status == 404 || is_offline || is_unknown || says(problem, "approval")) {
+    if (status == 404 || is_offline || is_unknown) {
+        result->outcome = CA_DOUBT;
+        result->error.code = E_CA_DOUBT;
+    } else if (status == 403 || says(problem, "approval")) {
         result->outcome = CA_NOT_SENT;
-        result->error.code = status == 403                 ? E_CA_LOGIN
-                             : is_offline                  ? E_CA_BUSY
-                             : status == 404 || is_unknown ? E_CA_CONFIG
-                                                           : E_CA_POLICY;
+        result->error.code = status == 403 ? E_CA_LOGIN : E_CA_POLICY;
     } else {
         result->outcome = CA_REFUSED;
         result->error.code = E_CA_REFUSED;
@@ -222,16 +228,19 @@ static void judge_no(const struct http_response *response, struct ca_result *res
     if (response->outcome != HTTP_ANSWERED) {
         return;
     }
-    bool is_no = response->status >= 400 && response->status < 500 && response->status != 401 &&
-                 response->status != 408 && response->status != 429;
-    if (is_no && problem.is_ejbca) {
+    // Before these nobody works on a request.
+    bool is_kept_off = response->status == 401 || response->status == 429;
+    if (response->status < 400 || response->status >= 500 || is_kept_off) {
+        return;
+    }
+    *wants_look = true;
+    if (problem.is_ejbca) {
         judge_refusal(response->status, &problem, result);
-        *wants_look = true;
-    } else if (is_no && result->outcome == CA_REFUSED) {
-        result->outcome = CA_NOT_SENT;
-        result->error.code = E_CA_NONSENSE; // a proxy's
-    } else if (is_no && (response->status == 403 || response->status == 404)) {
+    } else {
+        // A gateway's page may stand in the place of EJBCA's answer, a 201 too.
         ejbca_explain(response, "pkcs10enroll", &result->error);
+        result->outcome = CA_DOUBT;
+        result->error.code = E_CA_DOUBT;
     }
 }
 
@@ -244,7 +253,7 @@ void ejbca_judge_enroll(const struct http_response *response,
     } else if (response->status == 202) {
         // It is on EJBCA's record, and must not be asked for again.
         result->outcome = CA_ACCEPTED;
-        result->handle = "waits for approval";
+        result->handle = EJBCA_WAITS;
     } else {
         bool is_read = ejbca_read_certificate(response->body, der, &result->error);
         web_judge_certificates(is_read, der, spki_sha256, result);

@@ -304,7 +304,7 @@ static bool is_wanted(const struct ejbca_look *look, const struct ca_request *re
                       struct slice der) {
     struct certificate_identity identity;
     struct error ignored;
-    if (look->by_serial) {
+    if (look->search == EJBCA_BY_SERIAL) {
         return slice_equal(der, request->certificate);
     }
     return x509_identify(der, &identity, &ignored) &&
@@ -335,7 +335,7 @@ static bool add_wanted(const json_t *row, struct slice der, struct ejbca_look *l
     if (!is_first && !is_revoked) {
         char serial[EJBCA_SERIAL_SIZE];
         escape_member(member(row, "serialNumber", "serial_number"), serial, sizeof serial);
-        log_write(LOG_WARNING, "EJBCA has one more live certificate for the key, to be revoked: %s",
+        log_write(LOG_ERROR, "EJBCA has one more live certificate for the key, to be revoked: %s",
                   serial);
     }
     return !is_first || keep_row(row, der, look);
@@ -363,12 +363,27 @@ static bool read_summary(const json_t *root, size_t rows, struct ejbca_look *loo
         return false;
     }
     *is_last = json_is_integer(total);
+    if (*is_last && json_integer_value(total) < 0) {
+        return false;
+    }
     json_int_t here = *is_last ? json_integer_value(total) - before : EJBCA_PAGE_SIZE;
     if (here < (json_int_t)rows || here > EJBCA_PAGE_SIZE) {
         return false;
     }
+    look->rows += (uint32_t)rows;
     look->unseen += (uint32_t)(here - (json_int_t)rows);
     return true;
+}
+
+// By what the first row can be searched for.
+static void note_first(const json_t *rows, struct ejbca_look *look) {
+    const json_t *row = json_array_get(rows, 0);
+    const char *username = json_string_value(json_object_get(row, "username"));
+    const char *serial = json_string_value(member(row, "serialNumber", "serial_number"));
+    const char *text = username != NULL && username[0] != '\0' ? username : serial;
+    if (text == NULL || !text_copy(look->known, sizeof look->known, text)) {
+        look->known[0] = '\0';
+    }
 }
 
 bool ejbca_read_page(struct slice body, const struct ca_request *request, struct ejbca_look *look,
@@ -378,8 +393,13 @@ bool ejbca_read_page(struct slice body, const struct ca_request *request, struct
     json_t *root = json_load_object(body, "v2/certificate/search", error);
     const json_t *rows = json_object_get(root, "certificates");
     bool good = json_is_array(rows) && read_summary(root, json_array_size(rows), look, is_last);
+    // Of others' certificates it matters only that they are there.
+    bool is_others = look->search == EJBCA_OF_AUTHORITY || look->search == EJBCA_KNOWN;
+    if (good && is_others) {
+        note_first(rows, look);
+    }
     json_array_foreach(rows, i, row) {
-        good = good && add_row(row, request, look);
+        good = good && (is_others || add_row(row, request, look));
     }
     if (root != NULL && !good) {
         error_set(error, E_CA_NONSENSE,

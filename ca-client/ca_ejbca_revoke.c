@@ -98,5 +98,5 @@ void ejbca_revoke(struct call *call) {
         call_finish_later(call, CA_REFUSED, &error);
         return;
     }
-    ejbca_look(call, true, end_search);
+    ejbca_look(call, EJBCA_BY_SERIAL, end_search);
 }

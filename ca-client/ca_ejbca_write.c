@@ -111,13 +111,22 @@ struct buf *ejbca_write_search(const struct ca *ca, const char *username, uint32
     return finish_search(list, page, error);
 }
 
-struct buf *ejbca_write_search_serial(const char *serial, uint32_t page, struct error *error) {
+static struct buf *write_search_one(const char *property, const char *value, uint32_t page,
+                                    struct error *error) {
     json_t *list = json_array();
-    if (!put_criterion(list, "QUERY", serial)) {
+    if (!put_criterion(list, property, value)) {
         json_decref(list);
         list = NULL;
     }
     return finish_search(list, page, error);
+}
+
+struct buf *ejbca_write_search_text(const char *text, uint32_t page, struct error *error) {
+    return write_search_one("QUERY", text, page, error);
+}
+
+struct buf *ejbca_write_search_authority(const struct ca *ca, uint32_t page, struct error *error) {
+    return write_search_one("CA", ca->authority, page, error);
 }
 
 // ---- paths --------------------------------------------------------------------------------------

@@ -133,17 +133,20 @@ static const struct {
      E_CA_REFUSED, 1},
     {409, "conflicting with an existing one", CA_REFUSED, E_CA_REFUSED, 1},
     {422, "does not fulfil end entity profile", CA_REFUSED, E_CA_REFUSED, 1},
-    {400, "CA with name \"CameraCA\" doesn't exist", CA_NOT_SENT, E_CA_CONFIG, 1},
-    {404, "not found", CA_NOT_SENT, E_CA_CONFIG, 1},
-    {400, "CA Token is offline", CA_NOT_SENT, E_CA_BUSY, 1},
-    {400, "CA CameraCA is not active.", CA_NOT_SENT, E_CA_BUSY, 1},
+    {400, "CA with name \"CameraCA\" doesn't exist", CA_DOUBT, E_CA_DOUBT, 1},
+    {404, "not found", CA_DOUBT, E_CA_DOUBT, 1},
+    {400, "CA Token is offline", CA_DOUBT, E_CA_DOUBT, 1},
+    {400, "CA CameraCA is not active.", CA_DOUBT, E_CA_DOUBT, 1},
     {400, "rejected since approvals are enabled", CA_NOT_SENT, E_CA_POLICY, 1},
     {403, "Not authorized to resource", CA_NOT_SENT, E_CA_LOGIN, 1},
     {401, "who are you", CA_NOT_SENT, E_CA_LOGIN, 0},
     {429, "slowly", CA_NOT_SENT, E_CA_BUSY, 0},
-    {400, NULL, CA_NOT_SENT, E_CA_NONSENSE, 0},
-    {403, NULL, CA_NOT_SENT, E_CA_LOGIN, 0},
-    {404, NULL, CA_NOT_SENT, E_CA_CONFIG, 0},
+    {400, NULL, CA_DOUBT, E_CA_DOUBT, 1},
+    {403, NULL, CA_DOUBT, E_CA_DOUBT, 1},
+    {404, NULL, CA_DOUBT, E_CA_DOUBT, 1},
+    {408, NULL, CA_DOUBT, E_CA_DOUBT, 1},
+    {413, NULL, CA_DOUBT, E_CA_DOUBT, 1},
+    {401, NULL, CA_NOT_SENT, E_CA_LOGIN, 0},
     {429, NULL, CA_NOT_SENT, E_CA_BUSY, 0},
     {500, "General failure.", CA_DOUBT, E_CA_DOUBT, 0},
     {503, "offline", CA_DOUBT, E_CA_DOUBT, 0},
@@ -184,13 +187,18 @@ START_TEST(test_fault_looked_at) {
         ejbca_assert(unit, faults[_i].outcome, faults[_i].error, "not looked");
     }
     ejbca_set_page(&ejbca.search, json_pack("[o]", ejbca_row(certificate, "4711", 40)), 1);
-    ejbca_assert(ejbca_submit(), faults[_i].outcome, faults[_i].error, "a revoked one");
+    bool looks = faults[_i].looks > 0;
+    ejbca_assert(ejbca_submit(), looks ? CA_DOUBT : faults[_i].outcome,
+                 looks ? E_CA_DOUBT : faults[_i].error, "a revoked one");
+    ejbca_set_page(&ejbca.search, json_array(), 1);
+    ejbca_assert(ejbca_submit(), looks ? CA_DOUBT : faults[_i].outcome,
+                 looks ? E_CA_DOUBT : faults[_i].error, "one that is not kept");
     ejbca.search.answer[0] = '\0';
     ejbca_submit();
     if (faults[_i].looks > 0) {
         ejbca_assert(unit, CA_DOUBT, E_CA_DOUBT, "the look is lost");
     }
-    ck_assert_uint_eq(ejbca.enroll.count, 3);
+    ck_assert_uint_eq(ejbca.enroll.count, 4);
     X509_free(certificate);
     ejbca_stop();
 }
@@ -245,8 +253,19 @@ START_TEST(test_accepted) {
     ck_assert_str_ne(unit->handle, "");
     client_fetch(&ejbca.client, unit);
     client_wait(&ejbca.client);
-    ejbca_assert(unit, CA_NOT_SENT, E_CA_BUSY, "not yet");
+    ejbca_assert(unit, CA_ACCEPTED, ERROR_NONE, "not yet");
+    ck_assert_uint_gt(unit->retry_after_ms, 0);
+    ejbca_set_page(&ejbca.search, json_array(), 1);
+    client_fetch(&ejbca.client, unit);
+    client_wait(&ejbca.client);
+    ejbca_assert(unit, CA_REFUSED, E_CA_DOUBT, "not kept");
+    ejbca_set_page(&ejbca.search, json_array(), 0);
     X509 *certificate = ejbca_make_certificate(unit, unit->key);
+    ejbca_set_page(&ejbca.username, json_pack("[o]", ejbca_row(certificate, "4711", 20)), 1);
+    client_fetch(&ejbca.client, unit);
+    client_wait(&ejbca.client);
+    ejbca_assert(unit, CA_CERTIFICATE, ERROR_NONE, "issued under other profiles");
+    ejbca_set_page(&ejbca.username, json_array(), 0);
     ejbca_set_page(&ejbca.search, json_pack("[o]", ejbca_row(certificate, "4711", 20)), 1);
     client_fetch(&ejbca.client, unit);
     client_wait(&ejbca.client);

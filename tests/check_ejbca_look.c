@@ -100,14 +100,98 @@ START_TEST(test_pages) {
     ejbca_set_page(&ejbca.search, rows, -1);
     ejbca_set_page(&ejbca.search_2, json_pack("[o]", ejbca_row(own, "4B", 20)), 21);
     ejbca_assert(ejbca_reconcile_one(), CA_CERTIFICATE, ERROR_NONE, "on the second page");
+    ejbca_set_page(&ejbca.username, json_pack("[o]", ejbca_row(other, "4A", 40)), 1);
     ejbca_set_page(&ejbca.search_2, json_array(), 20);
     ejbca_assert(ejbca_reconcile_one(), CA_NOT_ISSUED, ERROR_NONE, "the second page is empty");
     ejbca_set_page(&ejbca.search_2, json_array(), 22);
     ejbca_assert(ejbca_reconcile_one(), CA_CANNOT_TELL, E_UNIT_HELD, "two are not kept");
+    ejbca_set_answer(&ejbca.search_2, 200,
+                     "{\"certificates\":[],\"pagination_summary\":"
+                     "{\"total_certs\":-9223372036854775808}}");
+    ejbca_assert(ejbca_reconcile_one(), CA_DOUBT, E_CA_NONSENSE, "less than nothing");
     ejbca_set_page(&ejbca.search_2, json_array(), -1); // without end
-    ejbca_assert(ejbca_reconcile_one(), CA_DOUBT, E_CA_NONSENSE, "without end");
+    const struct client_unit *unit = ejbca_reconcile_one();
+    ejbca_assert(unit, CA_DOUBT, E_CA_NONSENSE, "without end");
+    ck_assert_msg(strstr(unit->error.text, "expired") != NULL, "%s", unit->error.text);
     X509_free(own);
     X509_free(other);
+    ejbca_stop();
+}
+END_TEST
+
+static void assert_criterion(const struct ejbca_resource *resource, const char *property,
+                             const char *value) {
+    json_t *body = ejbca_body(resource);
+    json_t *expected =
+        json_pack("[{s:s, s:s, s:s}]", "property", property, "value", value, "operation", "EQUAL");
+    ck_assert(json_equal(json_object_get(body, "criteria"), expected));
+    json_decref(expected);
+    json_decref(body);
+}
+
+// It was asked for under another CA or other profiles than the section names now.
+START_TEST(test_changed_section) {
+    ejbca_start();
+    X509 *own = make_own();
+    ejbca_set_page(&ejbca.username, json_pack("[o]", ejbca_row(own, "4A", 20)), 1);
+    ejbca_assert(ejbca_reconcile_one(), CA_CERTIFICATE, ERROR_NONE, "under others");
+    assert_criterion(&ejbca.username, "QUERY", "CAM000000@https");
+    ejbca_set_page(&ejbca.username, json_pack("[o]", ejbca_row(own, "4A", 40)), 1);
+    ejbca_assert(ejbca_reconcile_one(), CA_CANNOT_TELL, E_UNIT_HELD, "revoked");
+    ejbca_set_page(&ejbca.username, json_array(), 1);
+    ejbca_assert(ejbca_reconcile_one(), CA_CANNOT_TELL, E_UNIT_HELD, "not kept");
+    ejbca_set_answer(&ejbca.username, 500, "");
+    ejbca_assert(ejbca_reconcile_one(), CA_DOUBT, E_CA_UNREACHABLE, "no answer");
+    ck_assert_uint_eq(ejbca.issued.count + ejbca.known.count, 0);
+    X509_free(own);
+    ejbca_stop();
+}
+END_TEST
+
+// An empty list is believed where a search of its kind finds what is there.
+START_TEST(test_proof) {
+    ejbca_start();
+    X509 *other = make_other();
+    ejbca_assert(ejbca_reconcile_one(), CA_NOT_ISSUED, ERROR_NONE, "another's is found");
+    assert_criterion(&ejbca.issued, "CA", "CameraCA");
+    assert_criterion(&ejbca.known, "QUERY", "OTHER@https");
+    ejbca_assert(ejbca_reconcile_one(), CA_NOT_ISSUED, ERROR_NONE, "and found again");
+    ck_assert_uint_eq(ejbca.issued.count, 1);
+    ck_assert_uint_eq(ejbca.known.count, 2);
+    ejbca_set_page(&ejbca.username, json_pack("[o]", ejbca_row(other, "4A", 40)), 1);
+    ejbca_assert(ejbca_reconcile_one(), CA_NOT_ISSUED, ERROR_NONE, "its own old one is found");
+    ck_assert_uint_eq(ejbca.known.count, 2);
+    X509_free(other);
+    ejbca_stop();
+}
+END_TEST
+
+START_TEST(test_no_proof) {
+    ejbca_start();
+    struct client_unit *unit = &ejbca.client.units[0];
+    ejbca_set_page(&ejbca.known, json_array(), 0);
+    ejbca_assert(ejbca_reconcile_one(), CA_CANNOT_TELL, E_UNIT_HELD, "what was there is not");
+    ck_assert_ptr_nonnull(strstr(unit->error.text, "ca test --issue"));
+    ejbca_set_page(&ejbca.issued, json_array(), 0);
+    ejbca_assert(ejbca_reconcile_one(), CA_CANNOT_TELL, E_UNIT_HELD, "nothing is there");
+    ejbca_set_page(&ejbca.issued, json_pack("[{s:n}]", "username"), -1);
+    ejbca_assert(ejbca_reconcile_one(), CA_CANNOT_TELL, E_UNIT_HELD, "nothing to search for");
+    unit->request.sent_ms = clock_wall_ms();
+    ejbca_assert(ejbca_reconcile_one(), CA_NOT_ISSUED, ERROR_NONE, "too early");
+    ck_assert_uint_gt(unit->retry_after_ms, 0);
+    ejbca_set_answer(&ejbca.issued, 500, "");
+    ejbca_assert(ejbca_reconcile_one(), CA_DOUBT, E_CA_UNREACHABLE, "no answer");
+    ejbca_stop();
+}
+END_TEST
+
+// What the station itself got is there.
+START_TEST(test_own_proof) {
+    ejbca_start();
+    ejbca_submit()->request.sent_ms = 0;
+    ejbca_assert(ejbca_reconcile_one(), CA_CANNOT_TELL, E_UNIT_HELD, "it is hidden");
+    ck_assert_uint_eq(ejbca.username.count, 2);
+    ck_assert_uint_eq(ejbca.issued.count, 0);
     ejbca_stop();
 }
 END_TEST
@@ -316,6 +400,10 @@ static Suite *ejbca_suite(void) {
     tcase_add_test(tests, test_criteria);
     tcase_add_loop_test(tests, test_look, 0, ARRAY_LENGTH(looks));
     tcase_add_test(tests, test_pages);
+    tcase_add_test(tests, test_changed_section);
+    tcase_add_test(tests, test_proof);
+    tcase_add_test(tests, test_no_proof);
+    tcase_add_test(tests, test_own_proof);
     tcase_add_loop_test(tests, test_bad_page, 0, ARRAY_LENGTH(bad_pages));
     tcase_add_loop_test(tests, test_bad_row, 0, ARRAY_LENGTH(spoilt_members));
     tcase_add_loop_test(tests, test_refused_look, 0, ARRAY_LENGTH(refusals));

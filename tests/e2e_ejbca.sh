@@ -114,6 +114,24 @@ case_blind() {
     expect_certificates "a role that may look again" 8
 }
 
+# Nor where it is hidden without a word.
+case_hidden() {
+    make_bench 8
+    start_cameras 8
+    start_ejbca --fault drop-after=1-8
+    set_ca 'settle = 500ms'
+    start_birthcert tray "$FOLDER/tray.csv"
+    await_lines "$FOLDER/ejbca/issued.jsonl" . 8
+    control '{"denial": 5}'
+    await "$FOLDER/err" 'error: EJBCA finds nobody.s certificate'
+    sleep 6 # three scans, and the settle time
+    ok "an EJBCA that hides: nothing is asked for again" is "$(issued) $(requests enroll)" "8 8"
+    control '{"denial": 0}'
+    await_birthcert
+    expect "an EJBCA that hides no more" 0 '8 passed'
+    expect_certificates "an EJBCA that hides no more" 8
+}
+
 case_not_kept() {
     make_bench 8
     start_cameras 8
@@ -181,18 +199,20 @@ case_busy() {
     expect_certificates "429" 8
 }
 
-# Its HSM goes away for a while: 400 to everything, and no camera fails.
+# Its HSM goes away for a while: 400 to everything, and no camera fails. The trial is what the searches
+# afterwards have to find.
 case_offline() {
     make_bench 8
     start_cameras 8
     start_ejbca
+    birthcert ca test ejbca --issue
     control '{"offline": 1}'
     start_birthcert tray "$FOLDER/tray.csv"
-    await "$FOLDER/err" 'E-CA-BUSY .*offline'
+    await "$FOLDER/err" 'E-CA-DOUBT .*offline'
     control '{"offline": 0}'
     await_birthcert
     expect "the token was offline" 0 '8 passed'
-    expect_certificates "the token was offline" 8
+    expect_certificates "the token was offline" 8 9
 }
 
 case_refused() {
@@ -324,6 +344,6 @@ case_revoke() {
 
 # ---- everything ----------------------------------------------------------------------------------
 
-run_cases tray editions lost issued_all_the_same lost_look blind not_kept revoked_meanwhile \
+run_cases tray editions lost issued_all_the_same lost_look blind hidden not_kept revoked_meanwhile \
     killed_midway restarted busy offline refused refused_beforehand policy denied rewritten_subject \
     other_certificate revoke

@@ -133,6 +133,22 @@ case_resend() {
     expect_site 'lost_answer = resend' 1
 }
 
+# A trial that is sent again and then is not taken: nobody knows what the first one made.
+case_resent_trial() {
+    make_bench 1
+    make_site 'lost_answer = resend'
+    before 'case $1 in
+        submit) [ "$count" -gt 1 ] || exit 1; chmod 600 "'"$FOLDER"'/site/program"; exit 64 ;;
+        reconcile) exit 64 ;;
+    esac'
+    birthcert ca test site --issue
+    ok 'a trial that was sent again: it does not say that nothing was issued' \
+        not says 'nothing was issued'
+    expect_text 'a trial that was sent again' 'its request is queued.*reconcile and scrap'
+    birthcert orphans
+    expect 'a trial that was sent again: a possible surplus is known' 0 'TRIAL-.*possible surplus'
+}
+
 case_refused() {
     make_bench 2
     make_site 'in_flight = 1' # they are counted
@@ -197,5 +213,5 @@ case_killed() {
     expect_site 'killed at work' 1
 }
 
-run_cases good lost timeout later accepted cannot_look resend refused bad_certificate bad_settings \
-    killed
+run_cases good lost timeout later accepted cannot_look resend resent_trial refused \
+    bad_certificate bad_settings killed

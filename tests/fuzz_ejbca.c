@@ -63,10 +63,10 @@ static void read_entity_profile(struct slice body) {
          error.code == E_CA_NONSENSE);
 }
 
-static void read_page(struct slice body, bool by_serial) {
+static void read_page(struct slice body, enum ejbca_search search) {
     static const uint8_t certificate[] = {0x30, 0x00};
     struct ca_request request = {.certificate = {certificate, sizeof certificate}};
-    struct ejbca_look look = {.by_serial = by_serial, .page = 1};
+    struct ejbca_look look = {.search = search, .page = 1};
     struct error error = {0};
     bool is_last = false;
     look.certificate = buf_new(EJBCA_CERTIFICATES_MAX);
@@ -123,7 +123,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         break;
     case 3:
     case 4:
-        read_page(body, data[0] % 8 == 4);
+        read_page(body, data[0] % 8 == 4       ? EJBCA_BY_SERIAL
+                        : data[0] / 8 % 2 == 1 ? EJBCA_OF_AUTHORITY
+                                               : EJBCA_OF_CAMERA);
         break;
     case 5:
         judge(201, body);

@@ -21,6 +21,15 @@ static const char *answer_search(const char *request) {
     if (strstr(request, "\"value\":\"@\"") != NULL) {
         return take(&ejbca.probe, request);
     }
+    if (strstr(request, "\"QUERY\"") == NULL) {
+        return take(&ejbca.issued, request);
+    }
+    if (strstr(request, "\"value\":\"OTHER@https\"") != NULL) {
+        return take(&ejbca.known, request);
+    }
+    if (strstr(request, "@https\"") != NULL && strstr(request, "\"CA\"") == NULL) {
+        return take(&ejbca.username, request);
+    }
     return take(strstr(request, "\"current_page\":1}") != NULL ? &ejbca.search : &ejbca.search_2,
                 request);
 }
@@ -142,6 +151,9 @@ static void set_all_well(void) {
     ejbca_set_page(&ejbca.probe, json_array(), 0);
     ejbca_set_page(&ejbca.search, json_array(), 0);
     ejbca_set_page(&ejbca.search_2, json_array(), 20);
+    ejbca_set_page(&ejbca.username, json_array(), 0);
+    ejbca_set_page(&ejbca.issued, json_pack("[{s:s}]", "username", "OTHER@https"), -1);
+    ejbca_set_page(&ejbca.known, json_pack("[{s:s}]", "username", "OTHER@https"), 1);
     ejbca_set_answer(&ejbca.revoke, 200, "{\"revoked\":true}");
     buf_free(issuing);
     buf_free(root);

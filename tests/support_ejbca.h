@@ -38,12 +38,15 @@ struct ejbca_bench {
     struct ejbca_resource probe;    // a search that the check makes
     struct ejbca_resource search;   // for a camera or a serial number
     struct ejbca_resource search_2; // of the pages behind the first
+    struct ejbca_resource username; // a search by a camera's username alone
+    struct ejbca_resource issued;   // for whatever the CA issued: OTHER@https
+    struct ejbca_resource known;    // for OTHER@https
     struct ejbca_resource revoke;
 };
 
 extern struct ejbca_bench ejbca;
 
-// All is well, unit 0 gets its certificate, and no search finds anything.
+// All is well, unit 0 gets its certificate, and searches find another camera's only.
 void ejbca_start(void);
 void ejbca_stop(void);
 

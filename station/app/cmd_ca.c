@@ -74,10 +74,9 @@ static void say_request(struct doctor *doctor, const struct profile *profile, co
 
 // ---- the verb -----------------------------------------------------------------------------------
 
-// What came of the certificate that was asked for. False where it is no good.
 // What came of it; true where the record can be closed.
 static bool say_trial(struct doctor *doctor, const char *who, const struct store_row *row,
-                      const struct error *why) {
+                      const struct error *why, bool may_be_surplus) {
     const struct certificate_record *certificate = &row->certificate;
     char serial[2 * CERTIFICATE_SERIAL_MAX + 1];
     char end[CLOCK_TEXT_SIZE];
@@ -94,7 +93,7 @@ static bool say_trial(struct doctor *doctor, const char *who, const struct store
               "%s: its request is %s; birthcert show %s, reconcile and scrap go on from there",
               row->unit.serial, request_state_name(row->credential.request), row->unit.serial);
     // It waits in the outbox, where the next station would buy a certificate for nobody.
-    bool is_unsent = row->credential.request == REQUEST_QUEUED;
+    bool is_unsent = row->credential.request == REQUEST_QUEUED && !may_be_surplus;
     if (is_unsent && why->code != ERROR_NONE) {
         error = *why;
         error_prefix(&error, "nothing was issued");
@@ -111,6 +110,7 @@ static bool issue_one(const struct options *options, struct doctor *doctor,
     char now[CLOCK_TEXT_SIZE];
     struct store_row row;
     struct error why;
+    bool may_be_surplus = false;
     clock_format_utc(now, clock_wall_ms());
     snprintf(serial, sizeof serial, "TRIAL-%.4s%.2s%.2s-%.2s%.2s%.2s", now, now + 5, now + 8,
              now + 11, now + 14, now + 17);
@@ -118,10 +118,10 @@ static bool issue_one(const struct options *options, struct doctor *doctor,
     if (options->serial != NULL && !text_copy(serial, sizeof serial, options->serial)) {
         return error_set(error, E_USAGE, "--serial: at most %zu characters", sizeof serial - 1);
     }
-    if (!trial_issue(view, serial, &row, &why, error)) {
+    if (!trial_issue(view, serial, &row, &why, &may_be_surplus, error)) {
         return false;
     }
-    if (say_trial(doctor, who, &row, &why)) {
+    if (say_trial(doctor, who, &row, &why, may_be_surplus)) {
         const struct options scrap = {.config = options->config, .argument = serial};
         int status = cmd_scrap(&scrap, doctor->output);
         doctor->status = status > (int)doctor->status ? (enum exit_status)status : doctor->status;

@@ -37,8 +37,8 @@ static bool keep_row(void *context, const struct store_row *row) {
     return false;
 }
 
-static bool look_up(struct trial *trial, struct error *error) {
-    struct store_filter filter = {0};
+static bool look_up(struct trial *trial, const char *state, struct error *error) {
+    struct store_filter filter = {.state = state};
     (void)text_copy(filter.serial, sizeof filter.serial, trial->serial);
     trial->row_count = 0;
     return store_sqlite.select_rows(trial->store, &filter, keep_row, trial, error);
@@ -50,7 +50,7 @@ static bool check_serial(struct trial *trial, struct error *error) {
         return error_set(error, E_USAGE, "a serial has 1 to %d printable characters",
                          SERIAL_SIZE - 1);
     }
-    return look_up(trial, error) &&
+    return look_up(trial, NULL, error) &&
            (trial->row_count == 0 || error_set(error, E_EXISTS,
                                                "%s: a unit of that serial is on "
                                                "record",
@@ -159,17 +159,22 @@ static bool run(struct trial *trial, struct error *error) {
 }
 
 // Also after a fault of the CA: what is on record is what counts.
-static bool read_row(struct trial *trial, struct error *error) {
+static bool read_row(struct trial *trial, bool *may_be_surplus, struct error *error) {
     bool done =
         store_sqlite.open(trial->view->store_path, STORE_READ, NULL, &trial->store, error) &&
-        look_up(trial, error);
+        look_up(trial, "resent", error);
+    *may_be_surplus = trial->row_count > 0;
+    done = done && look_up(trial, NULL, error);
     store_sqlite.close(trial->store);
+    if (done && trial->row_count > 0 && trial->row->credential.request == REQUEST_QUEUED) {
+        *may_be_surplus = *may_be_surplus || trial->row->credential.error == E_CA_DOUBT;
+    }
     return done && (trial->row_count > 0 ||
                     error_set(error, E_INTERNAL, "%s is not on record", trial->serial));
 }
 
 bool trial_issue(const struct config *view, const char *serial, struct store_row *row,
-                 struct error *why, struct error *error) {
+                 struct error *why, bool *may_be_surplus, struct error *error) {
     struct trial trial = {.view = view, .serial = serial, .row = row};
     if (!make_record(&trial, error)) {
         return false;
@@ -178,5 +183,5 @@ bool trial_issue(const struct config *view, const char *serial, struct store_row
     if (run(&trial, why)) {
         *why = trial.why;
     }
-    return read_row(&trial, error);
+    return read_row(&trial, may_be_surplus, error);
 }
