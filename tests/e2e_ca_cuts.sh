@@ -379,6 +379,7 @@ batches() {
     done < <(sweeps)
 }
 
+if [[ $'\n'$(sweeps) == *$'\nstepca '* ]]; then build_stepca; fi
 measure_all
 mapfile -t NAMES < <(batches)
 for NAME in "${NAMES[@]}"; do
