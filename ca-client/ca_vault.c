@@ -202,14 +202,15 @@ static void handle_sign(struct call *call, const struct http_response *response)
         doubt_token(call);
         return;
     }
+    bool has_lease = response->outcome == HTTP_ANSWERED && vault_has_lease(response->body);
     struct buf *der = buf_new(VAULT_CERTIFICATES_MAX);
     if (der == NULL) {
         result.outcome = CA_DOUBT;
         error_set(&result.error, E_MEMORY, "no memory for a certificate");
     } else {
-        vault_judge_sign(response, call->request.spki_sha256, der, &result);
+        vault_judge_sign(response, call->request.spki_sha256, has_lease, der, &result);
     }
-    if (response->outcome == HTTP_ANSWERED && vault_has_lease(response->body)) {
+    if (has_lease) {
         ca->gives_leases = true;
         ca->has_facts = false;
     } else if (result.outcome == CA_REFUSED) {

@@ -127,10 +127,11 @@ MUST_CHECK bool vault_names_fit(const json_t *role, const struct profile *profil
 MUST_CHECK bool vault_role_fits(const json_t *role, const struct profile *profile, int64_t now_ms,
                                 struct error *error);
 
-// ca_vault_judge.c: what an answer to `sign` means. `der` gets the certificates.
+// ca_vault_judge.c: what an answer to `sign` means; `has_lease` is what vault_has_lease says of it. `der`
+// gets the certificates.
 // One with a lease is no certificate to use: CA_DOUBT, and a person has to have it revoked.
 void vault_judge_sign(const struct http_response *response, const uint8_t spki_sha256[SHA256_SIZE],
-                      struct buf *der, struct ca_result *result);
+                      bool has_lease, struct buf *der, struct ca_result *result);
 // Says what went wrong with a request that does no harm when it is repeated.
 void vault_explain(const struct http_response *response, const char *what, struct error *error);
 // Vault's own answer that the token may not, nor is good perhaps; not that of a proxy.

@@ -56,8 +56,11 @@ bool vault_is_absent(const struct http_response *response) {
 
 bool vault_is_forbidden(const struct http_response *response) {
     struct vault_problem problem;
+    if (response->outcome != HTTP_ANSWERED || response->status != 403) {
+        return false;
+    }
     vault_read_problem(response->body, &problem);
-    return response->outcome == HTTP_ANSWERED && response->status == 403 && problem.is_vault;
+    return problem.is_vault;
 }
 
 void vault_explain(const struct http_response *response, const char *what, struct error *error) {
@@ -127,12 +130,12 @@ static void doubt_lease(struct ca_result *result) {
 }
 
 void vault_judge_sign(const struct http_response *response, const uint8_t spki_sha256[SHA256_SIZE],
-                      struct buf *der, struct ca_result *result) {
+                      bool has_lease, struct buf *der, struct ca_result *result) {
     struct vault_problem problem;
     if (response->outcome == HTTP_ANSWERED && response->status == 200) {
         bool is_read = vault_read_certificates(response->body, der, &result->error);
         web_judge_certificates(is_read, der, spki_sha256, result);
-        if (result->outcome == CA_CERTIFICATE && vault_has_lease(response->body)) {
+        if (result->outcome == CA_CERTIFICATE && has_lease) {
             doubt_lease(result);
         }
         return;

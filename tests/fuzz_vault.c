@@ -43,7 +43,7 @@ static void judge(long status, struct slice body) {
     struct error error = {0};
     struct buf *der = buf_new(VAULT_CERTIFICATES_MAX);
     need(der != NULL);
-    vault_judge_sign(&response, spki_sha256, der, &result);
+    vault_judge_sign(&response, spki_sha256, vault_has_lease(body), der, &result);
     need(result.outcome == CA_DOUBT || result.outcome == CA_NOT_SENT ||
          (status == 400 && result.outcome == CA_REFUSED));
     need(status != 200 || result.outcome == CA_DOUBT);
