@@ -174,17 +174,12 @@ void ejbca_learn_chain(struct call *call, enum ca_outcome unlearned, call_step *
 // ---- the check ----------------------------------------------------------------------------------
 
 static void remark_names(const struct profile *profile, struct ca_report *report) {
-    bool has_dns = false;
-    for (size_t i = 0; i < PROFILE_LIST_MAX; i++) {
-        has_dns = has_dns || profile->dns_names[i][0] != '\0';
-    }
-    bool has_hardware = profile->hardware_type[0] != '\0';
-    if (has_dns || has_hardware) {
+    const char *further = profile_further_names(profile);
+    if (further != NULL) {
         snprintf(report->remark, sizeof report->remark,
                  "EJBCA takes names from the CSR: the cameras' firmware has to put the profile's "
-                 "%s%s%s there, or each request is stopped here before it is sent",
-                 has_dns ? "dns_names" : "", has_dns && has_hardware ? " and " : "",
-                 has_hardware ? "hardware_type" : "");
+                 "%s there, or each request is stopped here before it is sent",
+                 further);
     }
 }
 

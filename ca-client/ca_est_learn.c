@@ -91,18 +91,13 @@ void est_learn(struct est_call *call, est_next *on_learned) {
 // ---- check --------------------------------------------------------------------------------------
 
 static void remark_names(const struct profile *profile, struct ca_report *report) {
-    bool has_dns = false;
-    for (size_t i = 0; i < PROFILE_LIST_MAX; i++) {
-        has_dns = has_dns || profile->dns_names[i][0] != '\0';
-    }
-    bool has_hardware = profile->hardware_type[0] != '\0';
-    if (has_dns || has_hardware) {
+    const char *further = profile_further_names(profile);
+    if (further != NULL) {
         snprintf(
             report->remark, sizeof report->remark,
             "this CA takes names from the CSR, where a camera puts the subject only: it has to "
-            "add the profile's %s%s%s by itself",
-            has_dns ? "dns_names" : "", has_dns && has_hardware ? " and " : "",
-            has_hardware ? "hardware_type" : "");
+            "add the profile's %s by itself",
+            further);
     }
 }
 

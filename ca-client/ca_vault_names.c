@@ -21,25 +21,6 @@ static bool ends_with(const char *name, const char *end) {
            strcmp(name + length - tail, end) == 0;
 }
 
-static bool is_host_label(const char *label, size_t length) {
-    return length > 0 && length <= 63 && label[0] != '-' && label[length - 1] != '-' &&
-           strspn(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") >=
-               length;
-}
-
-static bool is_host_name(const char *name) {
-    for (;;) {
-        size_t length = strcspn(name, ".");
-        if (!is_host_label(name, length)) {
-            return false;
-        }
-        if (name[length] == '\0') {
-            return true;
-        }
-        name += length + 1;
-    }
-}
-
 // What the token's own name, or a person's identity, or a pattern lets through cannot be told here.
 static bool is_open(const json_t *role) {
     return vault_flag(role, "allow_any_name") || vault_flag(role, "allow_glob_domains") ||
@@ -74,7 +55,7 @@ static bool is_allowed(const json_t *role, const char *name, bool is_fixed) {
 
 static bool name_fits(const json_t *role, const struct profile *profile, const char *template,
                       const char *name, struct error *error) {
-    if (vault_flag(role, "enforce_hostnames") && !is_host_name(name)) {
+    if (vault_flag(role, "enforce_hostnames") && !names_is_host(name)) {
         return refuse(error, "enforce_hostnames", profile, "the role takes host names only",
                       template);
     }

@@ -47,7 +47,7 @@ static bool is_host_label(const char *label, size_t length) {
     return true;
 }
 
-static bool is_host_name(const char *name) {
+bool names_is_host(const char *name) {
     for (;;) {
         size_t length = strcspn(name, ".");
         if (!is_host_label(name, length)) {
@@ -99,7 +99,7 @@ static bool fill_dns_name(const char *template, const struct profile_subject *su
         error_prefix(error, "dns_name");
         return false;
     }
-    if (!is_host_name(out)) {
+    if (!names_is_host(out)) {
         return error_set(error, E_CONFIG, "dns_name: \"%s\" is not a host name", out);
     }
     for (; *out != '\0'; out++) {

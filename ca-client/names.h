@@ -31,4 +31,7 @@ struct names {
 MUST_CHECK bool names_fill(const struct profile *profile, const struct profile_subject *subject,
                            struct names *names, struct error *error);
 
+// A host name, RFC 1123, section 2.1: labels of letters, digits and hyphens. Not its length in all.
+bool names_is_host(const char *name);
+
 #endif

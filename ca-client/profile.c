@@ -129,3 +129,15 @@ bool profile_fill(const char *template, const struct profile_subject *subject, c
     }
     return true;
 }
+
+const char *profile_further_names(const struct profile *profile) {
+    bool has_dns = false;
+    for (size_t i = 0; i < PROFILE_LIST_MAX; i++) {
+        has_dns = has_dns || profile->dns_names[i][0] != '\0';
+    }
+    bool has_hardware = profile->hardware_type[0] != '\0';
+    return has_dns && has_hardware ? "dns_names and hardware_type"
+           : has_dns               ? "dns_names"
+           : has_hardware          ? "hardware_type"
+                                   : NULL;
+}

@@ -59,6 +59,10 @@ struct profile_subject {
 MUST_CHECK bool profile_fill(const char *template, const struct profile_subject *subject, char *out,
                              size_t capacity, struct error *error);
 
+// Which of its keys ask for names beside the subject, for people: "dns_names and hardware_type"; NULL
+// for none. Static.
+const char *profile_further_names(const struct profile *profile);
+
 // Checks what can be checked without a camera: placeholders, lengths, key type, country, OID.
 MUST_CHECK bool profile_check(const struct profile *profile, struct error *error);
 
