@@ -7,7 +7,6 @@
 
 #include "ca-client/x509.h"
 #include "station/base/clock.h"
-#include "tests/support_pki.h"
 
 #define GUARD_MS 60000
 
@@ -216,4 +215,26 @@ bool client_certificate_is_good(const struct client *client, const struct client
     x509_trust_free(trust);
     buf_free(chain);
     return good;
+}
+
+X509 *client_make_certificate(const struct client_unit *unit, const struct pki_ca *ca,
+                              EVP_PKEY *key, int64_t age_ms, int days) {
+    char host[64];
+    snprintf(host, sizeof host, "DNS:%s.local", unit->serial);
+    for (char *at = host + 4; *at != '\0'; at++) {
+        *at = (char)(*at >= 'A' && *at <= 'Z' ? *at + 32 : *at);
+    }
+    const struct pki_spec spec = {
+        .issuer = ca->certificate,
+        .issuer_key = ca->key,
+        .key = key,
+        .subject = {{"CN", unit->serial}, {"serialNumber", unit->serial}},
+        .extensions = {{"keyUsage", "critical,digitalSignature"},
+                       {"extendedKeyUsage", "serverAuth,clientAuth"},
+                       {"subjectAltName", host},
+                       {"authorityKeyIdentifier", "keyid"}},
+        .not_before_ms = clock_wall_ms() - age_ms,
+        .not_after_ms = clock_wall_ms() + days * PKI_DAY_MS,
+    };
+    return pki_certificate(&spec);
 }

@@ -12,6 +12,7 @@
 #include "ca-client/ca.h"
 #include "station/base/buf.h"
 #include "station/io/loop.h"
+#include "tests/support_pki.h"
 
 #define CLIENT_UNITS_MAX 256
 
@@ -52,6 +53,11 @@ void client_start(struct client *client, const struct ca_settings *settings, siz
 void client_stop(struct client *client);
 // Closes the CA and opens it again, as a station does that died.
 void client_restart(struct client *client, const struct ca_settings *settings);
+
+// A certificate of that CA as the profile https asks for it, for the unit's names and any key: from
+// `age_ms` ago on, ending in so many days. The caller frees it.
+X509 *client_make_certificate(const struct client_unit *unit, const struct pki_ca *ca,
+                              EVP_PKEY *key, int64_t age_ms, int days);
 
 void client_submit(struct client *client, struct client_unit *unit);
 void client_fetch(struct client *client, struct client_unit *unit);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "station/base/clock.h"
 #include "tests/support_pki.h"
 
 struct cfssl_bench cfssl;
@@ -58,24 +57,7 @@ void cfssl_set_info(const char *usages, const char *expiry) {
 }
 
 X509 *cfssl_make_certificate(const struct client_unit *unit, EVP_PKEY *key) {
-    char host[64];
-    snprintf(host, sizeof host, "DNS:%s.local", unit->serial);
-    for (char *at = host + 4; *at != '\0'; at++) {
-        *at = (char)(*at >= 'A' && *at <= 'Z' ? *at + 32 : *at);
-    }
-    const struct pki_spec spec = {
-        .issuer = cfssl.factory.certificate,
-        .issuer_key = cfssl.factory.key,
-        .key = key,
-        .subject = {{"CN", unit->serial}, {"serialNumber", unit->serial}},
-        .extensions = {{"keyUsage", "critical,digitalSignature"},
-                       {"extendedKeyUsage", "serverAuth,clientAuth"},
-                       {"subjectAltName", host},
-                       {"authorityKeyIdentifier", "keyid"}},
-        .not_before_ms = clock_wall_ms() - 300000,
-        .not_after_ms = clock_wall_ms() + 3649 * PKI_DAY_MS,
-    };
-    return pki_certificate(&spec);
+    return client_make_certificate(unit, &cfssl.factory, key, 300000, 3649);
 }
 
 void cfssl_set_certificate(const struct client_unit *unit, EVP_PKEY *key) {

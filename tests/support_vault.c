@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "station/base/clock.h"
 #include "tests/support_pki.h"
 
 struct vault_bench vault;
@@ -132,24 +131,7 @@ void vault_set_token(json_int_t left_s, bool renews) {
 }
 
 X509 *vault_make_certificate(const struct client_unit *unit, EVP_PKEY *key) {
-    char host[64];
-    snprintf(host, sizeof host, "DNS:%s.local", unit->serial);
-    for (char *at = host + 4; *at != '\0'; at++) {
-        *at = (char)(*at >= 'A' && *at <= 'Z' ? *at + 32 : *at);
-    }
-    const struct pki_spec spec = {
-        .issuer = vault.factory.certificate,
-        .issuer_key = vault.factory.key,
-        .key = key,
-        .subject = {{"CN", unit->serial}, {"serialNumber", unit->serial}},
-        .extensions = {{"keyUsage", "critical,digitalSignature"},
-                       {"extendedKeyUsage", "serverAuth,clientAuth"},
-                       {"subjectAltName", host},
-                       {"authorityKeyIdentifier", "keyid"}},
-        .not_before_ms = clock_wall_ms() - 30000,
-        .not_after_ms = clock_wall_ms() + 3650 * PKI_DAY_MS,
-    };
-    return pki_certificate(&spec);
+    return client_make_certificate(unit, &vault.factory, key, 30000, 3650);
 }
 
 void vault_set_certificate(const struct client_unit *unit, EVP_PKEY *key) {
