@@ -192,8 +192,8 @@ $(B)/cmp-ca: $(B)/tests/cmp_ca.o $(SUPPORT) $(LIBRARY)
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LDLIBS) $(LIBS_LDLIBS)
 
-# What a wire can do, to measure the station against; see tests/wire_rate.c.
-$(B)/wire-rate: $(B)/tests/wire_rate.o $(LIBRARY)
+# What a wire can do, to measure the station against; see tests/wire_floor.c.
+$(B)/wire-floor: $(B)/tests/wire_floor.o $(LIBRARY)
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_LDLIBS)
 
@@ -208,7 +208,7 @@ $(B)/ca-driver: $(B)/tests/ca_driver.o $(SUPPORT) $(LIBRARY)
 fuzzers: $(FUZZERS)
 e2e-programs: all $(B)/birthcert-kill $(B)/cmp-ca $(B)/mock-ports $(B)/camera-usb $(B)/birthcert-slow-clear \
 	$(B)/fault-proxy $(B)/outbox-cut $(B)/ca-driver
-vm-programs: all $(B)/camera-gadget $(B)/camera-usb $(B)/birthcert-unpadded $(B)/wire-rate
+vm-programs: all $(B)/camera-gadget $(B)/camera-usb $(B)/birthcert-unpadded $(B)/wire-floor
 
 check:
 	scripts/check --no-setup

@@ -8,37 +8,10 @@ set -euo pipefail
 
 # shellcheck source=tests/vm/guest.bash
 . tests/vm/guest.bash
+# shellcheck source=tests/vm/gadgets.bash
+. tests/vm/gadgets.bash
 
 HOSTS=4 # pairs of controllers, each a bus of its own
-
-# A camera at controller INDEX, as slot INDEX - FIRST + 1 of the case's bench: camera INDEX, or
-# another one. Sets GADGET_PID.
-start_gadget() { # INDEX OPTION...
-    local index=$1 camera=${CAMERA:-$1}
-    shift
-    forget "$FOLDER/gadget$index"
-    PROGRAM=$BUILD/camera-gadget NAME=cam$index UDC=dummy_udc.$index \
-        SERIAL=$(serial $((camera + 1))) fixtures/camera-gadget.sh --model VX-2251L \
-        --state "$FOLDER/cameras" --index $((camera - FIRST)) --verbose "$@" \
-        >"$FOLDER/gadget$index" 2>&1 &
-    GADGET_PID=$!
-    STARTED+=("$GADGET_PID")
-}
-
-# A bench of COUNT gadgets from controller FIRST on, which were started.
-make_gadget_bench() { # COUNT
-    local index ports=()
-    for ((index = FIRST; index < FIRST + $1; index++)); do
-        await "$FOLDER/gadget$index" '^started'
-        ports+=("$(cd "/sys/devices/platform/dummy_hcd.$index" && find usb* -maxdepth 1 -name '*-1' \
-            -printf '%f')")
-        echo "$((index - FIRST + 1)),$(serial $((index + 1)))"
-    done >"$FOLDER/rows"
-    udevadm settle -t 30 2>/dev/null || true
-    make_bench 0
-    write_usb_slots "${ports[@]}"
-    cat "$FOLDER/rows" >>"$FOLDER/tray.csv"
-}
 
 # How many transfers of that length a camera sent or received.
 transfers() { # sent or received, LENGTH INDEX
@@ -121,85 +94,6 @@ case_no_padding_of_station() {
     expect 'a station that does not pad is noticed' 1 '^FAIL +slot 1 .*E-CAM-TIMEOUT'
 }
 
-# ---- speed ---------------------------------------------------------------------------------------
-
-# Of the units' exchanges those in which the camera only copies (HELLO, INFO, READ, WRITE: op 1, 2, 4,
-# 5), as usbmon saw them: from the request's start to the answer's end, beside what the wire takes
-# for so many round trips and bytes; in all, and in the middle one of them. The op is the fourth byte
-# of a frame: 00, COBS, 10, op. An emulated machine has its own pauses, of several times a round trip,
-# and a bare loop of exchanges has them as well: so a sum of exchanges is held against the mean of
-# that loop, which has its share of them. For information: on a busy machine it is the machine that is
-# measured.
-wire_time() { # USBMON-TEXT UNITS MEDIAN-ROUND-TRIP-US MEAN-ROUND-TRIP-US BYTES-PER-SECOND
-    awk -v units="$2" -v trip_us="$3" -v mean_us="$4" -v rate="$5" '
-        $3 == "S" && $4 ~ /^Bo/ { start = $2; sent = $6; op = substr($8, 7, 2) }
-        $3 == "C" && $4 ~ /^Bi/ && start != "" && op ~ /^0[1245]$/ {
-            bytes += sent + $6; spent_us += $2 - start
-            ratios[++trips] = ($2 - start) / (trip_us + (sent + $6) * 1e6 / rate)
-            start = ""
-        }
-        END {
-            floor_us = trips * mean_us + bytes * 1e6 / rate
-            if (floor_us > 0) {
-                for (i = 2; i <= trips; i++) {
-                    for (j = i; j > 1 && ratios[j] < ratios[j - 1]; j--) {
-                        swap = ratios[j]; ratios[j] = ratios[j - 1]; ratios[j - 1] = swap
-                    }
-                }
-                printf "# measured: %d units of %d bytes in %.1f exchanges: %.1f ms each on the wire, ",
-                    units, bytes / units, trips / units, spent_us / units / 1000
-                printf "%.2f times the floor of round trips and bytes (%.2f with median round trips), ",
-                    spent_us / floor_us, spent_us / (floor_us - trips * (mean_us - trip_us))
-                printf "the median exchange %.2f\n", ratios[int((trips + 1) / 2)]
-            }
-        }' "$1"
-}
-
-# Sets WIRE: the median, the mean and the longest time of a round trip in microseconds, and the rate
-# in bytes per second.
-measure_wire() { # BUS
-    local node
-    node=$(printf '/dev/bus/usb/%03d/%03d' "$1" "$(<"/sys/bus/usb/devices/$1-1/devnum")")
-    "$BUILD/wire-rate" "$node" 81 02 >"$FOLDER/rate"
-    read -ra WIRE <"$FOLDER/rate"
-    echo "# measured: a round trip ${WIRE[0]} us (mean ${WIRE[1]}, longest ${WIRE[2]})," \
-        "bulk $((WIRE[3] / 1024)) KiB/s"
-}
-
-# The wire alone before and after the units; a unit at another slot first makes the machine warm.
-case_wire_time() {
-    local units=8 unit bus usbmon_pid before
-    FIRST=0
-    start_gadget 1
-    start_gadget 0
-    make_gadget_bench 2
-    modprobe usbmon
-    mount -t debugfs none /sys/kernel/debug 2>/dev/null || true
-    bus=$(sed -n 's/^usb = \([0-9]*\)-1$/\1/p;T;q' "$FOLDER/conf.d/20-slots.conf")
-    birthcert run --slot 2 --once
-    measure_wire "$bus"
-    before=("${WIRE[@]}")
-    cat "/sys/kernel/debug/usb/usbmon/${bus}u" >"$FOLDER/usbmon" &
-    usbmon_pid=$!
-    STARTED+=("$usbmon_pid")
-    for ((unit = 0; unit < units; unit++)); do
-        if ((unit > 0)); then
-            end_all "$GADGET_PID"
-            CAMERA=$((10 + unit)) start_gadget 0
-            await "$FOLDER/gadget0" '^started'
-        fi
-        birthcert run --slot 1 --once
-        expect "unit $unit beside usbmon" 0 '^PASS +slot 1'
-    done
-    sleep 0.5
-    end_all "$usbmon_pid"
-    measure_wire "$bus"
-    wire_time "$FOLDER/usbmon" "$units" $(((before[0] + WIRE[0]) / 2)) \
-        $(((before[1] + WIRE[1]) / 2)) $(((before[3] + WIRE[3]) / 2)) >"$FOLDER/wire_time"
-    cat "$FOLDER/wire_time"
-    ok 'the wire time was measured' test -s "$FOLDER/wire_time"
-}
-
 # ---- another speed -------------------------------------------------------------------------------
 
 case_full_speed() {
@@ -222,5 +116,5 @@ if [ "${#ONLY[@]}" -gt 0 ]; then
 else
     # Side by side what mostly waits for an answer that does not come; then the others.
     JOBS=2 run_cases padding no_padding_of_station
-    run_cases tray replug wire_time full_speed
+    run_cases tray replug full_speed
 fi
