@@ -114,7 +114,7 @@ struct ca_report {
     int64_t quota;                            // certificates left; -1: not known
     int64_t station_certificate_not_after_ms; // of the mutual TLS certificate; 0: none
     int64_t clock_offset_ms;                  // CA's clock minus ours; 0 where not known
-    char remark[256];   // what to know beforehand although it is no fault; "" for nothing
+    char remark[384];   // what to know beforehand although it is no fault; "" for nothing
     char chain[4][256]; // subjects of the trust chain, issuing CA first; "" ends it
     char behind[128];   // what answers behind a forwarder: "CA factory (hvca)"; "" else
     bool is_private;    // and it is not a public CA, whatever ca_ops.is_public says

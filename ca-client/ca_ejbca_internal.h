@@ -193,6 +193,10 @@ void ejbca_check(struct call *call);
 // Runs `next` when EJBCA was asked for all that it has, ca_ejbca_look.c: what it found is in look, and
 // problem says whether it could be asked.
 void ejbca_look(struct call *call, enum ejbca_search search, call_step *next);
+// One more search, to what was found so far.
+void ejbca_look_further(struct call *call, enum ejbca_search search, call_step *next);
+// After EJBCA_OF_AUTHORITY: what EJBCA_KNOWN is to look for. False where nothing was listed.
+bool ejbca_note_listed(struct call *call);
 // Ends a look for a key with that certificate and the CA's chain; where that cannot be had with
 // `unlearned`.
 void ejbca_finish_found(struct call *call, enum ca_outcome unlearned);

@@ -176,10 +176,11 @@ void ejbca_learn_chain(struct call *call, enum ca_outcome unlearned, call_step *
 static void remark_names(const struct profile *profile, struct ca_report *report) {
     const char *further = profile_further_names(profile);
     if (further != NULL) {
-        snprintf(report->remark, sizeof report->remark,
-                 "EJBCA takes names from the CSR: the cameras' firmware has to put the profile's "
-                 "%s there, or each request is stopped here before it is sent",
-                 further);
+        site_remark(
+            report,
+            "EJBCA takes names from the CSR: the cameras' firmware has to put the profile's "
+            "%s there, or each request is stopped here before it is sent",
+            further);
     }
 }
 
@@ -192,7 +193,33 @@ static void report_learned(struct call *call) {
         site_note_error(report, &error);
     }
     remark_names(&call->profile, report);
+    if (ca->known[0] == '\0') {
+        site_remark(report,
+                    "EJBCA finds nobody's certificate yet, and while it does not, a lost answer "
+                    "ends in a hold: `ca test --issue` once gives it one");
+    }
     web_report(call, report, NULL);
+}
+
+// ---- what a search must find --------------------------------------------------------------------
+
+static void end_known(struct call *call) {
+    if (ejbca_call_of(call)->look.rows == 0) {
+        ejbca_of(call)->known[0] = '\0';
+    }
+    report_learned(call);
+}
+
+static void end_authority(struct call *call) {
+    if (ejbca_note_listed(call)) {
+        ejbca_look_further(call, EJBCA_KNOWN, end_known);
+    } else {
+        report_learned(call);
+    }
+}
+
+static void look_around(struct call *call) {
+    ejbca_look(call, EJBCA_OF_AUTHORITY, end_authority);
 }
 
 static void fail_early(struct call *call) {
@@ -205,6 +232,6 @@ void ejbca_check(struct call *call) {
     if (call->early.error.code != ERROR_NONE) {
         call_delay(call, 0, fail_early);
     } else {
-        ejbca_learn(call, report_learned);
+        ejbca_learn(call, look_around);
     }
 }

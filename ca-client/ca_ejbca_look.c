@@ -8,8 +8,7 @@
 #include "station/base/log.h"
 
 #define EJBCA_NOT_KEPT                                                                             \
-    "EJBCA has issued certificates to this camera that it does not keep (see Store Certificate "   \
-    "Data of the certificate profile)"
+    "EJBCA issued some that it does not keep (certificate profile, Store Certificate Data)"
 
 static void send_page(struct call *call);
 
@@ -96,8 +95,7 @@ void ejbca_look(struct call *call, enum ejbca_search search, call_step *next) {
     send_page(call);
 }
 
-// One more search, to what was found so far.
-static void look_further(struct call *call, enum ejbca_search search, call_step *next) {
+void ejbca_look_further(struct call *call, enum ejbca_search search, call_step *next) {
     struct ejbca_call *own = ejbca_call_of(call);
     own->look.search = search;
     own->look.page = 1;
@@ -114,6 +112,15 @@ void ejbca_note_known(struct call *call) {
     if (ca->known[0] == '\0' && !ejbca_username(&call->request, ca->known, &ignored)) {
         ca->known[0] = '\0';
     }
+}
+
+bool ejbca_note_listed(struct call *call) {
+    const struct ejbca_call *own = ejbca_call_of(call);
+    if (own->problem.code != ERROR_NONE || own->look.known[0] == '\0') {
+        return false;
+    }
+    memcpy(ejbca_of(call)->known, own->look.known, sizeof own->look.known);
+    return true;
 }
 
 static void give_found(struct call *call) {
@@ -196,16 +203,14 @@ static void end_known(struct call *call) {
 }
 
 static void end_authority(struct call *call) {
-    struct ca *ca = ejbca_of(call);
     if (ends_scan(call)) {
         return;
     }
-    if (ejbca_call_of(call)->look.known[0] == '\0') {
+    if (!ejbca_note_listed(call)) {
         end_unproven(call);
         return;
     }
-    memcpy(ca->known, ejbca_call_of(call)->look.known, sizeof ca->known);
-    look_further(call, EJBCA_KNOWN, end_known);
+    ejbca_look_further(call, EJBCA_KNOWN, end_known);
 }
 
 // A database that did not answer EJBCA in time, and a role that may not view certificates, make an empty
@@ -223,16 +228,16 @@ static void end_username(struct call *call) {
     } else if (look->rows > 0) {
         end_not_issued(call, 0);
     } else if (ejbca_of(call)->known[0] != '\0') {
-        look_further(call, EJBCA_KNOWN, end_known);
+        ejbca_look_further(call, EJBCA_KNOWN, end_known);
     } else {
-        look_further(call, EJBCA_OF_AUTHORITY, end_authority);
+        ejbca_look_further(call, EJBCA_OF_AUTHORITY, end_authority);
     }
 }
 
 // CA and profiles may have been others when it was asked for: the section was changed since.
 static void end_camera(struct call *call) {
     if (!ends_scan(call)) {
-        look_further(call, EJBCA_OF_USERNAME, end_username);
+        ejbca_look_further(call, EJBCA_OF_USERNAME, end_username);
     }
 }
 
@@ -272,7 +277,7 @@ static void end_fetch(struct call *call) {
     if (own->problem.code != ERROR_NONE || own->look.live > 0) {
         end_fetch_username(call);
     } else {
-        look_further(call, EJBCA_OF_USERNAME, end_fetch_username);
+        ejbca_look_further(call, EJBCA_OF_USERNAME, end_fetch_username);
     }
 }
 

@@ -1,30 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be known before anything is bought: whether the token is good and for how long, what the role
 // issues, by which CA, and what the token's policies let it do.
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ca-client/ca_vault_internal.h"
 #include "station/base/clock.h"
-
-static void remark(struct call *call, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static void remark(struct call *call, const char *format, ...) {
-    char *out = vault_to_call(call)->report.remark;
-    size_t room = sizeof vault_to_call(call)->report.remark;
-    size_t used = strlen(out);
-    va_list arguments;
-    if (used + sizeof "; " >= room) {
-        return;
-    }
-    if (used > 0) {
-        used += (size_t)snprintf(out + used, room - used, "; ");
-    }
-    va_start(arguments, format);
-    vsnprintf(out + used, room - used, format, arguments);
-    va_end(arguments);
-}
 
 static bool may(const struct ca *ca, struct slice body, const char *what, const char *capability) {
     char path[WEB_PATH_SIZE];
@@ -34,19 +15,20 @@ static bool may(const struct ca *ca, struct slice body, const char *what, const 
 
 static void check_capabilities(struct call *call, struct slice body) {
     const struct ca *ca = vault_ca_of(call);
+    struct ca_report *report = &vault_to_call(call)->report;
     char sign[VAULT_NAME_MAX + 8];
     struct error error;
     snprintf(sign, sizeof sign, "sign/%s", ca->role_name);
     if (!may(ca, body, sign, "update")) {
         error_set(&error, E_CA_LOGIN, "the token's policies lack update on %s/%s", ca->mount, sign);
-        site_note_error(&vault_to_call(call)->report, &error);
+        site_note_error(report, &error);
     }
     if (!may(ca, body, "certs", "list")) {
-        remark(call, "a lost answer cannot be looked up: the policies lack list on %s/certs",
-               ca->mount);
+        site_remark(report, "a lost answer cannot be looked up: the policies lack list on %s/certs",
+                    ca->mount);
     }
     if (!may(ca, body, "revoke", "update")) {
-        remark(call, "the policies lack update on %s/revoke", ca->mount);
+        site_remark(report, "the policies lack update on %s/revoke", ca->mount);
     }
 }
 
@@ -72,12 +54,12 @@ static void check_facts(struct call *call) {
     struct error error;
     vault_token_remark(ca, report->remark, sizeof report->remark);
     if (ca->role == NULL) {
-        remark(call,
-               "profile and role are not compared, and no lost answer is looked up: the "
-               "policies lack read on %s/roles/%s",
-               ca->mount, ca->role_name);
+        site_remark(report,
+                    "profile and role are not compared, and no lost answer is looked up: the "
+                    "policies lack read on %s/roles/%s",
+                    ca->mount, ca->role_name);
     } else if (vault_flag(ca->role, "no_store")) {
-        remark(call, "a lost answer cannot be looked up: no_store");
+        site_remark(report, "a lost answer cannot be looked up: no_store");
     }
     if (!vault_facts_fit(ca, &call->profile, &error)) {
         site_note_error(report, &error);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ca-client/site.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,6 +121,21 @@ void site_note_error(struct ca_report *report, const struct error *error) {
     if (report->error.code == ERROR_NONE) {
         report->error = *error;
     }
+}
+
+void site_remark(struct ca_report *report, const char *format, ...) {
+    size_t used = strlen(report->remark);
+    size_t room = sizeof report->remark;
+    va_list arguments;
+    if (used + sizeof "; " >= room) {
+        return;
+    }
+    if (used > 0) {
+        used += (size_t)snprintf(report->remark + used, room - used, "; ");
+    }
+    va_start(arguments, format);
+    vsnprintf(report->remark + used, room - used, format, arguments);
+    va_end(arguments);
 }
 
 void site_report_station(const struct site *site, struct ca_report *report) {

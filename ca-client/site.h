@@ -42,6 +42,8 @@ void site_close(struct site *site);
 
 // The first thing that failed is what the report tells.
 void site_note_error(struct ca_report *report, const struct error *error);
+// Adds to what the report remarks, as far as there is room.
+void site_remark(struct ca_report *report, const char *format, ...) PRINTF_LIKE(2, 3);
 // Looks at the station's certificate and key as they are now.
 void site_report_station(const struct site *site, struct ca_report *report);
 // Notes the subjects of the CA's chain (DER, issuing CA first), and whether it leads to the pinned

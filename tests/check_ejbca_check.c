@@ -35,6 +35,20 @@ START_TEST(test_good) {
 }
 END_TEST
 
+// An empty list proves nothing as long as nobody's certificate is found: better known beforehand.
+START_TEST(test_nothing_to_find) {
+    ejbca_start();
+    ejbca_set_page(&ejbca.known, json_array(), 0);
+    ck_assert_ptr_nonnull(strstr(ejbca_check_one()->remark, "nobody's certificate"));
+    ejbca_set_page(&ejbca.issued, json_array(), 0);
+    ck_assert_ptr_nonnull(strstr(ejbca_check_one()->remark, "`ca test --issue` once"));
+    ejbca_set_answer(&ejbca.issued, 500, "");
+    assert_report(ejbca_check_one(), ERROR_NONE, "");
+    ck_assert_ptr_nonnull(strstr(ejbca_check_one()->remark, "nobody's certificate"));
+    ejbca_stop();
+}
+END_TEST
+
 // Versions without some of the resources, and without some of the members.
 START_TEST(test_editions) {
     ejbca_start();
@@ -226,6 +240,7 @@ static Suite *ejbca_suite(void) {
     TCase *tests = tcase_create("ejbca_check");
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_good);
+    tcase_add_test(tests, test_nothing_to_find);
     tcase_add_test(tests, test_editions);
     tcase_add_loop_test(tests, test_policy, 0, ARRAY_LENGTH(policies));
     tcase_add_loop_test(tests, test_fault, 0, ARRAY_LENGTH(faults));

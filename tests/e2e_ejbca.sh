@@ -35,7 +35,8 @@ case_tray() {
     start_ejbca
     birthcert doctor
     expect_text "doctor" 'ejbca: reached, and logged in' 'fits the policy of CA ejbca' \
-        'issues as: .*CN=ejbca-sim Issuing CA.* < .*CN=ejbca-sim Root CA'
+        'issues as: .*CN=ejbca-sim Issuing CA.* < .*CN=ejbca-sim Root CA' \
+        'finds nobody.s certificate yet'
     ok "doctor: nothing was asked for" is "$(requests enroll)" 0
     tray
     expect "a tray of 8" 0 '^PASS +slot 8 +VX-000008' '8 passed, 0 already provisioned, 0 failed'
@@ -46,6 +47,8 @@ case_tray() {
     tray
     expect "the tray again" 0 '8 already provisioned'
     expect_certificates "the tray again" 8
+    birthcert doctor
+    ok "with a certificate to find, doctor does not speak of it" not says 'nobody.s certificate'
 }
 
 case_editions() {
@@ -101,11 +104,8 @@ case_lost_look() {
 case_blind() {
     make_bench 8
     start_cameras 8
-    start_ejbca --fault drop-after=1-8
-    start_birthcert tray "$FOLDER/tray.csv" --wait 6
-    await_lines "$FOLDER/ejbca/issued.jsonl" . 8
-    control '{"denial": 3}'
-    await_birthcert
+    start_ejbca --fault drop-after=1-8 --deny view --deny-after 1
+    tray --wait 6
     expect_text "a role that may not look any more" '8 unfinished'
     ok "a role that may not look any more: nothing is asked for again" is "$(issued)" 8
     control '{"denial": 0}'
@@ -118,11 +118,10 @@ case_blind() {
 case_hidden() {
     make_bench 8
     start_cameras 8
-    start_ejbca --fault drop-after=1-8
+    start_ejbca --fault drop-after=1-8 --deny certificates --deny-after 1
     set_ca 'settle = 500ms'
     start_birthcert tray "$FOLDER/tray.csv"
     await_lines "$FOLDER/ejbca/issued.jsonl" . 8
-    control '{"denial": 5}'
     await "$FOLDER/err" 'error: EJBCA finds nobody.s certificate'
     sleep 6 # three scans, and the settle time
     ok "an EJBCA that hides: nothing is asked for again" is "$(issued) $(requests enroll)" "8 8"
