@@ -8,7 +8,7 @@
 
 ejbca_rows() {
     cat <<'END'
-ejbca_issue 64 32  97  3 no  one POST /ejbca/ejbca-rest-api/v1/certificate/pkcs10enroll
+ejbca_issue 64 32  97  1 no  one POST /ejbca/ejbca-rest-api/v1/certificate/pkcs10enroll
 ejbca_look  16  6 399  7 yes one POST /ejbca/ejbca-rest-api/v2/certificate/search
 ejbca_start  1 12 999 17 no  one GET /ejbca/ejbca-rest-api/v1/ca HTTP/1.1|GET /ejbca/ejbca-rest-api/v1/ca/|GET /ejbca/ejbca-rest-api/v2/certificate/profile/
 END

@@ -9,7 +9,7 @@
 
 exec_rows() {
     cat <<'END'
-exec_issue 16 8 419 3 no one submit
+exec_issue 16 8 419 1 no one submit
 END
 }
 exec_issues() { echo submit; }

@@ -10,7 +10,7 @@
 
 outbox_rows() {
     cat <<'END'
-outbox_submit 16 6 307 3 no one submit
+outbox_submit 16 6 307 1 no one submit
 END
 }
 outbox_issues() { echo submit; }
