@@ -42,6 +42,7 @@ struct transport_settings {
 struct transport_ops {
     const char *name;     // "serial", "unix", "usb"
     uint32_t max_payload; // that the station offers on it (PROTOCOL.md, section 2)
+    bool is_device;       // an open port is a device that is plugged in, not a line to wherever
 
     // NULL where each port stands alone. `on_arrival` is called on the loop when something was
     // plugged in, anywhere: an open that failed with E_PORT_MISSING may succeed now. A hub is freed

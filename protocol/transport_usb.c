@@ -431,6 +431,7 @@ static void usb_close(struct transport *transport) {
 const struct transport_ops transport_usb = {
     .name = "usb",
     .max_payload = 4096,
+    .is_device = true,
     .hub_new = usb_hub_new,
     .hub_free = usb_hub_free,
     .open = usb_open,

@@ -170,6 +170,26 @@ case_no_answer() {
     expect_certificates "cameras that do not answer" 1
 }
 
+# The operator is told as well, and once; and of what is no camera where one was before.
+case_silent_in_run() {
+    local faults=()
+    mapfile -t faults < <(usb_fault 0:no-read && usb_fault 2:flood && usb_fault 3:descriptor=plain &&
+        usb_fault 3:id=1234:5678 && usb_fault 3:new-id=1111:2222)
+    make_usb_bench 5
+    printf '[station]\nusb_ids = 1234:5678\n' >"$FOLDER/conf.d/30-usb.conf"
+    plug_in 5 "${faults[@]}" --fault 1:silent --fault 2:silent --fault 3:unplug-at=commit
+    start_birthcert run
+    await "$FOLDER/out" '^PASS +slot 5'
+    await "$FOLDER/err" 'slot 4: E-PORT-NOT-CAMERA usb 1-4: 1111:2222' 60
+    sleep 16
+    kill -INT "$STATION_PID"
+    await_birthcert
+    expect_text "cameras that say nothing" 'slot 1: E-CAM-TIMEOUT usb 1-1: .*has not answered for 15 s' \
+        'slot 2: E-CAM-TIMEOUT usb 1-2: ' 'slot 3: E-CAM-TIMEOUT usb 1-3: '
+    ok "each is told once" is "$(grep -c 'E-CAM-TIMEOUT usb\|E-PORT-NOT-CAMERA' "$FOLDER/err")" 4
+    expect_certificates "cameras that say nothing" 1 2
+}
+
 # A port that opens well and fails whenever it is used: what is said is why.
 case_broken_port() {
     local faults=()
@@ -324,5 +344,5 @@ case_same_serial() {
 
 # ---- everything ----------------------------------------------------------------------------------
 
-run_cases slow_clear forty_eight unplug crash transfers no_answer broken_port moved hub sixteen padding_out padding_in \
+run_cases silent_in_run slow_clear forty_eight unplug crash transfers no_answer broken_port moved hub sixteen padding_out padding_in \
     no_padding refused descriptors ids same_serial one command

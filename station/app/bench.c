@@ -15,6 +15,7 @@
 #define REOPEN_MS 500
 #define PROBE_INTERVAL_MS 500
 #define WATCH_INTERVAL_MS 1000
+#define PATIENCE_MS 15000 // as long as a camera takes to start
 
 struct bench_slot {
     struct bench *bench;
@@ -26,6 +27,9 @@ struct bench_slot {
     bool wanted;                 // the unit probes: open it
     bool lost;                   // the unit has not yet been told that the port is closed
     bool was_used;               // a camera was heard here
+    int64_t looks_since_ms;      // the port is open, and nobody was recognised; 0: not so
+    bool was_called_silent;      // since then
+    int64_t closed_since_ms;     // for that reason
     struct error error;          // why nothing can be heard
     enum error_code told;        // the last reason that was told, until something is heard
     enum unit_action action;
@@ -100,6 +104,19 @@ static void tell(struct bench_slot *slot, const struct error *error) {
     slot->told = error->code;
 }
 
+// An empty line is no news; a device that is plugged in and says nothing is.
+static void note_silence(struct bench_slot *slot) {
+    int64_t now_ms = loop_now_ms(slot->bench->loop);
+    if (!slot->ops->is_device || slot->was_called_silent || slot->looks_since_ms == 0 ||
+        now_ms - slot->looks_since_ms < PATIENCE_MS) {
+        return;
+    }
+    slot->was_called_silent = true;
+    error_set(&slot->error, E_CAM_TIMEOUT, "%s %s: what is plugged in has not answered for %d s",
+              slot->config->transport, slot->config->path, PATIENCE_MS / 1000);
+    tell(slot, &slot->error);
+}
+
 // That a camera is taken away when it is done is no news; that it goes while it is worked on is.
 static void tell_hangup(struct bench_slot *slot) {
     const struct unit *unit = pool_unit(slot->bench->pool, slot->index);
@@ -122,6 +139,7 @@ static void handle_hangup(void *context, const struct error *reason) {
     struct bench_slot *slot = context;
     slot->ops->close(slot->transport);
     slot->transport = NULL;
+    slot->looks_since_ms = 0;
     slot->error = *reason;
     slot->wanted = false;
     session_forget(&slot->port.session);
@@ -138,9 +156,23 @@ static const struct transport_events slot_events = {
 static void start_action(struct bench_slot *slot, const struct unit *unit,
                          enum unit_action action) {
     struct session_output output;
+    bool looks = action == UNIT_ACT_PROBE || action == UNIT_ACT_PROBE_LATER;
+    if (!looks) {
+        slot->looks_since_ms = 0;
+    } else if (slot->looks_since_ms == 0) {
+        slot->looks_since_ms = loop_now_ms(slot->bench->loop);
+        slot->was_called_silent = false;
+    }
     slot->action = action;
     port_act(&slot->port, loop_now_ms(slot->bench->loop), unit, action, &output);
     take_output(slot, &output);
+}
+
+// That a camera was taken away is none. What has taken its place may be the camera itself, which starts.
+static bool is_news(const struct bench_slot *slot, enum error_code code) {
+    int64_t closed_ms = loop_now_ms(slot->bench->loop) - slot->closed_since_ms;
+    return !slot->was_used || !bench_awaits_camera(code) ||
+           (code == E_PORT_NOT_CAMERA && closed_ms >= PATIENCE_MS);
 }
 
 static void open_slot(struct bench_slot *slot) {
@@ -154,10 +186,10 @@ static void open_slot(struct bench_slot *slot) {
         return;
     }
     slot->transport = NULL;
-    // The second time in a row: while something is plugged in or out, much passes by itself. And that
-    // a camera was taken away is no news.
-    bool is_news = !slot->was_used || !bench_awaits_camera(error.code);
-    if (error.code == slot->error.code && is_news) {
+    // The second time in a row: while something is plugged in or out, much passes by itself.
+    if (error.code != slot->error.code) {
+        slot->closed_since_ms = loop_now_ms(bench->loop);
+    } else if (is_news(slot, error.code)) {
         tell(slot, &error);
     }
     slot->error = error;
@@ -170,6 +202,7 @@ static void handle_timer(void *context) {
     if (slot->transport != NULL) {
         session_tick(&slot->port.session, loop_now_ms(slot->bench->loop), &output);
         take_output(slot, &output);
+        note_silence(slot);
     } else if (slot->lost) {
         post_gone(slot);
         arm_timer(slot);

@@ -108,8 +108,9 @@ static void handle_verdict(void *context, size_t slot, const struct unit *unit) 
 static void handle_port_error(void *context, size_t slot, const struct error *error) {
     struct run *run = context;
     progress_port_error(&run->status, run->output, slot, error);
-    if (error_code_class(error->code) == ERROR_CLASS_RETRY || !run->options->once) {
-        return; // it may be plugged in yet; the other slots go on
+    enum error_class class = error_code_class(error->code);
+    if (class == ERROR_CLASS_RETRY || class == ERROR_CLASS_UNIT || !run->options->once) {
+        return; // it may be plugged in yet, or once more; the other slots go on
     }
     station_stop_with(run->station, error);
 }
