@@ -63,7 +63,7 @@ struct ca_settings {
 
 // One certificate to ask for. Everything is copied by submit.
 struct ca_request {
-    int64_t id; // the credential; comes back in the result
+    int64_t id;                    // the credential; comes back in the result
     const struct profile *profile; // never NULL; of a revocation it may have a name only
     struct profile_subject subject;
     struct slice csr; // DER
