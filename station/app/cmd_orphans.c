@@ -117,11 +117,10 @@ int cmd_orphans(const struct options *options, struct output *output) {
         return exit_status_of(&error);
     }
     if (orphans.held > 0) {
-        output_note(
-            output,
-            "%zu requests are held: whether their certificates exist the CA's administrator "
-            "knows; birthcert list --state doubt",
-            orphans.held);
+        output_note(output,
+                    "held requests: %zu; whether their certificates exist the CA's administrator "
+                    "knows: birthcert list --state doubt",
+                    orphans.held);
     }
     if (orphans.found.count == 0) {
         output_note(output, "every certificate on record is installed%s",
