@@ -358,7 +358,7 @@ START_TEST(a_driver_that_holds_the_interface_is_named) {
     struct port_entry *entry = add_camera("1-2", "A");
     ck_assert(text_copy(entry->driver, sizeof entry->driver, "cypress"));
     judge(0);
-    ck_assert_int_eq(item.notes[0].code, E_PORT_BUSY);
+    ck_assert_int_eq(item.notes[0].code, E_PORT_DRIVER);
     ck_assert_ptr_nonnull(find_note("cypress"));
     ck_assert(text_copy(entry->driver, sizeof entry->driver, "usbfs"));
     judge(0);

@@ -214,7 +214,7 @@ case_refused() {
     expect "ports with something wrong" 4 '2 passed, 0 already provisioned, 0 failed, 6 unfinished' \
         'slot 1: E-PORT-DENIED usb 1-1: no permission on /dev/bus/usb/001/[0-9]+.*; .*(rule|group)' \
         'slot 2: E-PORT-BUSY usb 1-2: another program ' \
-        'slot 3: E-PORT-BUSY usb 1-3: .*driver' \
+        'slot 3: E-PORT-DRIVER usb 1-3: .*driver usb-storage .* 1209:ca30; keep that driver away' \
         'slot 4: E-PORT-NOT-CAMERA usb 1-4: 1209:ca30 ' \
         'slot 5: E-PORT-NOT-CAMERA usb 1-5: 1209:ca30 ' \
         'slot 6: E-PORT-NOT-CAMERA usb 1-6: dead:beef ' \

@@ -89,7 +89,7 @@ static void note_driver(struct ports_item *item) {
         add_note(item, ERROR_NONE, "a program has it: a running station?");
         return;
     }
-    advise(add_note(item, E_PORT_BUSY, "the driver %s holds its interface", entry->driver),
+    advise(add_note(item, E_PORT_DRIVER, "the driver %s holds its interface", entry->driver),
            "keep that driver away from %04x:%04x", entry->vendor_id, entry->product_id);
 }
 
