@@ -70,6 +70,13 @@ adapter() { # PATH NUMBER TTY: with FTDI's chip
     printf 'E: ID_MM_CANDIDATE=1\nL: device=../../../%s\n\n' "$3"
 }
 
+board_port() { # TTY: soldered to the board
+    printf 'P: /devices/platform/uart\nE: SUBSYSTEM=platform\n\n'
+    printf 'P: /devices/platform/uart/tty/%s\nN: %s\nE: SUBSYSTEM=tty\nE: DEVNAME=/dev/%s\n' \
+        "$1" "$1" "$1"
+    printf 'E: MAJOR=4\nE: MINOR=64\nA: type=4\\n\nL: device=../../../uart\n\n'
+}
+
 controller() {
     printf 'P: /devices/pci0000:00/%s\nE: SUBSYSTEM=pci\nE: PCI_SLOT_NAME=%s\n\n' \
         "$CONTROLLER" "$CONTROLLER"
@@ -254,7 +261,10 @@ case_many() {
 # Root may open everything: then somebody else asks.
 case_permissions() {
     local user=() mode=0
-    camera 1-1 2 VX-000001 >"$FOLDER/machine"
+    {
+        camera 1-1 2 VX-000001
+        board_port ttyS0
+    } >"$FOLDER/machine"
     if [ "$(id -u)" = 0 ]; then
         user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
         mode=0600
@@ -265,10 +275,13 @@ case_permissions() {
     chmod 755 "$WORK" "$FOLDER" "$FOLDER/open"
     CHILD_ASAN=detect_leaks=0
     # shellcheck disable=SC2016 # the variables are the inner shell's
-    on_machine sh -c 'cd /; chmod "$1" "$UMOCKDEV_DIR/dev/bus/usb/001/002"; shift; exec "$@"' \
-        sh "$mode" "${user[@]}" "$FOLDER/open/birthcert" ports
-    expect 'no permission' 0 'E-PORT-DENIED no permission on /dev/bus/usb/001/002, of group' \
-        '70-birthcert.rules'
+    on_machine sh -c 'cd "$UMOCKDEV_DIR"; chmod "$1" dev/bus/usb/001/002 dev/ttyS0; cd /; shift
+        exec "$@"' sh "$mode" "${user[@]}" "$FOLDER/open/birthcert" ports
+    expect_exit 'no permission' 0
+    ok 'no permission: on a camera' says_of_port 'usb 1-1' \
+        'E-PORT-DENIED no permission on /dev/bus/usb/001/002, of group .*install the udev rules'
+    expect_text 'no permission: on a port of the board' 'E-PORT-DENIED .* /dev/ttyS0, of group' \
+        'KERNEL=="ttyS0", GROUP="dialout"'
     # shellcheck disable=SC2016
     on_machine sh -c 'cd /; chmod 0666 "$UMOCKDEV_DIR/dev/bus/usb/001/002"; exec "$@"' \
         sh "${user[@]}" "$FOLDER/open/birthcert" ports --json
