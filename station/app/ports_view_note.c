@@ -175,16 +175,9 @@ static void note_modem_manager(struct ports_item *item) {
 
 static void note_name(struct ports_item *item) {
     const struct port_entry *entry = item->entry;
-    if (entry->kind != PORT_SERIAL || entry->usb_path[0] == '\0') {
-        return;
-    }
-    if (entry->link[0] == '\0') {
+    if (entry->kind == PORT_SERIAL && entry->usb_path[0] != '\0' && entry->link[0] == '\0') {
         advise(add_note(item, ERROR_NONE, "it has no name below /dev/serial/by-path"),
                "is udevd running?");
-    } else if (item->slot != NULL && strcmp(item->slot->path, entry->node) == 0) {
-        advise(add_note(item, ERROR_NONE, "the slot goes by %s, which may change at each start",
-                        entry->node),
-               "serial = %s", entry->link);
     }
 }
 
