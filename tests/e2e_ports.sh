@@ -449,6 +449,32 @@ case_rules() {
     ok 'rules: a keyboard is left as it is' not says '^1-3 .*(GROUP|MODE|ID_MM)'
 }
 
+# Where udev never looks, `make install` says so; or it is told another place.
+case_install() {
+    local place=opt/x/lib/udev variant=${BUILD##*/}
+    install_to() { # WHAT OPTION...
+        STATUS=0
+        env -u MAKEFLAGS -u prefix -u udevdir make -s VARIANT="$variant" DESTDIR="$FOLDER/$1" \
+            "${@:2}" install >"$FOLDER/out" 2>"$FOLDER/err" </dev/null || STATUS=$?
+    }
+    install_to local
+    expect_exit 'installed below /usr/local' 0
+    ok 'installed below /usr/local: the rules' test -s \
+        "$FOLDER/local/usr/local/lib/udev/rules.d/70-birthcert.rules"
+    ok 'installed below /usr/local: udev looks there' not says 'udev does not look'
+    install_to usr prefix=/usr
+    ok 'installed below /usr: udev looks there' not says 'udev does not look'
+    install_to opt prefix=/opt/x
+    expect 'installed below /opt/x' 0 "udev does not look in /$place/rules.d.*udevdir="
+    ok 'installed below /opt/x: the rules' test -s "$FOLDER/opt/$place/rules.d/70-birthcert.rules"
+    install_to both prefix=/opt/x udevdir=/usr/lib/udev
+    expect_exit 'installed with udevdir' 0
+    ok 'installed with udevdir: the rules' test -s \
+        "$FOLDER/both/usr/lib/udev/rules.d/70-birthcert.rules"
+    ok 'installed with udevdir: nothing below the prefix' not test -e "$FOLDER/both/$place"
+    ok 'installed with udevdir: udev looks there' not says 'udev does not look'
+}
+
 # A device's and one configuration's, with these interfaces, each with one endpoint.
 descriptors() { # CLASS_SUBCLASS_PROTOCOL...
     local number=0 interface length=$((9 + 16 * $#))
@@ -460,4 +486,4 @@ descriptors() { # CLASS_SUBCLASS_PROTOCOL...
     done
 }
 
-run_cases nothing list number paste json hostile many permissions watch watch_json watch_change rules
+run_cases nothing list number paste json hostile many permissions watch watch_json watch_change rules install
