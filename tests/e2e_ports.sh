@@ -122,7 +122,7 @@ case_nothing() {
     BUILD=$(cd "$OLDPWD" && cd "$BUILD" && pwd)
     controller >"$FOLDER/machine"
     ports
-    expect 'an empty machine' 3 '^nothing is plugged in' 'no configuration'
+    expect 'an empty machine' 3 '^nothing is plugged in' 'no configuration .*--config'
     ports --json
     expect_exit 'an empty machine, JSON' 3
     ok 'an empty machine, JSON: no object' is "$(said | wc -c)" 0
