@@ -263,6 +263,11 @@ check_steps() { # WHAT FAULT OPTION...: a camera for each step
     plug_in "${#all[@]}" "${options[@]}" "$@"
     tray --wait 20
     passed_all "$what" "${#all[@]}"
+    # The last ones happen when the station has its answer, and may have ended.
+    await_lines "$FOLDER/cameras.log" ": $fault\$" "${#all[@]}" 5 || true
+    for ((i = 0; i < ${#all[@]}; i++)); do
+        ok "$what: ${all[i]}, it happened" grep -q "camera $i at ${all[i]}: $fault\$" "$FOLDER/cameras.log"
+    done
     # Before INFO the record does not know whose plug it was.
     for ((i = 2; i < ${#STEPS[@]}; i++)); do
         ok "$what: ${STEPS[i]}, on record" hung_up "$(serial $((i + 1)))"
