@@ -184,8 +184,9 @@ static bool open_slots(struct run *run, struct error *error) {
         return scanner_new(station_loop(run->station), STDIN_FILENO, &scanner_events, run,
                            &run->scanner, error);
     }
-    output_note(run->output, "%zu slots are open; plug in a camera, Ctrl-C ends",
-                run->slot_end - run->first_slot);
+    size_t count = run->slot_end - run->first_slot;
+    output_note(run->output, "%zu slot%s open; plug in a camera, Ctrl-C ends", count,
+                count == 1 ? " is" : "s are");
     return true;
 }
 
