@@ -71,37 +71,8 @@ static bool open_ejbca(struct loop *loop, const struct ca_settings *settings,
 
 // ---- calls --------------------------------------------------------------------------------------
 
-struct ejbca_call *ejbca_call_of(struct call *call) {
-    return (struct ejbca_call *)call;
-}
-
-struct ca *ejbca_of(struct call *call) {
-    return call->list->owner;
-}
-
-void ejbca_call_end(struct call *call) {
-    buf_free(ejbca_call_of(call)->chain);
-    buf_free(ejbca_call_of(call)->look.certificate);
-}
-
 static struct call *new_call(struct ca *ca, const struct ca_request *request) {
     return call_new(&ca->web.calls, sizeof(struct ejbca_call), request);
-}
-
-void ejbca_send(struct call *call, const char *method, const char *path, struct buf *body,
-                bool issues, web_answer *on_answer) {
-    const struct web_request request = {
-        .method = method,
-        .path = path,
-        .headers = {body != NULL ? "Content-Type: application/json" : NULL},
-        .body = body,
-        .at_most_once = issues,
-    };
-    web_send(call, &request, on_answer);
-}
-
-bool ejbca_is_good(const struct http_response *response) {
-    return response->outcome == HTTP_ANSWERED && response->status / 100 == 2;
 }
 
 // ---- issuing ------------------------------------------------------------------------------------
