@@ -265,6 +265,7 @@ END
     ok 'doctor, HVCA: for two profiles' out_has 'quota: 8241 certificates left, enough for 4120 cameras'
     ok 'ca test, HVCA: status 0' gives 0 ca test factory --serial VX2251L-000001 --config "$CONF"
     ok 'ca test, HVCA: says how it issues' out_has 'hvca-sim Issuing CA'
+    ok 'ca test, HVCA: a comma in a name has one backslash' out_has 'O=hvca-sim\, not a public CA'
     ok 'ca test, HVCA: what it would ask for' \
         out_has 'profile https: asks for: commonName VX2251L-000001, serialNumber VX2251L-000001, DNS'
     ok 'ca test, HVCA: bought nothing' is_unsold
@@ -282,6 +283,7 @@ END
     cp "$WORK/good.conf" "$CONF"
     ok 'ca test --issue: status 0' gives 0 ca test factory --issue --serial TRIAL-1 --config "$CONF"
     ok 'ca test --issue: issued, and good' grep -q '^ok *CA factory: issued, and good: certificate' "$WORK/out"
+    ok 'ca test --issue: the issuer has one backslash' grep -q 'good: .*O=hvca-sim\\, not' "$WORK/out"
     ok 'ca test --issue: one' test "$(wc -l <"$BENCH/hvca/issued.jsonl")" = 1
     ok 'ca test --issue: revoked' test "$(jq -r .reason "$BENCH/hvca/revoked.jsonl")" = cessationOfOperation
     ok 'ca test --issue: its unit is closed' test \
