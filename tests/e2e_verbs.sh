@@ -65,6 +65,17 @@ done
 
 ok 'show without a serial' refuses show
 ok 'tray without a manifest' refuses tray
+for verb in ca inbox outbox; do
+    ok "$verb list" refuses "$verb" list
+    ok "$verb list: the word is named, and what there is" \
+        grep -q "$verb: \"list\" is not known; usage: birthcert $verb [a-z]* [NF]" "$WORK/err"
+    ok "$verb list A: the same" refuses "$verb" list A
+    ok "$verb list A: the word is named" err_has "$verb: \"list\" is not known"
+    ok "$verb list --help: status 0" gives 0 "$verb" list --help
+done
+ok 'ca test: a name is missing' refuses ca test
+ok 'ca test: it is told' err_has 'ca: something is missing; usage: birthcert ca test NAME'
+ok 'ca tes' refuses ca tes NAME
 ok 'list takes no argument' refuses list everything
 ok 'show takes one argument' refuses show A B
 ok 'list takes no --once' refuses list --once

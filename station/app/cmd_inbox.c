@@ -254,12 +254,7 @@ static bool import_certificates(struct inbox *inbox, struct error *error) {
 int cmd_inbox(const struct options *options, struct output *output) {
     struct inbox inbox = {.options = options, .says = {.output = output}};
     struct error error;
-    bool done =
-        strcmp(options->argument, "import") == 0 ||
-        error_set(&error, E_USAGE, "inbox: \"%s\" is not known; usage: birthcert inbox import FILE",
-                  options->argument);
-    done =
-        done && reader_open(&inbox.reader, options, &error) && import_certificates(&inbox, &error);
+    bool done = reader_open(&inbox.reader, options, &error) && import_certificates(&inbox, &error);
     if (!done) {
         output->ops->error(output, "inbox import", &error);
     }

@@ -180,11 +180,7 @@ int cmd_outbox(const struct options *options, struct output *output) {
     struct outbox outbox = {
         .options = options, .says = {.output = output}, .requests = json_array()};
     struct error error;
-    bool done = strcmp(options->argument, "export") == 0 ||
-                error_set(&error, E_USAGE,
-                          "outbox: \"%s\" is not known; usage: birthcert outbox export FILE",
-                          options->argument);
-    done = done && reader_open(&outbox.reader, options, &error) && export_requests(&outbox, &error);
+    bool done = reader_open(&outbox.reader, options, &error) && export_requests(&outbox, &error);
     if (!done) {
         output->ops->error(output, "outbox export", &error);
     }
