@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // birthcert outbox export: what a person is to carry to a CA.
+#include <errno.h>
 #include <jansson.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +15,7 @@
 #include "station/app/doctor.h"
 #include "station/app/options.h"
 #include "station/app/reader.h"
+#include "station/base/bytes.h"
 #include "station/base/clock.h"
 
 struct outbox {
@@ -148,6 +152,21 @@ static bool write_bundle(struct outbox *outbox, struct error *error) {
     return done;
 }
 
+// Before anything is noted as out: a slip in the name must not need --again.
+static bool check_place(const char *path, struct error *error) {
+    char folder[PATH_MAX];
+    if (access(path, F_OK) == 0) {
+        return error_set(error, E_EXISTS, "%s: is there already, and may not have been carried yet",
+                         path);
+    }
+    if (errno != ENOENT || !text_copy(folder, sizeof folder, path) ||
+        access(dirname(folder), W_OK) != 0) {
+        bool is_slip = errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG;
+        return error_set(error, is_slip ? E_USAGE : E_SYSTEM, "%s: %s", path, strerror(errno));
+    }
+    return true;
+}
+
 static bool export_requests(struct outbox *outbox, struct error *error) {
     const struct reader *reader = &outbox->reader;
     if (!reader->ops->select_requests(reader->store, visit_request, outbox, error)) {
@@ -157,11 +176,8 @@ static bool export_requests(struct outbox *outbox, struct error *error) {
         *error = outbox->error;
         return false;
     }
-    if (outbox->count > 0 && access(outbox->options->object, F_OK) == 0) {
-        return error_set(error, E_EXISTS, "%s: is there already, and may not have been carried yet",
-                         outbox->options->object);
-    }
-    if (outbox->count > 0 && !write_bundle(outbox, error)) {
+    if (outbox->count > 0 &&
+        (!check_place(outbox->options->object, error) || !write_bundle(outbox, error))) {
         return false;
     }
     if (outbox->others > 0) {
