@@ -2,6 +2,9 @@
 # One file, not recursive. `make` builds, `make help` tells the rest.
 
 prefix ?= /usr/local
+# Its rules.d gets the udev rules; udev looks in these places only.
+udevdir ?= $(prefix)/lib/udev
+UDEV_PLACES := /usr/lib/udev /usr/local/lib/udev /lib/udev /etc/udev
 CC ?= gcc
 PKG_CONFIG ?= pkg-config
 V ?= 0
@@ -78,7 +81,7 @@ help:
 	@echo 'make fuzz         every fuzzer for FUZZ_SECONDS (60) each'
 	@echo 'make lint         include rules, lengths, clang-tidy, cppcheck, shellcheck'
 	@echo 'make docs         rewrites what the documentation takes from the code'
-	@echo 'make install      DESTDIR= prefix=/usr/local'
+	@echo 'make install      DESTDIR= prefix=/usr/local udevdir=$(prefix)/lib/udev'
 
 # ---- rules ---------------------------------------------------------------------------------------
 
@@ -243,9 +246,11 @@ install: all
 	install -d $(DESTDIR)$(prefix)/share/doc/birthcert/ca
 	install -m 644 ca-client/docs/*.md fixtures/exec-ca.sh $(DESTDIR)$(prefix)/share/doc/birthcert/ca
 	install -D -m 644 README.md $(DESTDIR)$(prefix)/share/doc/birthcert/README.md
-	install -D -m 644 scripts/udev/70-birthcert.rules $(DESTDIR)$(prefix)/lib/udev/rules.d/70-birthcert.rules
+	install -D -m 644 scripts/udev/70-birthcert.rules $(DESTDIR)$(udevdir)/rules.d/70-birthcert.rules
 	install -D -m 644 scripts/udev/71-birthcert-authorize.rules.example \
 		$(DESTDIR)$(prefix)/share/doc/birthcert/71-birthcert-authorize.rules.example
+	$(if $(filter $(UDEV_PLACES),$(abspath $(udevdir))),,@echo 'udev does not look in $(udevdir)/rules.d: \
+		install with udevdir=/usr/local/lib/udev')
 	$(if $(DESTDIR),,@echo 'Now, as root, for the USB ports: udevadm control --reload && udevadm trigger')
 
 clean:

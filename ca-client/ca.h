@@ -63,8 +63,8 @@ struct ca_settings {
 
 // One certificate to ask for. Everything is copied by submit.
 struct ca_request {
-    int64_t id; // the credential; comes back in the result
-    const struct profile *profile;
+    int64_t id;                    // the credential; comes back in the result
+    const struct profile *profile; // never NULL; of a revocation it may have a name only
     struct profile_subject subject;
     struct slice csr; // DER
     uint8_t spki_sha256[SHA256_SIZE];

@@ -197,6 +197,14 @@ static bool get_dns_names(const json_t *object, struct profile *profile, struct 
     return good || outbox_fail_member(error, "dns_names");
 }
 
+bool outbox_get_profile_name(const json_t *object, struct profile *profile, struct error *error) {
+    *profile = (struct profile){0};
+    return (json_is_object(object) &&
+            outbox_get_text(object, "name", profile->name, sizeof profile->name, error) &&
+            profile->name[0] != '\0') ||
+           outbox_fail_member(error, "profile's name");
+}
+
 bool outbox_get_profile(const json_t *object, struct profile *profile, struct error *error) {
     char key_type[32];
     int64_t days = 0;

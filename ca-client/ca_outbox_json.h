@@ -47,6 +47,9 @@ MUST_CHECK bool outbox_get_bytes(const json_t *object, const char *key, uint8_t 
                                  struct error *error);
 // A code that this version does not know is E_CA_NONSENSE, and stands before the text.
 MUST_CHECK bool outbox_get_error(const json_t *object, struct error *out, struct error *error);
+// The profile's name alone.
+MUST_CHECK bool outbox_get_profile_name(const json_t *object, struct profile *profile,
+                                        struct error *error);
 MUST_CHECK bool outbox_get_profile(const json_t *object, struct profile *profile,
                                    struct error *error);
 

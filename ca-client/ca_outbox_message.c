@@ -176,10 +176,10 @@ static bool read_check(const json_t *object, struct outbox_message *message, str
            outbox_get_profile(json_object_get(object, "profile"), &message->profile, error);
 }
 
-static bool read_call(const json_t *object, struct outbox_message *message, struct error *error) {
+static bool read_request(const json_t *object, struct outbox_message *message,
+                         struct error *error) {
     struct ca_request *request = &message->request;
-    return read_check(object, message, error) &&
-           outbox_get_printable(object, "serial", message->serial, sizeof message->serial, error) &&
+    return outbox_get_printable(object, "serial", message->serial, sizeof message->serial, error) &&
            outbox_get_printable(object, "model", message->model, sizeof message->model, error) &&
            read_hardware_id(object, message, error) && read_key(object, message, error) &&
            outbox_get_integer(object, "not_before_s", 0, LAST_SECOND_OF_9999,
@@ -191,9 +191,17 @@ static bool read_call(const json_t *object, struct outbox_message *message, stru
            read_bytes(object, "certificate", message, &request->certificate, error);
 }
 
+static bool read_call(const json_t *object, struct outbox_message *message, struct error *error) {
+    return read_check(object, message, error) && read_request(object, message, error);
+}
+
+// A profile that has changed or gone since is no reason not to revoke.
 static bool read_revoke(const json_t *object, struct outbox_message *message, struct error *error) {
     const char *reason = json_string_value(json_object_get(object, "reason"));
-    return read_call(object, message, error) &&
+    const json_t *profile = json_object_get(object, "profile");
+    return read_call_number(object, message, error) &&
+           outbox_get_profile_name(profile, &message->profile, error) &&
+           read_request(object, message, error) &&
            ((reason != NULL && ca_revocation_reason_find(reason, &message->reason)) ||
             outbox_fail_member(error, "reason"));
 }
@@ -317,7 +325,9 @@ bool outbox_put_call(struct buf *out, enum outbox_type type, uint32_t call,
                      const struct ca_request *request, enum ca_revocation_reason reason) {
     json_t *object = begin(type);
     outbox_set_integer(object, "call", call);
-    json_object_set_new(object, "profile", outbox_profile_object(request->profile));
+    json_object_set_new(object, "profile",
+                        type == OUTBOX_REVOKE ? json_pack("{s:s}", "name", request->profile->name)
+                                              : outbox_profile_object(request->profile));
     if (type != OUTBOX_CHECK) {
         set_request(object, request);
     }

@@ -51,8 +51,9 @@ struct transport_ops {
                     struct transport_hub **hub, struct error *error);
     void (*hub_free)(struct transport_hub *hub); // takes NULL
 
-    // Opens and locks the port. E_PORT_MISSING, E_PORT_BUSY, E_PORT_NOT_TTY, E_PORT_NOT_CAMERA,
-    // E_PORT_DENIED, E_PORT_IO. `settings` and `events` are copied; path and ids are not kept.
+    // Opens and locks the port. E_PORT_MISSING, E_PORT_BUSY, E_PORT_DRIVER, E_PORT_NOT_TTY,
+    // E_PORT_NOT_CAMERA, E_PORT_DENIED, E_PORT_IO. `settings` and `events` are copied; path and ids
+    // are not kept.
     bool (*open)(struct loop *loop, const struct transport_settings *settings,
                  const struct transport_events *events, void *context, struct transport **transport,
                  struct error *error);

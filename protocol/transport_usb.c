@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "protocol/transport.h"
 #include "protocol/transport_usb_hub.h"
@@ -320,11 +321,36 @@ static bool fail_denied(const struct transport *transport, struct error *error) 
                      group != NULL ? group->gr_name : "?");
 }
 
-static bool fail_claim(const struct transport *transport, int status, struct error *error) {
+// libusb says that there is a driver; which, only sysfs does. "" where it does not.
+static void read_driver(const struct transport *transport, const char *path, char *name,
+                        size_t capacity) {
+    char link[320];
+    char target[256];
+    int configuration = 0;
+    (void)libusb_get_configuration(transport->handle, &configuration);
+    snprintf(link, sizeof link, "/sys/bus/usb/devices/%s:%d.%u/driver", path, configuration,
+             transport->match.interface);
+    ssize_t length = readlink(link, target, sizeof target - 1);
+    target[length > 0 ? length : 0] = '\0';
+    const char *slash = strrchr(target, '/');
+    snprintf(name, capacity, "%s", slash != NULL ? slash + 1 : "");
+}
+
+static bool fail_driver(const struct transport *transport, const char *path, struct error *error) {
+    char name[64];
+    struct libusb_device_descriptor device;
+    (void)libusb_get_device_descriptor(transport->device, &device); // is with libusb already
+    read_driver(transport, path, name, sizeof name);
+    return error_set(error, E_PORT_DRIVER, "%s%s holds the interface %u of %04x:%04x",
+                     name[0] != '\0' ? "the kernel's driver " : "a driver of the kernel", name,
+                     transport->match.interface, device.idVendor, device.idProduct);
+}
+
+static bool fail_claim(const struct transport *transport, const char *path, int status,
+                       struct error *error) {
     unsigned interface = transport->match.interface;
     if (libusb_kernel_driver_active(transport->handle, transport->match.interface) == 1) {
-        return error_set(error, E_PORT_BUSY, "a driver of the kernel holds its interface %u",
-                         interface);
+        return fail_driver(transport, path, error);
     }
     if (status == LIBUSB_ERROR_BUSY) {
         return error_set(error, E_PORT_BUSY, "another program has claimed its interface %u",
@@ -354,7 +380,7 @@ static bool open_device(struct transport *transport, const struct transport_sett
                          "cannot be opened: %s", libusb_strerror(status));
     }
     status = libusb_claim_interface(transport->handle, transport->match.interface);
-    return status == LIBUSB_SUCCESS || fail_claim(transport, status, error);
+    return status == LIBUSB_SUCCESS || fail_claim(transport, settings->path, status, error);
 }
 
 static bool make_parts(struct transport *transport, struct error *error) {

@@ -101,7 +101,8 @@ START_TEST(test_every_key) {
               "dns_names = {serial}.cam.example, {serial}.local\nserver_auth = yes\n"
               "client_auth = no\nvalidity = forever\n"
               "[profile idevid]\nca = other\nhardware_type = 1.3.6.1.4.1.99999.7\n"
-              "[slot left]\nserial = /dev/ttyUSB3\nspeed = 921600\nwake_line = start agent\n"
+              "[slot left]\nserial = /dev/serial/by-path/p-usb-0:3:1.0-port0\nspeed = "
+              "921600\nwake_line = start agent\n"
               "[slot right]\nunix = cams/1\n");
     char expected[256];
     ck_assert_str_eq(config->station, "bench 7");
@@ -138,7 +139,7 @@ START_TEST(test_every_key) {
     ck_assert_uint_eq(web->validity_days, 0);
     ck_assert_uint_eq(config_find_profile(config, "idevid")->credential, 2);
     const struct config_slot *left = config_find_slot(config, "left");
-    ck_assert_str_eq(left->path, "/dev/ttyUSB3");
+    ck_assert_str_eq(left->path, "/dev/serial/by-path/p-usb-0:3:1.0-port0");
     ck_assert_uint_eq(left->bit_rate, 921600);
     ck_assert_str_eq(left->wake_line, "start agent");
     folder_path(expected, sizeof expected, "cams/1");
@@ -212,6 +213,9 @@ static const struct bad bad_texts[] = {
     {GOOD_REST "[slot 2]\nusb = 1-2\nspeed = 9600\n", ".conf:9: [slot 2]", "speed: only with serial"},
     {GOOD_REST "[slot 2]\nusb = 1-2\nunix = /x\n", ".conf:9: [slot 2]", "this one has usb = 1-2"},
     {GOOD_REST "[slot 2]\nusb = 1-2\n[slot 3]\nusb = 1-2\n", ".conf:10: [slot 3]", "already that of [slot 2]"},
+    {GOOD_REST "[slot 2]\nserial = /dev/ttyUSB0\n", ".conf:8: [slot 2]", "serial: /dev/ttyUSB0 is whatever was plugged in first; take this slot out, then birthcert ports shows"},
+    {GOOD_REST "[slot 2]\nserial = /dev/ttyACM12\n", ".conf:8:", "plugged in first"},
+    {GOOD_REST "[slot 2]\nserial = /dev/ttyCH343USB0\n", ".conf:8:", "plugged in first"},
     {GOOD_REST "[slot 2]\nusb = 1\n", ".conf:8: [slot 2]", "a USB port such as 1-2"},
     {GOOD_REST "[slot 2]\nusb = 1-\n", ".conf:8:", "a USB port"},
     {GOOD_REST "[slot 2]\nusb = 1-2.\n", ".conf:8:", "a USB port"},
@@ -284,6 +288,22 @@ START_TEST(test_usb) {
         ck_assert_uint_eq(config->usb_ids.ids[2].vendor, 0x0abc);
         ck_assert_uint_eq(config->usb_ids.ids[2].product, 0x0001);
         ck_assert_uint_eq(config->usb_ids.ids[15].product, 0xca33);
+        config_free(config);
+        config = NULL;
+    }
+}
+END_TEST
+
+// What stays with the place: ports of the board, names by path, and links that a rule of udev made.
+START_TEST(test_serial_names) {
+    static const char *const paths[] = {"/dev/ttyAMA0",       "/dev/ttyUSB_left",
+                                        "/dev/bench/ttyUSB0", "/dev/pts/3",
+                                        "/dev/ttyUSB",        "/dev/serial/by-path/p-usb-0:1:1.0"};
+    for (size_t i = 0; i < ARRAY_LENGTH(paths); i++) {
+        char text[512];
+        snprintf(text, sizeof text, "%s[slot u]\nserial = %s\n", GOOD_REST, paths[i]);
+        load_text(text);
+        ck_assert_str_eq(config_find_slot(config, "u")->path, paths[i]);
         config_free(config);
         config = NULL;
     }
@@ -501,6 +521,7 @@ static Suite *config_suite(void) {
     tcase_add_test(reading, test_defaults);
     tcase_add_test(reading, test_every_key);
     tcase_add_test(reading, test_usb);
+    tcase_add_test(reading, test_serial_names);
     tcase_add_loop_test(reading, test_bad_text, 0, (int)ARRAY_LENGTH(bad_texts));
     tcase_add_loop_test(reading, test_secret_is_not_repeated, 0, ARRAY_LENGTH(secrets));
     tcase_add_test(reading, test_hostile_text_is_escaped);

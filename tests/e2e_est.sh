@@ -168,6 +168,28 @@ case_lost_held() {
     ok "lost answers, released: the CA issued 10" is "$(issued)" 10
 }
 
+# What its administrator found, first without the issuing CA's certificate.
+case_lost_found() {
+    make_bench 1
+    start_cameras 1
+    start_est --fault drop-after=1
+    tray
+    expect "a lost answer, held" 5 'E-UNIT-HELD'
+    birthcert orphans
+    expect_text "orphans does not forget it" 'held requests: 1'
+    jq -r .certificate "$FOLDER/est/issued.jsonl" >"$FOLDER/found.pem"
+    birthcert inbox import "$FOLDER/found.pem"
+    expect "the leaf alone" 5 'E-CERT-CHAIN .*VX-000001|VX-000001.* E-CERT-CHAIN' 'into the same file'
+    cat "$FOLDER/est/issuing.pem" >>"$FOLDER/found.pem"
+    birthcert inbox import "$FOLDER/found.pem"
+    expect "with the issuing CA's" 0 'its certificate is here'
+    birthcert reconcile
+    expect "it is settled" 0 'issued'
+    tray
+    expect "and installed" 0 '1 passed'
+    expect_certificates "and installed" 1
+}
+
 case_lost_resent() {
     LOST=resend
     make_bench 8
@@ -305,5 +327,5 @@ case_no_names() {
 # ---- everything ----------------------------------------------------------------------------------
 
 run_cases tray basic_without_client_certificate one_connection pending pending_long pending_killed \
-    pending_lost pending_refused lost_held lost_resent killed_midway busy restarted \
+    pending_lost pending_refused lost_held lost_found lost_resent killed_midway busy restarted \
     refused_beforehand wrong_password rewritten_subject other_certificate no_names

@@ -44,6 +44,21 @@ case_good() {
     expect_site 'eight cameras' 8
 }
 
+# The program is told under which profile: it may choose its CA by that.
+case_revoke() {
+    make_bench 1
+    make_site ''
+    start_cameras 1
+    tray
+    before 'if [ "$1" = revoke ]; then
+        tee "'"$FOLDER"'/question" | "'"$FOLDER"'/site/ca" revoke; exit; fi'
+    birthcert revoke VX-000001 --reason superseded
+    expect 'revoke' 0 'VX-000001'
+    ok 'revoke: the program was asked as documented' \
+        jq -e '.operation == "revoke" and .profile == "https" and .serial == "VX-000001" and
+            .reason == "superseded" and (.certificate | startswith("-----BEGIN"))' "$FOLDER/question"
+}
+
 # No answer, in every way in which there can be none: each is looked up, and none is bought twice.
 case_lost() {
     make_bench 6
@@ -213,5 +228,5 @@ case_killed() {
     expect_site 'killed at work' 1
 }
 
-run_cases good lost timeout later accepted cannot_look resend resent_trial refused \
+run_cases good revoke lost timeout later accepted cannot_look resend resent_trial refused \
     bad_certificate bad_settings killed

@@ -109,6 +109,35 @@ case_json() {
         "$(sqlite3 "$FOLDER/birthcert.db" 'SELECT lower(hex(sha256)) FROM certificate' | sort)"
 }
 
+# By whatever verb, and whether or not the profile is still there.
+case_revoke() {
+    local revoked=$FOLDER/hvca/revoked.jsonl
+    make_bench 4
+    start_cameras 4
+    make_gateway
+    start_forward
+    tray
+    birthcert revoke VX-000001 --reason superseded
+    expect "revoke through the forwarder" 0 'VX-000001'
+    birthcert scrap VX-000002
+    expect_exit "scrap through the forwarder" 0
+    ok "the CA has revoked both" is "$(wc -l <"$revoked")" 2
+    stop_forward
+    birthcert revoke VX-000003 --reason keyCompromise --wait 1
+    expect "no forwarder: it stays requested" 4 'VX-000003'
+    start_forward
+    birthcert reconcile
+    expect_exit "reconcile repeats it" 0
+    ok "and the CA has revoked it" is "$(wc -l <"$revoked")" 3
+    birthcert ca test gateway --issue
+    expect_exit "ca test --issue through the forwarder" 0
+    ok "and its certificate is revoked" is "$(wc -l <"$revoked")" 4
+    printf '[profile https]\nvalidity = 30d\n' >"$FOLDER/conf.d/40-changed.conf"
+    birthcert revoke VX-000004 --reason superseded
+    expect "a profile that has changed since" 0 'VX-000004'
+    ok "five are revoked" is "$(wc -l <"$revoked")" 5
+}
+
 # Each with a database, slots and a name of its own.
 case_two_benches() {
     make_bench 4
@@ -329,5 +358,5 @@ case_socket() {
     expect "forward with the bench's configuration" 2 'E-CONFIG .*there is no \[forward\]'
 }
 
-run_cases tray two_users json two_benches killed_sent killed_issuing killed_pending killed_early \
+run_cases tray revoke two_users json two_benches killed_sent killed_issuing killed_pending killed_early \
     killed_often both_killed bench_killed drained not_there ca_is_out other_profile unfit_ca socket

@@ -70,6 +70,13 @@ adapter() { # PATH NUMBER TTY: with FTDI's chip
     printf 'E: ID_MM_CANDIDATE=1\nL: device=../../../%s\n\n' "$3"
 }
 
+board_port() { # TTY: soldered to the board
+    printf 'P: /devices/platform/uart\nE: SUBSYSTEM=platform\n\n'
+    printf 'P: /devices/platform/uart/tty/%s\nN: %s\nE: SUBSYSTEM=tty\nE: DEVNAME=/dev/%s\n' \
+        "$1" "$1" "$1"
+    printf 'E: MAJOR=4\nE: MINOR=64\nA: type=4\\n\nL: device=../../../uart\n\n'
+}
+
 controller() {
     printf 'P: /devices/pci0000:00/%s\nE: SUBSYSTEM=pci\nE: PCI_SLOT_NAME=%s\n\n' \
         "$CONTROLLER" "$CONTROLLER"
@@ -115,7 +122,7 @@ case_nothing() {
     BUILD=$(cd "$OLDPWD" && cd "$BUILD" && pwd)
     controller >"$FOLDER/machine"
     ports
-    expect 'an empty machine' 3 '^nothing is plugged in' 'no configuration'
+    expect 'an empty machine' 3 '^nothing is plugged in' 'no configuration .*--config'
     ports --json
     expect_exit 'an empty machine, JSON' 3
     ok 'an empty machine, JSON: no object' is "$(said | wc -c)" 0
@@ -148,8 +155,8 @@ fill_machine() {
 
 case_list() {
     make_empty_bench
-    slots one usb 1-1 two usb 1-9 three usb 1-3 four serial /dev/ttyUSB0 \
-        five serial /dev/serial/by-path/nothing
+    slots one usb 1-1 two usb 1-9 three usb 1-3 five serial /dev/serial/by-path/nothing \
+        four serial /dev/serial/by-path/pci-$CONTROLLER-usb-0:4:1.0-port0
     fill_machine
     ports --config "$FOLDER/birthcert.conf"
     expect_exit list 0
@@ -160,8 +167,7 @@ case_list() {
     ok 'list: two of one serial' says_of_port 'usb 1-2' '^unassigned .*VX-000002 .*same serial.* 1-10'
     ok 'list: and the other one' says_of_port 'usb 1-10' '^unassigned .*same serial string is at usb 1-2 '
     ok 'list: a keyboard in a slot' says_of_port 'usb 1-3' '^slot three .*E-PORT-NOT-CAMERA'
-    ok 'list: a slot by number' says_of_port 'usb 1-4' \
-        '^slot four +ttyUSB0 .*may change.*serial = /dev/serial/by-path/pci-.*-usb-0:4:1.0-port0'
+    ok 'list: the adapter of a slot' says_of_port 'usb 1-4' '^slot four +ttyUSB0 '
     ok 'list: the latency timer' says_of_port 'usb 1-4' 'for 16 ms'
     ok 'list: ModemManager' says_of_port 'usb 1-4' 'ModemManager'
     ok 'list: the adapter itself is its port' not says '0403:6001.*usb 1-4$'
@@ -180,6 +186,19 @@ case_list() {
     printf '[station]\nusb_ids = cafe:0001\n' >"$FOLDER/conf.d/30-usb.conf"
     ports --config "$FOLDER/birthcert.conf"
     ok 'usb_ids: a camera too' says_of_port 'usb 1-7' '^unassigned .*cafe:0001'
+}
+
+# A name that changes with the order of plugging is refused; without that slot, there is the other.
+case_number() {
+    make_empty_bench
+    fill_machine
+    slots one usb 1-1 four serial /dev/ttyUSB0
+    ports --config "$FOLDER/birthcert.conf"
+    expect 'a slot by number' 2 'E-CONFIG .*20-slots.conf:4: \[slot four\]: serial: /dev/ttyUSB0 ' \
+        'birthcert ports shows .*/dev/serial/by-path'
+    slots one usb 1-1
+    ports --config "$FOLDER/birthcert.conf"
+    expect 'the slot taken out' 0 '^serial = /dev/serial/by-path/pci-.*-usb-0:4:1.0-port0'
 }
 
 # What is proposed is taken as it stands, and then all is assigned.
@@ -254,7 +273,10 @@ case_many() {
 # Root may open everything: then somebody else asks.
 case_permissions() {
     local user=() mode=0
-    camera 1-1 2 VX-000001 >"$FOLDER/machine"
+    {
+        camera 1-1 2 VX-000001
+        board_port ttyS0
+    } >"$FOLDER/machine"
     if [ "$(id -u)" = 0 ]; then
         user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
         mode=0600
@@ -265,10 +287,13 @@ case_permissions() {
     chmod 755 "$WORK" "$FOLDER" "$FOLDER/open"
     CHILD_ASAN=detect_leaks=0
     # shellcheck disable=SC2016 # the variables are the inner shell's
-    on_machine sh -c 'cd /; chmod "$1" "$UMOCKDEV_DIR/dev/bus/usb/001/002"; shift; exec "$@"' \
-        sh "$mode" "${user[@]}" "$FOLDER/open/birthcert" ports
-    expect 'no permission' 0 'E-PORT-DENIED no permission on /dev/bus/usb/001/002, of group' \
-        '70-birthcert.rules'
+    on_machine sh -c 'cd "$UMOCKDEV_DIR"; chmod "$1" dev/bus/usb/001/002 dev/ttyS0; cd /; shift
+        exec "$@"' sh "$mode" "${user[@]}" "$FOLDER/open/birthcert" ports
+    expect_exit 'no permission' 0
+    ok 'no permission: on a camera' says_of_port 'usb 1-1' \
+        'E-PORT-DENIED no permission on /dev/bus/usb/001/002, of group .*install the udev rules'
+    expect_text 'no permission: on a port of the board' 'E-PORT-DENIED .* /dev/ttyS0, of group' \
+        'KERNEL=="ttyS0", GROUP="dialout"'
     # shellcheck disable=SC2016
     on_machine sh -c 'cd /; chmod 0666 "$UMOCKDEV_DIR/dev/bus/usb/001/002"; exec "$@"' \
         sh "${user[@]}" "$FOLDER/open/birthcert" ports --json
@@ -424,6 +449,32 @@ case_rules() {
     ok 'rules: a keyboard is left as it is' not says '^1-3 .*(GROUP|MODE|ID_MM)'
 }
 
+# Where udev never looks, `make install` says so; or it is told another place.
+case_install() {
+    local place=opt/x/lib/udev variant=${BUILD##*/}
+    install_to() { # WHAT OPTION...
+        STATUS=0
+        env -u MAKEFLAGS -u prefix -u udevdir make -s VARIANT="$variant" DESTDIR="$FOLDER/$1" \
+            "${@:2}" install >"$FOLDER/out" 2>"$FOLDER/err" </dev/null || STATUS=$?
+    }
+    install_to local
+    expect_exit 'installed below /usr/local' 0
+    ok 'installed below /usr/local: the rules' test -s \
+        "$FOLDER/local/usr/local/lib/udev/rules.d/70-birthcert.rules"
+    ok 'installed below /usr/local: udev looks there' not says 'udev does not look'
+    install_to usr prefix=/usr
+    ok 'installed below /usr: udev looks there' not says 'udev does not look'
+    install_to opt prefix=/opt/x
+    expect 'installed below /opt/x' 0 "udev does not look in /$place/rules.d.*udevdir="
+    ok 'installed below /opt/x: the rules' test -s "$FOLDER/opt/$place/rules.d/70-birthcert.rules"
+    install_to both prefix=/opt/x udevdir=/usr/lib/udev
+    expect_exit 'installed with udevdir' 0
+    ok 'installed with udevdir: the rules' test -s \
+        "$FOLDER/both/usr/lib/udev/rules.d/70-birthcert.rules"
+    ok 'installed with udevdir: nothing below the prefix' not test -e "$FOLDER/both/$place"
+    ok 'installed with udevdir: udev looks there' not says 'udev does not look'
+}
+
 # A device's and one configuration's, with these interfaces, each with one endpoint.
 descriptors() { # CLASS_SUBCLASS_PROTOCOL...
     local number=0 interface length=$((9 + 16 * $#))
@@ -435,4 +486,4 @@ descriptors() { # CLASS_SUBCLASS_PROTOCOL...
     done
 }
 
-run_cases nothing list paste json hostile many permissions watch watch_json watch_change rules
+run_cases nothing list number paste json hostile many permissions watch watch_json watch_change rules install

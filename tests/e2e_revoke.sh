@@ -449,7 +449,7 @@ case_orphans() {
     expect_slot "orphans, installed" 2 PASS
     expect_slot "orphans, revoked" 1 FAIL E-UNIT-REVOKED
     birthcert orphans
-    expect "orphans, none left" 3 'every certificate is installed'
+    expect "orphans, none left" 3 'every certificate on record is installed'
     expect_sound "orphans"
 }
 

@@ -234,7 +234,7 @@ case_refused() {
     expect "ports with something wrong" 4 '2 passed, 0 already provisioned, 0 failed, 6 unfinished' \
         'slot 1: E-PORT-DENIED usb 1-1: no permission on /dev/bus/usb/001/[0-9]+.*; .*(rule|group)' \
         'slot 2: E-PORT-BUSY usb 1-2: another program ' \
-        'slot 3: E-PORT-BUSY usb 1-3: .*driver' \
+        'slot 3: E-PORT-DRIVER usb 1-3: .*driver usb-storage .* 1209:ca30; keep that driver away' \
         'slot 4: E-PORT-NOT-CAMERA usb 1-4: 1209:ca30 ' \
         'slot 5: E-PORT-NOT-CAMERA usb 1-5: 1209:ca30 ' \
         'slot 6: E-PORT-NOT-CAMERA usb 1-6: dead:beef ' \
@@ -283,6 +283,11 @@ check_steps() { # WHAT FAULT OPTION...: a camera for each step
     plug_in "${#all[@]}" "${options[@]}" "$@"
     tray --wait 20
     passed_all "$what" "${#all[@]}"
+    # The last ones happen when the station has its answer, and may have ended.
+    await_lines "$FOLDER/cameras.log" ": $fault\$" "${#all[@]}" 5 || true
+    for ((i = 0; i < ${#all[@]}; i++)); do
+        ok "$what: ${all[i]}, it happened" grep -q "camera $i at ${all[i]}: $fault\$" "$FOLDER/cameras.log"
+    done
     # Before INFO the record does not know whose plug it was.
     for ((i = 2; i < ${#STEPS[@]}; i++)); do
         ok "$what: ${STEPS[i]}, on record" hung_up "$(serial $((i + 1)))"

@@ -12,6 +12,7 @@
 #include "station/app/input_file.h"
 #include "station/app/options.h"
 #include "station/app/reader.h"
+#include "station/base/clock.h"
 
 // As many as the check of a certificate takes beside it; further ones are named in the configuration.
 #define OTHERS_MAX 8
@@ -20,6 +21,7 @@
 struct wanted {
     uint8_t spki_sha256[SHA256_SIZE];
     char serial[SERIAL_SIZE];
+    const struct config_ca *ca; // NULL: it has gone from the configuration
     bool is_brought;
     uint8_t brought_sha256[SHA256_SIZE]; // the certificate, where it is
 };
@@ -32,7 +34,7 @@ struct inbox {
     size_t count;
     size_t capacity;
     size_t other_count;
-    struct buf *others; // PEM: certificates of CAs, which go with each
+    struct buf *others; // certificates of CAs, which go with each, DER
     size_t brought;
     size_t unknown;
     struct error error;
@@ -40,8 +42,14 @@ struct inbox {
 
 // ---- who is waited for --------------------------------------------------------------------------
 
+static const struct config_ca *find_ca(const struct inbox *inbox, const char *profile_name) {
+    const struct config *config = inbox->reader.config;
+    const struct profile *profile = config_find_profile(config, profile_name);
+    return profile != NULL ? config_find_ca(config, profile->ca) : NULL;
+}
+
 static bool add_wanted(struct inbox *inbox, const uint8_t spki_sha256[SHA256_SIZE],
-                       const char *serial) {
+                       const char *serial, const char *profile) {
     if (inbox->count == inbox->capacity) {
         size_t capacity = inbox->capacity > 0 ? 2 * inbox->capacity : 64;
         void *larger = realloc(inbox->wanted, capacity * sizeof *inbox->wanted);
@@ -52,7 +60,7 @@ static bool add_wanted(struct inbox *inbox, const uint8_t spki_sha256[SHA256_SIZ
         inbox->capacity = capacity;
     }
     struct wanted *wanted = &inbox->wanted[inbox->count++];
-    *wanted = (struct wanted){0};
+    *wanted = (struct wanted){.ca = find_ca(inbox, profile)};
     memcpy(wanted->spki_sha256, spki_sha256, SHA256_SIZE);
     (void)text_copy(wanted->serial, sizeof wanted->serial, serial); // the same size
     return true;
@@ -61,7 +69,7 @@ static bool add_wanted(struct inbox *inbox, const uint8_t spki_sha256[SHA256_SIZ
 // What never left is not waited for: a certificate for it would be a surprise.
 static bool visit_request(void *context, const struct request_record *record) {
     return record->state == REQUEST_QUEUED ||
-           add_wanted(context, record->spki_sha256, record->serial);
+           add_wanted(context, record->spki_sha256, record->serial, record->profile);
 }
 
 static bool waits(const struct inbox *inbox, const char *name) {
@@ -76,7 +84,8 @@ static bool visit_row(void *context, const struct store_row *row) {
     bool may_be_good = credential->request == REQUEST_QUARANTINED &&
                        (credential->error == E_CERT_UNCONFIRMED || !waits(context, row->ca));
     bool is_held = credential->request == REQUEST_HELD || may_be_good;
-    return !is_held || add_wanted(context, credential->spki_sha256, row->unit.serial);
+    return !is_held ||
+           add_wanted(context, credential->spki_sha256, row->unit.serial, credential->profile);
 }
 
 static bool list_wanted(struct inbox *inbox, struct error *error) {
@@ -144,7 +153,8 @@ static bool note_other(struct inbox *inbox, const struct brought *brought, struc
                          OTHERS_MAX);
     }
     if (brought->identity.is_ca) {
-        return x509_der_to_pem(brought->der, "CERTIFICATE", inbox->others, error);
+        return buf_put(inbox->others, brought->der.data, brought->der.length) ||
+               error_set(error, E_MEMORY, "no memory for certificates");
     }
     inbox->unknown++;
     x509_subject_text(brought->der, subject, sizeof subject);
@@ -152,16 +162,51 @@ static bool note_other(struct inbox *inbox, const struct brought *brought, struc
     return true;
 }
 
+static bool put_pem(struct slice all, struct buf *pem, struct error *error) {
+    while (all.length > 0) {
+        struct slice der = x509_first_der(all);
+        if (!x509_der_to_pem(der, "CERTIFICATE", pem, error)) {
+            return false;
+        }
+        all = (struct slice){all.data + der.length, all.length - der.length};
+    }
+    return true;
+}
+
 static bool keep(struct inbox *inbox, const struct brought *brought, struct error *error) {
-    struct slice others = buf_slice(inbox->others);
     struct buf *pem = buf_new(CARRY_CERTIFICATE_MAX);
     bool done =
-        pem != NULL && x509_der_to_pem(brought->der, "CERTIFICATE", pem, error) &&
-        (buf_put(pem, others.data, others.length) ||
-         error_set(error, E_CERT_MALFORMED, "too many certificates of CAs")) &&
+        pem != NULL && put_pem(brought->der, pem, error) &&
+        put_pem(buf_slice(inbox->others), pem, error) &&
         carry_put_in(inbox->reader.config, brought->wanted->spki_sha256, buf_slice(pem), error);
     buf_free(pem);
     return done;
+}
+
+// A CA that can be asked gives its chain along, a person perhaps the one certificate that was found:
+// better said to that person than to the station, later. At an offline CA the station has nobody else
+// to ask, and keeps what comes with the reason why it is no good.
+static bool has_chain(const struct inbox *inbox, const struct brought *brought,
+                      struct error *error) {
+    const struct config_ca *ca = brought->wanted->ca;
+    struct slice others = buf_slice(inbox->others);
+    if (ca == NULL || ca->settings.root_file == NULL || ca_find(ca->settings.backend)->is_offline) {
+        return true;
+    }
+    struct buf *chain = buf_new(brought->der.length + others.length + 1);
+    bool good = chain == NULL || !buf_put(chain, brought->der.data, brought->der.length) ||
+                        !buf_put(chain, others.data, others.length)
+                    ? error_set(error, E_MEMORY, "no memory for a chain")
+                    : x509_check_issuer(ca->settings.root_file, ca->settings.intermediates_file,
+                                        buf_slice(chain), clock_wall_ms(), error);
+    buf_free(chain);
+    if (!good && error->code != E_MEMORY) {
+        error_set(error, E_CERT_CHAIN,
+                  "not taken: nothing leads from it to root_file of CA %s; put the issuing CA's "
+                  "certificate into the same file, and import it again",
+                  ca->settings.name);
+    }
+    return good;
 }
 
 // The first for each key. A certificate too many is somebody's to revoke.
@@ -181,6 +226,10 @@ static bool keep_wanted(struct inbox *inbox, const struct brought *brought, stru
                         "SHA-256 %s revoked",
                         hash);
         }
+        return true;
+    }
+    if (!has_chain(inbox, brought, error)) {
+        doctor_fault(&inbox->says, wanted->serial, error);
         return true;
     }
     if (!keep(inbox, brought, error)) {
@@ -267,5 +316,8 @@ int cmd_inbox(const struct options *options, struct output *output) {
     reader_close(&inbox.reader);
     buf_free(inbox.others);
     free(inbox.wanted);
-    return !done ? exit_status_of(&error) : inbox.brought > 0 ? EXIT_OK : EXIT_NOTHING_TO_DO;
+    if (!done || inbox.says.fault_count > 0) {
+        return done ? (int)inbox.says.status : exit_status_of(&error);
+    }
+    return inbox.brought > 0 ? EXIT_OK : EXIT_NOTHING_TO_DO;
 }

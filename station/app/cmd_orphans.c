@@ -18,6 +18,7 @@ struct orphans {
     int64_t now_ms;
     struct price_sum sum;
     struct output_orphans found;
+    size_t held; // requests of which only the CA knows whether it issued
 };
 
 static const char *price_of(const struct orphans *orphans, const char *name) {
@@ -81,9 +82,16 @@ static bool put_resent(void *context, const struct store_row *row) {
     return reader_can_write(orphans->output);
 }
 
+static bool count_held(void *context, const struct store_row *row) {
+    struct orphans *orphans = context;
+    orphans->held += row->credential.request == REQUEST_HELD ? 1 : 0;
+    return true;
+}
+
 static bool list_orphans(struct orphans *orphans, const struct options *options,
                          struct error *error) {
     static const struct store_filter orphan = {.state = "orphan"};
+    static const struct store_filter doubt = {.state = "doubt"};
     static const struct store_filter resent = {.state = "resent", .all_boards = true};
     struct reader reader = {0};
     bool done = reader_open(&reader, options, error);
@@ -91,6 +99,7 @@ static bool list_orphans(struct orphans *orphans, const struct options *options,
     done = done &&
            reader.ops->select_certificates(reader.store, &orphan, put_certificate, orphans, error);
     done = done && reader.ops->select_rows(reader.store, &resent, put_resent, orphans, error);
+    done = done && reader.ops->select_rows(reader.store, &doubt, count_held, orphans, error);
     if (done && orphans->found.count > 0) {
         price_format(&orphans->sum, &orphans->found);
         orphans->output->ops->orphans(orphans->output, &orphans->found);
@@ -107,8 +116,14 @@ int cmd_orphans(const struct options *options, struct output *output) {
         output->ops->error(output, "orphans", &error);
         return exit_status_of(&error);
     }
+    if (orphans.held > 0) {
+        output_note(output,
+                    "held requests: %zu; whether their certificates exist the CA's administrator "
+                    "knows: birthcert list --state doubt",
+                    orphans.held);
+    }
     if (orphans.found.count == 0) {
-        output_note(output, "every certificate is installed%s",
+        output_note(output, "every certificate on record is installed%s",
                     orphans.found.at_work > 0 ? ", or came a moment ago" : "");
         return EXIT_NOTHING_TO_DO;
     }

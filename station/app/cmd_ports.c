@@ -79,7 +79,8 @@ static size_t put_list(struct ports *ports) {
     size_t count = put_ports(ports);
     put_sections(ports);
     if (ports->config == NULL) {
-        output_note(ports->output, "there is no configuration: no port belongs to a slot");
+        output_note(ports->output,
+                    "there is no configuration here (--config FILE): no port belongs to a slot");
     }
     if (left_out > 0) {
         output_note(ports->output, "%zu more ports are left out", left_out);

@@ -179,7 +179,7 @@ const struct config_key config_keys[] = {
     {CONFIG_SLOT, "serial", CONFIG_PORT, AT(struct config_slot, path),
      .initial = "", .comment = "Instead of usb: a serial port or a USB serial adapter. The names below\n"
                                "/dev/serial/by-path stay with the socket that the cable is plugged into; /dev/ttyUSB0\n"
-                               "is whatever was plugged in first."},
+                               "is whatever was plugged in first, and is refused."},
     {CONFIG_SLOT, "unix", CONFIG_PORT, AT(struct config_slot, path), .maximum = SOCKET_PATH_MAX,
      .initial = "", .comment = "Instead of usb: the socket of a simulated camera."},
     {CONFIG_SLOT, "speed", CONFIG_NUMBER, AT(struct config_slot, bit_rate), .minimum = 300,

@@ -251,6 +251,20 @@ static bool set_key(const struct config_key *key, const char *value, const char 
                : error_prefix(error, "%s", key->name);
 }
 
+// /dev/ttyUSB0, ttyACM0, and what makers' own drivers count in the same way (ttyXRUSB0): after the
+// next start the slots would have changed places.
+static bool is_numbered_by_plugging(const char *path) {
+    static const char prefix[] = "/dev/tty";
+    size_t length = strlen(path);
+    size_t kept = length;
+    while (kept > 0 && path[kept - 1] >= '0' && path[kept - 1] <= '9') {
+        kept--;
+    }
+    return kept < length && kept >= strlen(prefix) + 3 &&
+           strncmp(path, prefix, strlen(prefix)) == 0 &&
+           (strncmp(path + kept - 3, "USB", 3) == 0 || strncmp(path + kept - 3, "ACM", 3) == 0);
+}
+
 static bool set_port(const struct config_key *key, const char *value, const char *folder,
                      struct config_slot *slot, struct error *error) {
     char path[PATH_SIZE];
@@ -267,6 +281,12 @@ static bool set_port(const struct config_key *key, const char *value, const char
     }
     if (!join_path(key, value, key->type == CONFIG_USB_PORT ? "" : folder, path, capacity, error)) {
         return false;
+    }
+    if (is_numbered_by_plugging(path)) {
+        return error_set(error, E_CONFIG,
+                         "%s: %.60s is whatever was plugged in first; take this slot out, then "
+                         "birthcert ports shows it with its name in /dev/serial/by-path",
+                         key->name, path);
     }
     return text_copy(slot->transport, sizeof slot->transport, key->name) &&
            text_copy(slot->path, sizeof slot->path, path);

@@ -197,25 +197,10 @@ static bool try_port(struct hubs *hubs, const struct config_slot *slot, struct e
     return true;
 }
 
-// ttyUSB0 is whatever was plugged in first: after a restart the slots have changed places.
-static bool is_numbered(const struct config_slot *slot) {
-    static const char *const names[] = {"/dev/ttyUSB", "/dev/ttyACM"};
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        if (strncmp(slot->path, names[i], strlen(names[i])) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void check_slot(struct doctor *doctor, struct hubs *hubs, const struct config_slot *slot) {
     char subject[NAME_SIZE + 8];
     struct error error;
     snprintf(subject, sizeof subject, "slot %s", slot->name);
-    if (is_numbered(slot)) {
-        doctor_warn(doctor, subject, "name it by /dev/serial/by-path: birthcert ports shows that",
-                    "%s: the number goes by the order of plugging", slot->path);
-    }
     if (try_port(hubs, slot, &error)) {
         doctor_ok(doctor, subject, "%s: opens", slot->path);
     } else if (bench_awaits_camera(error.code)) {

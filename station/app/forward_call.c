@@ -334,8 +334,7 @@ void forward_take_call(struct forward_bench *bench, const struct outbox_message 
     struct forward *forward = bench->forward;
     struct error error;
     enum ca_outcome outcome = CA_NOT_SENT;
-    const struct profile *profile =
-        forward_find_profile(forward->config, &message->profile, &error);
+    const struct profile *profile = forward_find_profile(forward->config, message, &error);
     if (profile == NULL) {
         answer_error(bench, message, CA_NOT_SENT, &error, 0);
         return;

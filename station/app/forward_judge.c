@@ -10,14 +10,16 @@
 
 #define CLOCK_DIFFERENCE_MAX_MS (120 * 1000)
 
-const struct profile *forward_find_profile(const struct config *config, const struct profile *asked,
+const struct profile *forward_find_profile(const struct config *config,
+                                           const struct outbox_message *message,
                                            struct error *error) {
+    const struct profile *asked = &message->profile;
     const struct profile *own = config_find_profile(config, asked->name);
     if (own == NULL) {
         error_set(error, E_CONFIG, "the forwarder has no [profile %s]", asked->name);
         return NULL;
     }
-    const char *key = outbox_profile_difference(own, asked);
+    const char *key = message->type != OUTBOX_REVOKE ? outbox_profile_difference(own, asked) : NULL;
     if (key != NULL) {
         error_set(error, E_CONFIG, "[profile %s]: %s is not the same as the forwarder's", own->name,
                   key);

@@ -11,9 +11,10 @@
 #include "station/app/config.h"
 #include "station/base/error.h"
 
-// The forwarder's profile of the same name, if it has the same content; else NULL and E_CONFIG with
-// the first key that differs.
-const struct profile *forward_find_profile(const struct config *config, const struct profile *asked,
+// The forwarder's profile of the name in the call, if it has the same content; else NULL and E_CONFIG
+// with the first key that differs. For REVOKE the name is enough: it says which CA.
+const struct profile *forward_find_profile(const struct config *config,
+                                           const struct outbox_message *message,
                                            struct error *error);
 
 // A call but CHECK, whose profile fits. False with `outcome`, and why: it goes no further. A submit

@@ -477,8 +477,12 @@ bool issuer_revoke(struct issuer *issuer, const struct issuer_revocation *revoca
     if (!ca->ops->can_revoke) {
         return error_set(error, E_CA_UNSUPPORTED, "the CA %s revokes nothing", revocation->ca);
     }
+    struct profile named = {0};
+    const struct profile *profile = config_find_profile(issuer->config, revocation->profile);
+    (void)text_copy(named.name, sizeof named.name, revocation->profile);
     const struct ca_request request = {
         .id = -revocation->certificate_id, // of certificates, where those of requests are positive
+        .profile = profile != NULL ? profile : &named,
         .subject = {.serial = revocation->serial},
         .handle = revocation->handle,
         .certificate = revocation->leaf,

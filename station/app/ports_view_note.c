@@ -7,8 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-// What the shipped udev rules give a port to.
+// What the shipped udev rules (scripts/udev/70-birthcert.rules) give a port to, and which ports
+// they know beside those with the bench's interface.
 #define BENCH_GROUP "dialout"
+#define CAMERA_VENDOR 0x1209
+#define CAMERA_PRODUCT 0xca30
+#define FTDI_VENDOR 0x0403
 #define TWINS_NAMED 3 // of devices with one serial string
 
 static struct ports_note *add_note(struct ports_item *item, enum error_code code,
@@ -37,22 +41,42 @@ static void advise(struct ports_note *note, const char *format, ...) {
     va_end(arguments);
 }
 
+static bool is_in_rules(const struct port_entry *entry) {
+    bool is_named = entry->vendor_id == CAMERA_VENDOR && entry->product_id == CAMERA_PRODUCT;
+    bool is_ftdi = entry->kind == PORT_SERIAL && entry->vendor_id == FTDI_VENDOR;
+    return entry->is_camera || (entry->has_usb_id && (is_named || is_ftdi));
+}
+
+static void advise_group(struct ports_note *note, const struct port_entry *entry) {
+    if (strcmp(entry->group, BENCH_GROUP) == 0) {
+        advise(note, "as root: usermod -aG " BENCH_GROUP " USER; then log in anew");
+    } else if (is_in_rules(entry)) {
+        advise(note,
+               "install the udev rules (70-birthcert.rules): they give it to group " BENCH_GROUP);
+    } else if (entry->has_usb_id) {
+        advise(note, "name %04x:%04x in 70-birthcert.rules, which gives it to group " BENCH_GROUP,
+               entry->vendor_id, entry->product_id);
+    } else if (strcmp(entry->group, "tty") == 0) { // as agetty leaves it
+        advise(note,
+               "a login may run on it; as root: systemctl disable --now serial-getty@%s; "
+               "udevadm trigger %s",
+               entry->name, entry->node);
+    } else {
+        advise(note,
+               "a udev rule of your own: SUBSYSTEM==\"tty\", KERNEL==\"%s\", "
+               "GROUP=\"" BENCH_GROUP "\", MODE=\"0660\"",
+               entry->name);
+    }
+}
+
 static void note_denied(struct ports_item *item) {
     const struct port_entry *entry = item->entry;
     if (entry->access != PORT_DENIED || item->state == PORTS_OTHER) {
         return;
     }
-    struct ports_note *note = add_note(item, E_PORT_DENIED, "no permission on %s, of group %s",
-                                       entry->node, entry->group);
-    if (strcmp(entry->group, BENCH_GROUP) == 0) {
-        advise(note, "as root: usermod -aG " BENCH_GROUP " USER; then log in anew");
-    } else if (entry->is_camera || entry->kind == PORT_SERIAL) {
-        advise(note,
-               "install the udev rules (70-birthcert.rules): they give it to group " BENCH_GROUP);
-    } else {
-        advise(note, "name %04x:%04x in 70-birthcert.rules, which gives it to group " BENCH_GROUP,
-               entry->vendor_id, entry->product_id);
-    }
+    advise_group(add_note(item, E_PORT_DENIED, "no permission on %s, of group %s", entry->node,
+                          entry->group),
+                 entry);
 }
 
 static void note_no_node(struct ports_item *item) {
@@ -89,7 +113,7 @@ static void note_driver(struct ports_item *item) {
         add_note(item, ERROR_NONE, "a program has it: a running station?");
         return;
     }
-    advise(add_note(item, E_PORT_BUSY, "the driver %s holds its interface", entry->driver),
+    advise(add_note(item, E_PORT_DRIVER, "the driver %s holds its interface", entry->driver),
            "keep that driver away from %04x:%04x", entry->vendor_id, entry->product_id);
 }
 
@@ -151,16 +175,9 @@ static void note_modem_manager(struct ports_item *item) {
 
 static void note_name(struct ports_item *item) {
     const struct port_entry *entry = item->entry;
-    if (entry->kind != PORT_SERIAL || entry->usb_path[0] == '\0') {
-        return;
-    }
-    if (entry->link[0] == '\0') {
+    if (entry->kind == PORT_SERIAL && entry->usb_path[0] != '\0' && entry->link[0] == '\0') {
         advise(add_note(item, ERROR_NONE, "it has no name below /dev/serial/by-path"),
                "is udevd running?");
-    } else if (item->slot != NULL && strcmp(item->slot->path, entry->node) == 0) {
-        advise(add_note(item, ERROR_NONE, "the slot goes by %s, which may change at each start",
-                        entry->node),
-               "serial = %s", entry->link);
     }
 }
 

@@ -27,6 +27,7 @@
     /* ports */ \
     X(E_PORT_MISSING, "E-PORT-MISSING", RETRY, "the port does not exist", "check the cable and the slot's path in the configuration") \
     X(E_PORT_BUSY, "E-PORT-BUSY", STATION, "another program holds the port", "stop that program (ModemManager, a terminal)") \
+    X(E_PORT_DRIVER, "E-PORT-DRIVER", STATION, "a driver of the kernel holds the port", "keep that driver away from that VID:PID (birthcert ports shows both)") \
     X(E_PORT_NOT_TTY, "E-PORT-NOT-TTY", USAGE, "the path is not a serial port", "correct the slot's path in the configuration") \
     X(E_PORT_NOT_CAMERA, "E-PORT-NOT-CAMERA", RETRY, "what is plugged in is no camera", "plug a camera in; name its VID:PID in usb_ids if it is one") \
     X(E_PORT_DENIED, "E-PORT-DENIED", STATION, "no permission on the port", "add the user to the port's group (dialout); for USB, install the udev rules (birthcert ports)") \
