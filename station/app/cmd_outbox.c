@@ -2,8 +2,8 @@
 // birthcert outbox export: what a person is to carry to a CA.
 #include <errno.h>
 #include <jansson.h>
-#include <libgen.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,7 +15,6 @@
 #include "station/app/doctor.h"
 #include "station/app/options.h"
 #include "station/app/reader.h"
-#include "station/base/bytes.h"
 #include "station/base/clock.h"
 
 struct outbox {
@@ -155,12 +154,15 @@ static bool write_bundle(struct outbox *outbox, struct error *error) {
 // Before anything is noted as out: a slip in the name must not need --again.
 static bool check_place(const char *path, struct error *error) {
     char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    // With its slash: what is no folder is found by it.
+    snprintf(folder, sizeof folder, "%.*s", slash != NULL ? (int)(slash + 1 - path) : 1,
+             slash != NULL ? path : ".");
     if (access(path, F_OK) == 0) {
         return error_set(error, E_EXISTS, "%s: is there already, and may not have been carried yet",
                          path);
     }
-    if (errno != ENOENT || !text_copy(folder, sizeof folder, path) ||
-        access(dirname(folder), W_OK) != 0) {
+    if (errno != ENOENT || access(folder, W_OK) != 0) {
         bool is_slip = errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG;
         return error_set(error, is_slip ? E_USAGE : E_SYSTEM, "%s: %s", path, strerror(errno));
     }
