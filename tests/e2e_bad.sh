@@ -373,7 +373,7 @@ bad_ca() { # WHAT STATUS CA-OPTION...; then expressions come from the lines of s
 
 case_ca_nonsense_login() {
     bad_ca "nonsense to the login" 4 --fault nonsense@login=100% <<'END'
-E-CA-NONSENSE .*login.*; check the URL
+E-CA-NONSENSE .*login.*; check .*url, where a proxy
 0 passed, 0 already provisioned, 0 failed, 3 unfinished
 END
 }
