@@ -159,13 +159,8 @@ bool x509_check_issuer(const char *root_file, const char *intermediates_file,
 void x509_subject_text(struct slice der, char *out, size_t capacity) {
     out[0] = '\0';
     X509 *certificate = parse_certificate(der);
-    BIO *bio = BIO_new(BIO_s_mem());
-    if (certificate != NULL && bio != NULL &&
-        X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0) {
-        char *text = NULL;
-        long length = BIO_get_mem_data(bio, &text);
-        text_escape(out, capacity, text, length > 0 ? (size_t)length : 0);
+    if (certificate != NULL) {
+        x509_name_text(X509_get_subject_name(certificate), out, capacity);
     }
-    BIO_free(bio);
     X509_free(certificate);
 }

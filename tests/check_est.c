@@ -58,9 +58,9 @@ START_TEST(test_forms) {
     ck_assert_msg(bench.client.report.policy_fits, "%s", bench.client.report.error.text);
     // The CA that issues comes first, whatever the order of cacerts.
     ck_assert_str_eq(bench.client.report.chain[0],
-                     "CN=est-sim Issuing CA,O=est-sim\\\\, not a public CA");
+                     "CN=est-sim Issuing CA,O=est-sim\\, not a public CA");
     ck_assert_str_eq(bench.client.report.chain[1],
-                     "CN=est-sim Root CA,O=est-sim\\\\, not a public CA");
+                     "CN=est-sim Root CA,O=est-sim\\, not a public CA");
     ck_assert_str_eq(bench.client.report.chain[2], "");
     est_stop(&bench);
 }

@@ -373,17 +373,17 @@ bad_ca() { # WHAT STATUS CA-OPTION...; then expressions come from the lines of s
 
 case_ca_nonsense_login() {
     bad_ca "nonsense to the login" 4 --fault nonsense@login=100% <<'END'
-E-CA-NONSENSE .*login.*; check the URL
+E-CA-NONSENSE .*login.*; check .*url, where a proxy
 0 passed, 0 already provisioned, 0 failed, 3 unfinished
 END
 }
 case_ca_nonsense_policy() {
-    bad_ca "nonsense for its policy" 4 --fault nonsense@info=100% <<<'E-CA-NONSENSE .*; check the URL'
+    bad_ca "nonsense for its policy" 4 --fault nonsense@info=100% <<<'E-CA-NONSENSE .*; check .*url, where a proxy'
 }
 case_ca_nonsense_post() { bad_ca "nonsense to requests" 0 --fault nonsense@post=1-2 <<<'3 passed'; }
 case_ca_nonsense_get() { bad_ca "nonsense for certificates" 0 --fault nonsense@get=1-4 <<<'3 passed'; }
 case_ca_login() {
-    bad_ca "refuses the login" 4 --fault refuse-login=100% <<<'E-CA-LOGIN .*; check the API key'
+    bad_ca "refuses the login" 4 --fault refuse-login=100% <<<'E-CA-LOGIN .*; check the login of the \[ca\] section .*API key'
 }
 case_ca_token() { bad_ca "lets a token expire" 0 --fault expired-token@post=2 <<<'3 passed'; }
 case_ca_quota() {

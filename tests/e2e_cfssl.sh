@@ -315,7 +315,7 @@ case_front_413() {
     start_behind_front
     front_does 'client_max_body_size 64;'
     tray --wait 3
-    expect "413" 4 'E-CA-NONSENSE .*413.*; check the URL' '8 unfinished'
+    expect "413" 4 'E-CA-NONSENSE .*413.*; check .*url, where a proxy' '8 unfinished'
     expect_nothing_bought "413"
     front_passes
     expect_good_end "413" 8

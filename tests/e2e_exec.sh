@@ -208,7 +208,7 @@ case_bad_settings() {
     expect 'what it cannot issue' 4 'profile https: E-CA-POLICY a certificate without end'
     before 'echo broken >&2; exit 3'
     birthcert ca test site
-    expect 'it is broken' 4 'E-CA-NONSENSE .*ended with status 3: broken'
+    expect 'it is broken' 4 'E-CA-NONSENSE .*ended with status 3: broken; check the command '
 }
 
 # The station dies while the program works; the program goes on, and its certificate is found.

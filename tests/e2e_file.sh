@@ -231,7 +231,9 @@ case_bad_files() {
     birthcert inbox import "$FOLDER/empty.pem"
     expect 'an empty file' 5 'E-CERT-MALFORMED .*empty.pem'
     birthcert inbox import "$FOLDER/none.pem"
-    expect 'no file' 4 'E-SYSTEM .*none.pem'
+    expect 'no file' 2 "E-USAGE $FOLDER/none.pem: No such file"
+    birthcert inbox import "$FOLDER/offline"
+    expect 'a folder' 2 "E-USAGE $FOLDER/offline: not a file"
     birthcert inbox import "$FOLDER/offline/station.key"
     expect 'a key' 5 'E-CERT-MALFORMED .*PRIVATE KEY'
     birthcert inbox import "$FOLDER/offline/station.pem"
@@ -242,7 +244,11 @@ case_bad_files() {
     start_cameras 1
     tray
     birthcert outbox export "$FOLDER/no/such/folder"
-    expect 'a place that is not there' 4 'E-SYSTEM .*no/such/folder'
+    expect 'a place that is not there' 2 "E-USAGE $FOLDER/no/such/folder: No such file"
+    birthcert outbox export "$FOLDER/tray.csv/below"
+    expect 'a place below a file' 2 "E-USAGE $FOLDER/tray.csv/below: Not a directory"
+    birthcert outbox export "$FOLDER/first.pem"
+    expect 'a slip in the name: nothing was noted as carried' 0 '1 requests are in .*; 0 were carried before'
     sed -i /client_/d "$FOLDER/conf.d/30-ca.conf"
     birthcert outbox export "$FOLDER/bundle.pem" --again
     expect 'nobody to sign' 2 'E-CA-CONFIG .*client_key_file are not set'

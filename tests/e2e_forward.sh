@@ -235,6 +235,7 @@ case_bench_killed() {
     start_birthcert tray "$FOLDER/tray.csv"
     await_requests 2 8
     kill -KILL "$STATION_PID"
+    await_birthcert
     expect_good_end "bench killed" 8
 }
 

@@ -243,7 +243,7 @@ case_scrap() {
     expect "scrap" 0 'VX-000001 .*revoked \(cessationOfOperation\)' 'VX-000001 +SCRAPPED'
     expect_revoked "scrap" "$certificate cessationOfOperation"
     birthcert scrap VX-000001
-    expect "scrap, again" 3 'E-NOTHING-TO-DO'
+    expect "scrap, again" 3 'E-NOTHING-TO-DO VX-000001 is scrapped, and all its certificates are revoked'
     birthcert rework VX-000001 --approve bob
     expect "rework, scrapped" 1 'E-UNIT-SCRAPPED'
     ask list --state scrapped >"$FOLDER/out"

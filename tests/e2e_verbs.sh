@@ -65,6 +65,17 @@ done
 
 ok 'show without a serial' refuses show
 ok 'tray without a manifest' refuses tray
+for verb in ca inbox outbox; do
+    ok "$verb list" refuses "$verb" list
+    ok "$verb list: the word is named, and what there is" \
+        grep -q "$verb: \"list\" is not known; usage: birthcert $verb [a-z]* [NF]" "$WORK/err"
+    ok "$verb list A: the same" refuses "$verb" list A
+    ok "$verb list A: the word is named" err_has "$verb: \"list\" is not known"
+    ok "$verb list --help: status 0" gives 0 "$verb" list --help
+done
+ok 'ca test: a name is missing' refuses ca test
+ok 'ca test: it is told' err_has 'ca: something is missing; usage: birthcert ca test NAME'
+ok 'ca tes' refuses ca tes NAME
 ok 'list takes no argument' refuses list everything
 ok 'show takes one argument' refuses show A B
 ok 'list takes no --once' refuses list --once
@@ -265,6 +276,7 @@ END
     ok 'doctor, HVCA: for two profiles' out_has 'quota: 8241 certificates left, enough for 4120 cameras'
     ok 'ca test, HVCA: status 0' gives 0 ca test factory --serial VX2251L-000001 --config "$CONF"
     ok 'ca test, HVCA: says how it issues' out_has 'hvca-sim Issuing CA'
+    ok 'ca test, HVCA: a comma in a name has one backslash' out_has 'O=hvca-sim\, not a public CA'
     ok 'ca test, HVCA: what it would ask for' \
         out_has 'profile https: asks for: commonName VX2251L-000001, serialNumber VX2251L-000001, DNS'
     ok 'ca test, HVCA: bought nothing' is_unsold
@@ -282,6 +294,7 @@ END
     cp "$WORK/good.conf" "$CONF"
     ok 'ca test --issue: status 0' gives 0 ca test factory --issue --serial TRIAL-1 --config "$CONF"
     ok 'ca test --issue: issued, and good' grep -q '^ok *CA factory: issued, and good: certificate' "$WORK/out"
+    ok 'ca test --issue: the issuer has one backslash' grep -q 'good: .*O=hvca-sim\\, not' "$WORK/out"
     ok 'ca test --issue: one' test "$(wc -l <"$BENCH/hvca/issued.jsonl")" = 1
     ok 'ca test --issue: revoked' test "$(jq -r .reason "$BENCH/hvca/revoked.jsonl")" = cessationOfOperation
     ok 'ca test --issue: its unit is closed' test \

@@ -276,22 +276,28 @@ static bool open_envelope(const struct inbox *inbox, struct buf **text, struct e
     return true;
 }
 
+static bool take_certificates(struct inbox *inbox, struct buf **text, struct buf *der,
+                              struct error *error) {
+    return open_envelope(inbox, text, error) && x509_pem_to_der(buf_slice(*text), der, error) &&
+           list_wanted(inbox, error) && visit_all(inbox, buf_slice(der), note_other, error) &&
+           visit_all(inbox, buf_slice(der), keep_wanted, error);
+}
+
 static bool import_certificates(struct inbox *inbox, struct error *error) {
     struct buf *text = NULL;
     struct buf *der = buf_new(BUNDLE_MAX);
     const char *path = inbox->options->object;
     inbox->others = buf_new(BUNDLE_MAX);
     bool done = der != NULL && inbox->others != NULL
-                    ? input_file_read(path, BUNDLE_MAX, E_SYSTEM, E_SYSTEM, &text, error)
+                    ? input_file_read(path, BUNDLE_MAX, E_USAGE, E_USAGE, &text, error)
                     : error_set(error, E_MEMORY, "no memory for certificates");
-    done = done && open_envelope(inbox, &text, error) &&
-           x509_pem_to_der(buf_slice(text), der, error) && list_wanted(inbox, error) &&
-           visit_all(inbox, buf_slice(der), note_other, error) &&
-           visit_all(inbox, buf_slice(der), keep_wanted, error);
+    if (done) {
+        done = take_certificates(inbox, &text, der, error) || error_prefix(error, "%s", path);
+    }
     buf_free(text);
     buf_free(der);
     if (!done) {
-        return error_prefix(error, "%s", path);
+        return false;
     }
     doctor_ok(&inbox->says, "inbox",
               "%zu certificates for requests that wait, %zu for none; the station installs them, "
@@ -303,12 +309,7 @@ static bool import_certificates(struct inbox *inbox, struct error *error) {
 int cmd_inbox(const struct options *options, struct output *output) {
     struct inbox inbox = {.options = options, .says = {.output = output}};
     struct error error;
-    bool done =
-        strcmp(options->argument, "import") == 0 ||
-        error_set(&error, E_USAGE, "inbox: \"%s\" is not known; usage: birthcert inbox import FILE",
-                  options->argument);
-    done =
-        done && reader_open(&inbox.reader, options, &error) && import_certificates(&inbox, &error);
+    bool done = reader_open(&inbox.reader, options, &error) && import_certificates(&inbox, &error);
     if (!done) {
         output->ops->error(output, "inbox import", &error);
     }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // birthcert outbox export: what a person is to carry to a CA.
+#include <errno.h>
 #include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -148,6 +151,24 @@ static bool write_bundle(struct outbox *outbox, struct error *error) {
     return done;
 }
 
+// Before anything is noted as out: a slip in the name must not need --again.
+static bool check_place(const char *path, struct error *error) {
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    // With its slash: what is no folder is found by it.
+    snprintf(folder, sizeof folder, "%.*s", slash != NULL ? (int)(slash + 1 - path) : 1,
+             slash != NULL ? path : ".");
+    if (access(path, F_OK) == 0) {
+        return error_set(error, E_EXISTS, "%s: is there already, and may not have been carried yet",
+                         path);
+    }
+    if (errno != ENOENT || access(folder, W_OK) != 0) {
+        bool is_slip = errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG;
+        return error_set(error, is_slip ? E_USAGE : E_SYSTEM, "%s: %s", path, strerror(errno));
+    }
+    return true;
+}
+
 static bool export_requests(struct outbox *outbox, struct error *error) {
     const struct reader *reader = &outbox->reader;
     if (!reader->ops->select_requests(reader->store, visit_request, outbox, error)) {
@@ -157,11 +178,8 @@ static bool export_requests(struct outbox *outbox, struct error *error) {
         *error = outbox->error;
         return false;
     }
-    if (outbox->count > 0 && access(outbox->options->object, F_OK) == 0) {
-        return error_set(error, E_EXISTS, "%s: is there already, and may not have been carried yet",
-                         outbox->options->object);
-    }
-    if (outbox->count > 0 && !write_bundle(outbox, error)) {
+    if (outbox->count > 0 &&
+        (!check_place(outbox->options->object, error) || !write_bundle(outbox, error))) {
         return false;
     }
     if (outbox->others > 0) {
@@ -180,11 +198,7 @@ int cmd_outbox(const struct options *options, struct output *output) {
     struct outbox outbox = {
         .options = options, .says = {.output = output}, .requests = json_array()};
     struct error error;
-    bool done = strcmp(options->argument, "export") == 0 ||
-                error_set(&error, E_USAGE,
-                          "outbox: \"%s\" is not known; usage: birthcert outbox export FILE",
-                          options->argument);
-    done = done && reader_open(&outbox.reader, options, &error) && export_requests(&outbox, &error);
+    bool done = reader_open(&outbox.reader, options, &error) && export_requests(&outbox, &error);
     if (!done) {
         output->ops->error(output, "outbox export", &error);
     }

@@ -36,7 +36,8 @@ static bool record(struct scrap *scrap, struct error *error) {
     }
     // Scrapped before: what its CAs have not confirmed since then is asked for again.
     if (revoker_chosen_count(scrap->revoker) == 0) {
-        return error_set(error, E_NOTHING_TO_DO, "%s is scrapped, and all of its is revoked",
+        return error_set(error, E_NOTHING_TO_DO,
+                         "%s is scrapped, and all its certificates are revoked",
                          scrap->unit.serial);
     }
     return revoker_record(scrap->revoker, NULL, error);

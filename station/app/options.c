@@ -141,11 +141,23 @@ bool options_read_reason(const struct options *options, enum ca_revocation_reaso
                      options->reason);
 }
 
+// Whether `word` is the one that the usage has behind the verb: "test" of "ca test NAME".
+static bool is_of_pair(const struct verb *verb, const char *word) {
+    const char *known = verb->usage + strlen(verb->name) + 1;
+    size_t length = strcspn(known, " ");
+    return strlen(word) == length && memcmp(word, known, length) == 0;
+}
+
 static bool take_argument(const struct verb *verb, int argc, char **argv, struct options *options,
                           struct error *error) {
     int given = argc - optind;
     int allowed = verb->argument == ARGUMENT_NONE ? 0 : verb->argument == ARGUMENT_PAIR ? 2 : 1;
     int needed = verb->argument == ARGUMENT_OPTIONAL ? 0 : allowed;
+    if (verb->argument == ARGUMENT_PAIR && given > 0 && !options->help &&
+        !is_of_pair(verb, argv[optind])) {
+        return error_set(error, E_USAGE, "%s: \"%s\" is not known; usage: birthcert %s", verb->name,
+                         argv[optind], verb->usage);
+    }
     if (given > allowed) {
         return error_set(error, E_USAGE, "%s: \"%s\" is too much; usage: birthcert %s", verb->name,
                          argv[optind + allowed], verb->usage);

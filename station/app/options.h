@@ -64,7 +64,7 @@ enum verb_argument {
     ARGUMENT_NONE,
     ARGUMENT_OPTIONAL,
     ARGUMENT_REQUIRED,
-    ARGUMENT_PAIR, // what to do, and with what: "ca test NAME"
+    ARGUMENT_PAIR, // what to do, which the usage begins with, and with what: "ca test NAME"
 };
 
 // One verb: a row of the table in verbs.c.

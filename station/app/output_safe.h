@@ -5,9 +5,7 @@
 
 #define OUTPUT_SAFE_SIZE 2048
 
-// Copies `text` to `out`; bytes that are not printable ASCII become \xNN. Unlike text_escape it
-// leaves a backslash as it is, since most texts of the store were escaped before. Cut at
-// OUTPUT_SAFE_SIZE - 1, never inside an escape. Returns `out`.
+// Copies `text` to `out` as text_escape does, cut at OUTPUT_SAFE_SIZE - 1. Returns `out`.
 const char *output_safe(char out[OUTPUT_SAFE_SIZE], const char *text);
 
 // The safe copy of `text`, which lives as long as the block that this stands in.

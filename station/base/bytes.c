@@ -79,21 +79,19 @@ bool text_copy(char *out, size_t capacity, const char *text) {
     return true;
 }
 
-static bool is_plain(char c) {
-    return c >= 0x20 && c <= 0x7e && c != '\\';
+static bool is_printable(char c) {
+    return c >= 0x20 && c <= 0x7e;
 }
 
 void text_escape(char *out, size_t capacity, const char *text, size_t length) {
     size_t used = 0;
     for (size_t i = 0; i < length; i++) {
-        size_t need = is_plain(text[i]) ? 1 : text[i] == '\\' ? 2 : 4;
+        size_t need = is_printable(text[i]) ? 1 : 4;
         if (used + need + 1 > capacity) {
             break;
         }
         if (need == 1) {
             out[used] = text[i];
-        } else if (need == 2) {
-            memcpy(out + used, "\\\\", 2);
         } else {
             memcpy(out + used, "\\x", 2);
             out[used + 2] = hex_digits[(uint8_t)text[i] >> 4];

@@ -37,7 +37,9 @@ bool hex_decode(uint8_t *out, size_t length, const char *hex);
 bool text_copy(char *out, size_t capacity, const char *text);
 
 // Escapes hostile text for a terminal, a log line or a message: bytes outside printable ASCII
-// become \xNN, a backslash \\. UTF-8 is escaped too. Cut at `capacity` - 1, never inside an escape.
+// become \xNN. UTF-8 is escaped too. A backslash stays as it is, so that text which went through here
+// before, or through a name's escaping (RFC 4514), comes out as it was, however often it is escaped
+// on its way. Cut at `capacity` - 1, never inside an escape.
 void text_escape(char *out, size_t capacity, const char *text, size_t length);
 
 // True for 1..128 bytes of printable ASCII without a space at either end: what a serial may be.

@@ -80,12 +80,12 @@
     X(E_CA_CONFIG, "E-CA-CONFIG", USAGE, "the CA's configuration cannot be used", "correct the [ca] section") \
     X(E_CA_UNREACHABLE, "E-CA-UNREACHABLE", RETRY, "the CA cannot be reached", "check the network; units wait and go on by themselves") \
     X(E_CA_TLS, "E-CA-TLS", STATION, "the CA's TLS identity is not the expected one", "check the server's root and the station's certificate") \
-    X(E_CA_LOGIN, "E-CA-LOGIN", STATION, "the CA refused the station's credentials", "check the API key, the secret and the station's certificate") \
+    X(E_CA_LOGIN, "E-CA-LOGIN", STATION, "the CA refused the station's credentials", "check the login of the [ca] section (certificate, password, token or API key), and its rights at the CA") \
     X(E_CA_BUSY, "E-CA-BUSY", RETRY, "the CA asks to wait", "nothing: the station waits as asked") \
     X(E_CA_QUOTA, "E-CA-QUOTA", STATION, "the CA's quota is used up", "ask the PKI officer for more; units wait") \
     X(E_CA_POLICY, "E-CA-POLICY", STATION, "the profile does not fit the CA's policy", "correct the profile, or have the CA's policy changed") \
     X(E_CA_REFUSED, "E-CA-REFUSED", UNIT, "the CA refused the request", "see the CA's message") \
-    X(E_CA_NONSENSE, "E-CA-NONSENSE", RETRY, "the CA's answer cannot be understood", "check the URL; a proxy may have answered") \
+    X(E_CA_NONSENSE, "E-CA-NONSENSE", RETRY, "the CA's answer cannot be understood", "check the command or the socket of the [ca] section, or its url, where a proxy may have answered") \
     X(E_CA_DOUBT, "E-CA-DOUBT", RETRY, "the CA's answer was lost: it may have issued", "nothing: the station asks the CA what it issued") \
     X(E_CA_UNSUPPORTED, "E-CA-UNSUPPORTED", USAGE, "this CA cannot do that", "") \
     X(E_BUNDLE, "E-BUNDLE", INTEGRITY, "what was brought from the CA cannot be trusted", "get it again, in a safe way") \
