@@ -38,7 +38,7 @@ void outbox_set_bytes(json_t *object, const char *key, struct slice bytes) {
     free(base64);
 }
 
-// What is printable already may hold escapes, which must not be escaped once more.
+// What is printable already goes as it is, however long.
 void outbox_set_printable(json_t *object, const char *key, const char *text) {
     char escaped[1024];
     if (!outbox_is_printable(text)) {
@@ -137,13 +137,11 @@ bool outbox_get_error(const json_t *object, struct error *out, struct error *err
     if (code[0] == '\0') {
         return true;
     }
-    // Not by error_set, which would escape once more.
-    out->code = error_code_from_text(code);
-    if (out->code != ERROR_NONE) {
-        snprintf(out->text, sizeof out->text, "%.255s", text);
+    enum error_code known = error_code_from_text(code);
+    if (known != ERROR_NONE) {
+        error_set(out, known, "%s", text);
     } else {
-        out->code = E_CA_NONSENSE;
-        snprintf(out->text, sizeof out->text, "%s %.180s", code, text);
+        error_set(out, E_CA_NONSENSE, "%s %.180s", code, text);
     }
     return true;
 }
