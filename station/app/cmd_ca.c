@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ca-client/ca.h"
 #include "ca-client/names.h"
 #include "station/app/doctor.h"
 #include "station/app/options.h"
@@ -129,11 +130,24 @@ static bool issue_one(const struct options *options, struct doctor *doctor,
     return true;
 }
 
+// Before anything is asked or written.
+static bool check_issue(const struct config_ca *ca, struct error *error) {
+    return !ca_find(ca->settings.backend)->is_offline ||
+           error_set(error, E_CA_UNSUPPORTED,
+                     "--issue: no network leads to CA %s: to try it, begin with one camera, then "
+                     "birthcert outbox export FILE, and birthcert inbox import FILE with what the "
+                     "CA issued",
+                     ca->name);
+}
+
 static bool test_ca(const struct options *options, struct doctor *doctor, struct error *error) {
     const struct config_ca *ca = config_find_ca(doctor->config, options->object);
     if (ca == NULL) {
         return error_set(error, E_CONFIG, "%s: there is no [ca %s]", doctor->config->file,
                          options->object);
+    }
+    if (options->issue && !check_issue(ca, error)) {
+        return false;
     }
     struct config *view = config_view(doctor->config, ca->name);
     if (view == NULL) {
