@@ -278,7 +278,7 @@ case_policy() {
     before_anything "host names" 4 'E-CA-POLICY .*dns_names.*has no .vx-00000[1-8].local'
     birthcert ca test ejbca --issue
     expect "a trial with host names" 4 'fault +CA ejbca: E-CA-POLICY nothing was issued.*dns_names' \
-        'TRIAL-[0-9-]+ +SCRAPPED'
+        'TRIAL-[0-9a-f-]+ +SCRAPPED'
     ask list --state pending --json >"$FOLDER/pending"
     ok "a trial with host names: no request of it is left" not grep -q TRIAL "$FOLDER/pending"
 }

@@ -106,20 +106,15 @@ static bool say_trial(struct doctor *doctor, const char *who, const struct store
 // One certificate, bought in earnest; then its unit is scrapped, which revokes it.
 static bool issue_one(const struct options *options, struct doctor *doctor,
                       const struct config *view, struct error *error) {
-    char serial[SERIAL_SIZE];
+    char own[SERIAL_SIZE];
     char who[NAME_SIZE + 8];
-    char now[CLOCK_TEXT_SIZE];
     struct store_row row;
     struct error why;
     bool may_be_surplus = false;
-    clock_format_utc(now, clock_wall_ms());
-    snprintf(serial, sizeof serial, "TRIAL-%.4s%.2s%.2s-%.2s%.2s%.2s", now, now + 5, now + 8,
-             now + 11, now + 14, now + 17);
+    const char *serial = options->serial != NULL ? options->serial : own;
     snprintf(who, sizeof who, "CA %s", options->object);
-    if (options->serial != NULL && !text_copy(serial, sizeof serial, options->serial)) {
-        return error_set(error, E_USAGE, "--serial: at most %zu characters", sizeof serial - 1);
-    }
-    if (!trial_issue(view, serial, &row, &why, &may_be_surplus, error)) {
+    if ((options->serial == NULL && !trial_make_serial(own, error)) ||
+        !trial_issue(view, serial, &row, &why, &may_be_surplus, error)) {
         return false;
     }
     if (say_trial(doctor, who, &row, &why, may_be_surplus)) {
@@ -131,13 +126,16 @@ static bool issue_one(const struct options *options, struct doctor *doctor,
 }
 
 // Before anything is asked or written.
-static bool check_issue(const struct config_ca *ca, struct error *error) {
-    return !ca_find(ca->settings.backend)->is_offline ||
-           error_set(error, E_CA_UNSUPPORTED,
-                     "--issue: no network leads to CA %s: to try it, begin with one camera, then "
-                     "birthcert outbox export FILE, and birthcert inbox import FILE with what the "
-                     "CA issued",
-                     ca->name);
+static bool check_issue(const struct options *options, const struct config_ca *ca,
+                        struct error *error) {
+    if (ca_find(ca->settings.backend)->is_offline) {
+        return error_set(error, E_CA_UNSUPPORTED,
+                         "--issue: no network leads to CA %s: to try it, begin with one camera, "
+                         "then birthcert outbox export FILE, and birthcert inbox import FILE with "
+                         "what the CA issued",
+                         ca->name);
+    }
+    return options->serial == NULL || trial_check_serial(options->serial, error);
 }
 
 static bool test_ca(const struct options *options, struct doctor *doctor, struct error *error) {
@@ -146,7 +144,7 @@ static bool test_ca(const struct options *options, struct doctor *doctor, struct
         return error_set(error, E_CONFIG, "%s: there is no [ca %s]", doctor->config->file,
                          options->object);
     }
-    if (options->issue && !check_issue(ca, error)) {
+    if (options->issue && !check_issue(options, ca, error)) {
         return false;
     }
     struct config *view = config_view(doctor->config, ca->name);
