@@ -179,7 +179,8 @@ static void remark_names(const struct profile *profile, struct ca_report *report
         site_remark(
             report,
             "EJBCA takes names from the CSR: the cameras' firmware has to put the profile's "
-            "%s there, or each request is stopped here before it is sent",
+            "%s there, as a trial's CSR has them, or each request is stopped here before it is "
+            "sent",
             further);
     }
 }

@@ -93,11 +93,10 @@ void est_learn(struct est_call *call, est_next *on_learned) {
 static void remark_names(const struct profile *profile, struct ca_report *report) {
     const char *further = profile_further_names(profile);
     if (further != NULL) {
-        site_remark(
-            report,
-            "this CA takes names from the CSR, where a camera puts the subject only: it has "
-            "to add the profile's %s by itself",
-            further);
+        site_remark(report,
+                    "this CA takes names from the CSR, where a camera puts the subject only, and a "
+                    "trial all of them: it has to add the profile's %s by itself",
+                    further);
     }
 }
 

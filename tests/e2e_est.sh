@@ -74,6 +74,14 @@ case_one_connection() {
     ok "one request at a time: the CA issued 16" is "$(issued)" 16
 }
 
+case_trial() {
+    make_bench 1
+    start_est --login digest-sha256
+    birthcert ca test est --issue
+    expect "a trial" 0 'and a trial all of them' 'issued, and good' 'TRIAL-[0-9a-f-]+ +SCRAPPED'
+    ok "a trial: one was issued" is "$(issued)" 1
+}
+
 # ---- accepted, to be asked again -----------------------------------------------------------------
 
 case_pending() {
@@ -304,6 +312,6 @@ case_no_names() {
 
 # ---- everything ----------------------------------------------------------------------------------
 
-run_cases tray basic_without_client_certificate one_connection pending pending_long pending_killed \
+run_cases tray trial basic_without_client_certificate one_connection pending pending_long pending_killed \
     pending_lost pending_refused lost_held lost_resent killed_midway busy restarted \
     refused_beforehand wrong_password rewritten_subject other_certificate no_names
