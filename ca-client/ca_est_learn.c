@@ -118,5 +118,8 @@ static void report_learned(struct est_call *call, const struct error *failed,
 }
 
 void est_check(struct est_call *call) {
+    const struct ca *ca = est_of(call);
+    bool has_login = ca->username != NULL || ca->web.site.certificate_file != NULL;
+    call->report.login = has_login ? CA_LOGIN_UNTRIED : CA_LOGIN_NONE;
     est_learn(call, report_learned);
 }

@@ -31,7 +31,7 @@ case_tray() {
     start_est --login any --company ca-behind --label cameras
     set_ca 'ca_profile = cameras'
     birthcert doctor
-    expect_text "doctor" 'est: reached, and logged in' \
+    expect_text "doctor" 'est: reached; the login is tried with the first request' \
         'issues as: CN=est-sim Issuing CA,.* < CN=est-sim Root CA' 'fits the policy of CA est' \
         'has to add the profile.s dns_names by itself.*administrator'
     ok "doctor: nothing was asked for" is "$(requests enroll)" 0
@@ -269,6 +269,11 @@ case_wrong_password() {
     echo wrong >"$FOLDER/password"
     chmod 600 "$FOLDER/password"
     set_ca "password_file = password"
+    birthcert ca test est
+    expect "a wrong password: nobody has tried it yet" 0 'est: reached; the login is tried with the first'
+    ok "a wrong password: it is not said to be good" not says 'est: .*logged in'
+    birthcert ca test est --issue
+    expect "a wrong password: a trial" 4 'E-CA-LOGIN nothing was issued.*HTTP 401'
     tray --wait 4
     expect_text "a wrong password" 'E-CA-LOGIN .*HTTP 401: who are you' '8 unfinished'
     ok "a wrong password: nothing was issued" is "$(issued)" 0
