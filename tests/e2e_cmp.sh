@@ -169,6 +169,7 @@ case_doctor() {
     start_cmp
     birthcert doctor
     ok "doctor: the CA answers" not says 'E-CA'
+    expect_text "doctor: the CA answers" "cmp: reached, and logged in"
     stop_cmp
     birthcert doctor
     expect_text "doctor without the CA" 'E-CA-UNREACHABLE'

@@ -317,6 +317,6 @@ case_no_names() {
 
 # ---- everything ----------------------------------------------------------------------------------
 
-run_cases tray trial basic_without_client_certificate one_connection pending pending_long pending_killed \
+run_cases tray basic_without_client_certificate one_connection pending pending_long pending_killed \
     pending_lost pending_refused lost_held lost_resent killed_midway busy restarted \
-    refused_beforehand wrong_password rewritten_subject other_certificate no_names
+    refused_beforehand wrong_password rewritten_subject other_certificate no_names trial
