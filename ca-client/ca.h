@@ -105,10 +105,18 @@ struct ca_result {
     int64_t issued_s; // reconcile: notBefore of what was found
 };
 
+// What is known of the station's login where nothing was refused for want of it.
+enum ca_login {
+    CA_LOGIN_UNTRIED, // nothing: no call of the check needed it for certain
+    CA_LOGIN_TAKEN,   // the CA let in what only a login opens, or where requests go too
+    CA_LOGIN_NONE,    // the station has none to show
+};
+
 // What ca_ops.check found, for doctor and before a tray.
 struct ca_report {
     bool reachable;
-    bool logged_in;
+    bool logged_in;      // no call was refused for want of a login
+    enum ca_login login; // where logged_in; behind a forwarder it is not told
     bool policy_fits;
     struct error error;                       // of the first thing that failed
     int64_t quota;                            // certificates left; -1: not known

@@ -230,8 +230,13 @@ static void reconcile(struct ca *ca, const struct ca_request *request) {
 // ---- checking -----------------------------------------------------------------------------------
 
 static void handle_probe(struct call *call, const struct http_response *response) {
+    const struct ca *ca = ca_of(call);
     struct error error;
-    bool is_in = cfssl_judge_probe(response, ca_of(call)->key != NULL, &error);
+    bool is_in = cfssl_judge_probe(response, ca->key != NULL, &error);
+    if (is_in) {
+        bool has_login = ca->key != NULL || ca->web.site.certificate_file != NULL;
+        to_call(call)->report.login = has_login ? CA_LOGIN_TAKEN : CA_LOGIN_NONE;
+    }
     web_report(call, &to_call(call)->report, is_in ? NULL : &error);
 }
 

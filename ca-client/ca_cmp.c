@@ -58,8 +58,8 @@ static void finish_enrolment(struct cmp_call *call, const struct cmp_step *step)
     buf_free(offer);
 }
 
-static void report(struct cmp_call *call, const struct error *error) {
-    struct ca_report report = {.quota = -1};
+static void report(struct cmp_call *call, enum ca_login login, const struct error *error) {
+    struct ca_report report = {.login = login, .quota = -1};
     web_report(&call->base, &report, error);
 }
 
@@ -69,16 +69,17 @@ static void finish_done(struct cmp_call *call, const struct cmp_step *step) {
     if (call->talk.kind == CMP_ENROL) {
         finish_enrolment(call, step);
     } else if (call->talk.kind == CMP_GREET) {
-        report(call, NULL);
+        report(call, CA_LOGIN_TAKEN, NULL);
     } else {
         call_finish(&call->base, &result);
     }
 }
 
-// Who would not greet, or not so, has read the greeting and says whether it knows the station.
+// Who would not greet, or not so, has read the greeting. That it says nothing against the station does
+// not tell whether it looked who sent it.
 static void finish_greeting(struct cmp_call *call, const struct error *error) {
-    bool knows = error->code == E_CA_REFUSED;
-    report(call, knows ? NULL : error);
+    bool is_no_matter = error->code == E_CA_REFUSED;
+    report(call, CA_LOGIN_UNTRIED, is_no_matter ? NULL : error);
 }
 
 // The CA's no. What was confirmed, or revoked, before is so (RFC 4210, appendix F: certConfirmed,
@@ -109,7 +110,7 @@ static void finish_refused(struct cmp_call *call, const struct cmp_step *step) {
 static void finish_failed(struct cmp_call *call, const struct error *why) {
     struct error error = *why;
     if (call->talk.kind == CMP_GREET) {
-        report(call, &error);
+        report(call, CA_LOGIN_UNTRIED, &error);
         return;
     }
     if (call->was_sent) {
@@ -126,7 +127,7 @@ static void finish_unheard(struct cmp_call *call, const struct http_response *re
     struct error error;
     if (call->talk.kind == CMP_GREET) {
         web_explain(response, "", "CMP", &error);
-        report(call, &error);
+        report(call, CA_LOGIN_UNTRIED, &error);
         return;
     }
     web_judge(response, "", &result);

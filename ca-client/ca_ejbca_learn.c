@@ -62,7 +62,9 @@ static void handle_entity_profile(struct call *call, const struct http_response 
 
 static void handle_search(struct call *call, const struct http_response *response) {
     char path[WEB_PATH_SIZE];
-    if (!ejbca_is_good(response)) {
+    bool is_let_in = ejbca_is_good(response); // nobody searches without a role
+    ejbca_call_of(call)->report.login = is_let_in ? CA_LOGIN_TAKEN : CA_LOGIN_UNTRIED;
+    if (!is_let_in) {
         fail_answer(call, response,
                     "v2/certificate/search (with which lost answers are looked up)");
     } else if (!ejbca_write_path(path, "/v2/endentity/profile/", ejbca_of(call)->entity_profile,
@@ -179,7 +181,8 @@ static void remark_names(const struct profile *profile, struct ca_report *report
         site_remark(
             report,
             "EJBCA takes names from the CSR: the cameras' firmware has to put the profile's "
-            "%s there, or each request is stopped here before it is sent",
+            "%s there, as a trial's CSR has them, or each request is stopped here before it is "
+            "sent",
             further);
     }
 }

@@ -105,9 +105,13 @@ static bool answers_challenge(struct est_call *call, const struct http_response 
 
 static void handle_answer(struct call *base, const struct http_response *response) {
     struct est_call *call = (struct est_call *)base;
+    bool is_good = response->outcome == HTTP_ANSWERED && response->status / 100 == 2;
     if (answers_challenge(call, response)) {
         send_once(call);
     } else {
+        if (call->logins > 0 && is_good) {
+            call->report.login = CA_LOGIN_TAKEN; // it would not have answered without
+        }
         call->on_answer(call, response);
     }
 }

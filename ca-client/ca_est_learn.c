@@ -93,11 +93,10 @@ void est_learn(struct est_call *call, est_next *on_learned) {
 static void remark_names(const struct profile *profile, struct ca_report *report) {
     const char *further = profile_further_names(profile);
     if (further != NULL) {
-        site_remark(
-            report,
-            "this CA takes names from the CSR, where a camera puts the subject only: it has "
-            "to add the profile's %s by itself",
-            further);
+        site_remark(report,
+                    "this CA takes names from the CSR, where a camera puts the subject only, and a "
+                    "trial all of them: it has to add the profile's %s by itself",
+                    further);
     }
 }
 
@@ -119,5 +118,8 @@ static void report_learned(struct est_call *call, const struct error *failed,
 }
 
 void est_check(struct est_call *call) {
+    const struct ca *ca = est_of(call);
+    bool has_login = ca->username != NULL || ca->web.site.certificate_file != NULL;
+    call->report.login = has_login ? CA_LOGIN_UNTRIED : CA_LOGIN_NONE;
     est_learn(call, report_learned);
 }

@@ -71,7 +71,8 @@ static void file_revoke(struct ca *ca, const struct ca_request *request,
 
 static void report(struct call *call) {
     const struct ca *ca = call->list->owner;
-    struct ca_report report = {.reachable = true, .logged_in = true, .quota = -1};
+    struct ca_report report = {
+        .reachable = true, .logged_in = true, .login = CA_LOGIN_NONE, .quota = -1};
     struct error error;
     if (is_set(ca->certificate_file) &&
         !x509_station_check(ca->certificate_file, ca->key_file,

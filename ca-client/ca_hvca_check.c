@@ -10,6 +10,7 @@ void hvca_check_finish(struct hvca_call *call, const struct error *error) {
     if (error != NULL) {
         site_note_error(report, error);
         report->logged_in = ca->session.state == HVCA_LOGGED_IN;
+        report->login = report->logged_in ? CA_LOGIN_TAKEN : CA_LOGIN_UNTRIED;
         // What comes right by itself is as good as no answer: the check is made again.
         report->reachable = error_code_class(error->code) != ERROR_CLASS_RETRY &&
                             (report->logged_in || error->code == E_CA_LOGIN);
@@ -39,6 +40,7 @@ static void check_policy(struct hvca_call *call) {
     struct error error;
     report->reachable = true;
     report->logged_in = true;
+    report->login = CA_LOGIN_TAKEN;
     if (!hvca_clock_fits(ca, &error)) {
         site_note_error(report, &error);
     }

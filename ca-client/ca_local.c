@@ -55,6 +55,7 @@ static void deliver_report(struct ca *ca, const struct pending *pending) {
     struct ca_report report = {
         .reachable = true,
         .logged_in = true,
+        .login = CA_LOGIN_NONE,
         .policy_fits = pending->error.code == ERROR_NONE,
         .error = pending->error,
         .quota = -1,

@@ -32,6 +32,7 @@ static void finish_early(struct call *call) {
 static void handle_probe(struct call *call, const struct http_response *response) {
     struct error error;
     bool is_in = stepca_judge_probe(response, &error);
+    to_call(call)->report.login = is_in ? CA_LOGIN_TAKEN : CA_LOGIN_UNTRIED;
     finish(call, is_in ? NULL : &error);
 }
 

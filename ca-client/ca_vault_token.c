@@ -106,6 +106,7 @@ static void handle_look_up(struct call *call, const struct http_response *respon
     } else if (!vault_read_token(response->body, &ca->token_facts, &error)) {
         vault_fail(call, &error, 0);
     } else {
+        vault->report.login = CA_LOGIN_TAKEN;
         note_left(ca, ca->token_facts.left_s);
         plan_renewal(ca);
         vault->next(call);

@@ -63,6 +63,13 @@ bool x509_split_certificate(struct slice der, struct certificate_parts *parts);
 // E_CERT_MALFORMED with `what` in front. The caller frees it.
 X509 *x509_decode(struct slice der, const char *what, struct error *error);
 
+// ---- what is issued, x509_issue.c ---------------------------------------------------------------
+
+// The subject, and an extension with that value (RFC 5280, section 4.2). NULL where it cannot be
+// made. The caller frees it.
+X509_NAME *x509_new_subject(const struct names *names);
+X509_EXTENSION *x509_new_extension(int nid, bool critical, struct slice der);
+
 // ---- names, x509_name.c -------------------------------------------------------------------------
 
 // RFC 4514 text: printable ASCII, cut at `capacity` - 1 bytes.

@@ -44,16 +44,19 @@ static bool set_random_serial(X509 *certificate) {
     return good;
 }
 
-static bool add_raw_extension(X509 *certificate, int nid, bool critical, struct slice der) {
+X509_EXTENSION *x509_new_extension(int nid, bool critical, struct slice der) {
     ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
-    X509_EXTENSION *extension = NULL;
     bool good = value != NULL && ASN1_OCTET_STRING_set(value, der.data, (int)der.length) == 1;
-    if (good) {
-        extension = X509_EXTENSION_create_by_NID(NULL, nid, critical, value);
-        good = extension != NULL && X509_add_ext(certificate, extension, -1) == 1;
-    }
-    X509_EXTENSION_free(extension);
+    X509_EXTENSION *extension =
+        good ? X509_EXTENSION_create_by_NID(NULL, nid, critical, value) : NULL;
     ASN1_OCTET_STRING_free(value);
+    return extension;
+}
+
+static bool add_raw_extension(X509 *certificate, int nid, bool critical, struct slice der) {
+    X509_EXTENSION *extension = x509_new_extension(nid, critical, der);
+    bool good = extension != NULL && X509_add_ext(certificate, extension, -1) == 1;
+    X509_EXTENSION_free(extension);
     return good;
 }
 
@@ -137,13 +140,17 @@ static bool add_authority_key_identifier(X509 *certificate, X509 *issuer) {
                                                (struct slice){out, writer.used});
 }
 
-static bool set_subject(X509 *certificate, const struct names *names) {
+X509_NAME *x509_new_subject(const struct names *names) {
     uint8_t out[1024];
     struct der_writer writer;
     der_writer_init(&writer, out, sizeof out);
     x509_put_subject(&writer, names);
     const unsigned char *cursor = out;
-    X509_NAME *name = writer.failed ? NULL : d2i_X509_NAME(NULL, &cursor, (long)writer.used);
+    return writer.failed ? NULL : d2i_X509_NAME(NULL, &cursor, (long)writer.used);
+}
+
+static bool set_subject(X509 *certificate, const struct names *names) {
+    X509_NAME *name = x509_new_subject(names);
     bool good = name != NULL && X509_set_subject_name(certificate, name) == 1;
     X509_NAME_free(name);
     return good;

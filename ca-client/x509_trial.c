@@ -3,13 +3,13 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 
+#include "ca-client/names.h"
 #include "ca-client/x509.h"
+#include "ca-client/x509_internal.h"
 #include "protocol/message.h"
-
-#define SUBJECT_MAX 1024
 
 static EVP_PKEY *make_key(uint8_t key_type) {
     switch (key_type) {
@@ -28,37 +28,55 @@ static EVP_PKEY *make_key(uint8_t key_type) {
     }
 }
 
-static bool sign_request(EVP_PKEY *key, struct slice subject, uint8_t key_type, struct buf *csr) {
-    const unsigned char *cursor = subject.data;
+static bool add_alternative_names(X509_REQ *request, const struct names *names) {
+    uint8_t out[X509_ALTERNATIVE_NAMES_MAX];
+    struct der_writer writer;
+    der_writer_init(&writer, out, sizeof out);
+    x509_put_alternative_names(&writer, names);
+    if (writer.failed || writer.used == 0) {
+        return !writer.failed;
+    }
+    X509_EXTENSIONS *extensions = sk_X509_EXTENSION_new_null();
+    X509_EXTENSION *extension =
+        x509_new_extension(NID_subject_alt_name, false, (struct slice){out, writer.used});
+    bool good = extensions != NULL && extension != NULL &&
+                sk_X509_EXTENSION_push(extensions, extension) > 0 &&
+                X509_REQ_add_extensions(request, extensions) == 1;
+    X509_EXTENSION_free(extension);
+    sk_X509_EXTENSION_free(extensions);
+    return good;
+}
+
+static bool sign_request(EVP_PKEY *key, const struct names *names, uint8_t key_type,
+                         struct buf *csr) {
     unsigned char *der = NULL;
     X509_REQ *request = X509_REQ_new();
-    X509_NAME *name = d2i_X509_NAME(NULL, &cursor, (long)subject.length);
+    X509_NAME *subject = x509_new_subject(names);
     const EVP_MD *digest = key_type == KEY_ED25519 ? NULL
                            : key_type == KEY_P384  ? EVP_sha384()
                                                    : EVP_sha256();
     int length = -1;
-    if (request != NULL && name != NULL && X509_REQ_set_subject_name(request, name) == 1 &&
-        X509_REQ_set_pubkey(request, key) == 1 && X509_REQ_sign(request, key, digest) > 0) {
+    if (request != NULL && subject != NULL && X509_REQ_set_subject_name(request, subject) == 1 &&
+        X509_REQ_set_pubkey(request, key) == 1 && add_alternative_names(request, names) &&
+        X509_REQ_sign(request, key, digest) > 0) {
         length = i2d_X509_REQ(request, &der);
     }
     bool good = length > 0 && buf_put(csr, der, (size_t)length);
     OPENSSL_free(der);
-    X509_NAME_free(name);
+    X509_NAME_free(subject);
     X509_REQ_free(request);
     return good;
 }
 
 bool x509_make_trial(const struct profile *profile, const struct profile_subject *subject,
                      struct buf *csr, uint8_t spki_sha256[SHA256_SIZE], struct error *error) {
-    uint8_t name[SUBJECT_MAX];
-    size_t length = 0;
+    struct names names;
     struct csr_facts facts;
-    if (!x509_make_subject(profile, subject, name, sizeof name, &length, error)) {
+    if (!names_fill(profile, subject, &names, error)) {
         return false;
     }
     EVP_PKEY *key = make_key(profile->key_type);
-    bool good =
-        key != NULL && sign_request(key, (struct slice){name, length}, profile->key_type, csr);
+    bool good = key != NULL && sign_request(key, &names, profile->key_type, csr);
     EVP_PKEY_free(key);
     ERR_clear_error();
     if (!good) {

@@ -298,6 +298,7 @@ START_TEST(reports) {
     ck_assert_uint_eq(got.reports, 0);
     run_until(1);
     ck_assert(got.report.reachable && got.report.logged_in && got.report.policy_fits);
+    ck_assert_int_eq(got.report.login, CA_LOGIN_NONE);
     ck_assert_int_eq(got.report.error.code, ERROR_NONE);
     ck_assert_int_eq(got.report.quota, -1);
     ck_assert_str_eq(got.report.chain[0], "CN=Test CA");

@@ -40,6 +40,7 @@ START_TEST(test_policy) {
     ck_assert_msg(cfssl.client.report.policy_fits == fits, "%s %s: %s", policies[_i].usages,
                   policies[_i].expiry, cfssl.client.report.error.text);
     ck_assert(cfssl.client.report.reachable && cfssl.client.report.logged_in);
+    ck_assert_int_eq(cfssl.client.report.login, CA_LOGIN_NONE);
     ck_assert_int_eq(cfssl.client.report.quota, -1);
     ck_assert_str_eq(cfssl.client.report.chain[0], "CN=Factory,O=Test");
     if (!fits) {
@@ -131,6 +132,8 @@ START_TEST(test_probe) {
                       cfssl.client.report.logged_in == probes[_i].logged_in,
                   "%s: %s, %d, %d", probes[_i].message, cfssl.client.report.error.text,
                   cfssl.client.report.reachable, cfssl.client.report.logged_in);
+    ck_assert_int_eq(cfssl.client.report.login,
+                     probes[_i].error == ERROR_NONE ? CA_LOGIN_TAKEN : CA_LOGIN_UNTRIED);
     cfssl_stop();
 }
 END_TEST

@@ -293,6 +293,7 @@ START_TEST(test_check) {
     check();
     ck_assert_msg(bench.client.report.policy_fits, "%s", bench.client.report.error.text);
     ck_assert(bench.client.report.reachable && bench.client.report.logged_in);
+    ck_assert_int_eq(bench.client.report.login, CA_LOGIN_TAKEN);
     ck_assert_int_eq(bench.client.report.quota, -1);
     ck_assert_int_gt(bench.client.report.station_certificate_not_after_ms, clock_wall_ms());
     ck_assert_uint_eq(bench.server.issued, 0);
@@ -326,6 +327,7 @@ START_TEST(test_check_finds) {
                   bench.client.report.error.text);
     ck_assert_int_eq(bench.client.report.reachable, cases[_i].reachable);
     ck_assert_int_eq(bench.client.report.logged_in, cases[_i].logged_in);
+    ck_assert_int_eq(bench.client.report.login, CA_LOGIN_UNTRIED);
     cmp_stop(&bench);
 }
 END_TEST

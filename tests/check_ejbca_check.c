@@ -23,6 +23,7 @@ START_TEST(test_good) {
     const struct ca_report *report = ejbca_check_one();
     assert_report(report, ERROR_NONE, "");
     ck_assert(report->reachable && report->logged_in && report->policy_fits);
+    ck_assert_int_eq(report->login, CA_LOGIN_TAKEN);
     ck_assert_int_eq(report->quota, -1);
     ck_assert_int_gt(report->station_certificate_not_after_ms, 0);
     ck_assert_ptr_nonnull(strstr(report->chain[0], "Factory"));

@@ -166,6 +166,42 @@ START_TEST(test_no_password) {
 }
 END_TEST
 
+// It says that the password is good where the server would not have answered without, and only there.
+START_TEST(test_check_login) {
+    const char *const options[] = {"--no-client-certificate", "--fault", "refuse-login@csrattrs=1",
+                                   NULL};
+    est_start_sim(&bench, options);
+    bench.settings.client_certificate_file = NULL;
+    bench.settings.client_key_file = NULL;
+    client_start(&bench.client, &bench.settings, 1, "P-256");
+    const struct ca_report *report = &bench.client.report;
+    client_check(&bench.client);
+    client_wait(&bench.client);
+    ck_assert_msg(report->logged_in && report->policy_fits, "%s", report->error.text);
+    ck_assert_int_eq(report->login, CA_LOGIN_TAKEN);
+    client_check(&bench.client); // the fault is over: nothing is asked for any more
+    client_wait(&bench.client);
+    ck_assert_int_eq(report->login, CA_LOGIN_UNTRIED);
+    est_stop(&bench);
+}
+END_TEST
+
+START_TEST(test_check_without_login) {
+    const char *const options[] = {"--no-client-certificate", NULL};
+    est_start_sim(&bench, options);
+    bench.settings.client_certificate_file = NULL;
+    bench.settings.client_key_file = NULL;
+    bench.settings.username = NULL;
+    bench.settings.password_file = NULL;
+    client_start(&bench.client, &bench.settings, 1, "P-256");
+    client_check(&bench.client);
+    client_wait(&bench.client);
+    ck_assert(bench.client.report.logged_in);
+    ck_assert_int_eq(bench.client.report.login, CA_LOGIN_NONE);
+    est_stop(&bench);
+}
+END_TEST
+
 // ---- where it is --------------------------------------------------------------------------------
 
 START_TEST(test_label_and_path) {
@@ -382,6 +418,7 @@ START_TEST(test_remark) {
     ck_assert_msg(report->reachable && report->logged_in && report->policy_fits, "%s",
                   report->error.text);
     ck_assert_int_eq(report->quota, -1);
+    ck_assert_int_eq(report->login, CA_LOGIN_UNTRIED); // it asked for none so far
     ck_assert_ptr_nonnull(strstr(report->remark, "dns_names"));
     ck_assert_int_gt(report->station_certificate_not_after_ms, 0);
     memset(bench.client.profile.dns_names, 0, sizeof bench.client.profile.dns_names);
@@ -467,6 +504,8 @@ int main(void) {
     tcase_add_test(tests, test_old_nonce);
     tcase_add_loop_test(tests, test_wrong_password, 0, (int)ARRAY_LENGTH(refusals));
     tcase_add_test(tests, test_no_password);
+    tcase_add_test(tests, test_check_login);
+    tcase_add_test(tests, test_check_without_login);
     tcase_add_loop_test(tests, test_label_and_path, 0, 3);
     tcase_add_test(tests, test_wrong_label);
     tcase_add_loop_test(tests, test_bad_settings, 0, (int)ARRAY_LENGTH(bad_settings));

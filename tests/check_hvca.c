@@ -240,6 +240,7 @@ START_TEST(test_login_refused) {
     client_wait(&client);
     ck_assert(client.report.reachable);
     ck_assert(!client.report.logged_in);
+    ck_assert_int_eq(client.report.login, CA_LOGIN_UNTRIED);
     ck_assert_int_eq(client.report.error.code, E_CA_LOGIN);
     stop();
 }

@@ -350,6 +350,7 @@ START_TEST(test_check_good) {
     ck_assert_msg(report->error.code == ERROR_NONE, "%s", report->error.text);
     ck_assert(report->reachable);
     ck_assert(report->logged_in);
+    ck_assert_int_eq(report->login, CA_LOGIN_TAKEN);
     ck_assert(report->policy_fits);
     ck_assert_int_eq(report->quota, 4120);
     ck_assert_int_gt(report->station_certificate_not_after_ms, clock_wall_ms());

@@ -75,6 +75,8 @@ START_TEST(test_probe) {
     ck_assert_msg(stepca.client.report.error.code == probes[_i].error &&
                       stepca.client.report.reachable == probes[_i].reachable,
                   "%ld: %s", probes[_i].status, stepca.client.report.error.text);
+    ck_assert_int_eq(stepca.client.report.login,
+                     probes[_i].error == ERROR_NONE ? CA_LOGIN_TAKEN : CA_LOGIN_UNTRIED);
     ck_assert_uint_eq(stepca.probe_count, 1);
     stepca_stop();
 }

@@ -63,6 +63,7 @@ START_TEST(test_token_remarks) {
     client_wait(&vault.client);
     ck_assert_str_eq(vault.client.report.remark, ""); // it has no end
     ck_assert(vault.client.report.logged_in && vault.client.report.policy_fits);
+    ck_assert_int_eq(vault.client.report.login, CA_LOGIN_TAKEN);
     ck_assert_int_eq(vault.client.report.quota, -1);
     ck_assert_str_eq(vault.client.report.chain[0], "CN=Factory,O=Test");
     vault_set_token(86400, false);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// CSRs, proofs of possession and PEM.
+// CSRs, a trial's too, proofs of possession and PEM.
 #include <check.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ca-client/x509.h"
+#include "ca-client/x509_trial.h"
 #include "protocol/message.h"
 #include "tests/support_pki.h"
 
@@ -373,6 +376,75 @@ START_TEST(first_der_stays_inside) {
 }
 END_TEST
 
+// ---- a trial's ----------------------------------------------------------------------------------
+
+static X509_REQ *make_trial(const struct profile *profile) {
+    static const uint8_t hardware_id[] = {0x02, 0, 0, 0, 0, 1};
+    const struct profile_subject camera = {"TRIAL-1", "CAM", hardware_id, sizeof hardware_id};
+    struct buf *der = buf_new(X509_OBJECT_MAX);
+    uint8_t spki_sha256[SHA256_SIZE];
+    struct csr_facts facts;
+    struct error error = {0};
+    ck_assert_msg(x509_make_trial(profile, &camera, der, spki_sha256, &error), "%s", error.text);
+    ck_assert(x509_check_csr(buf_slice(der), &facts, &error));
+    ck_assert_mem_eq(spki_sha256, facts.spki_sha256, SHA256_SIZE);
+    ck_assert_msg(x509_check_csr_subject(buf_slice(der), profile, &camera, &error), "%s",
+                  error.text);
+    const unsigned char *cursor = buf_slice(der).data;
+    X509_REQ *request = d2i_X509_REQ(NULL, &cursor, (long)buf_length(der));
+    ck_assert_ptr_nonnull(request);
+    buf_free(der);
+    return request;
+}
+
+static GENERAL_NAMES *names_of(X509_REQ *request) {
+    X509_EXTENSIONS *extensions = X509_REQ_get_extensions(request);
+    GENERAL_NAMES *names = X509V3_get_d2i(extensions, NID_subject_alt_name, NULL, NULL);
+    sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
+    X509_REQ_free(request);
+    return names;
+}
+
+START_TEST(a_trial_has_the_profiles_host_names) {
+    struct profile profile;
+    ck_assert(profile_built_in("https", &profile));
+    snprintf(profile.dns_names[1], sizeof profile.dns_names[1], "{serial}.cams.example");
+    GENERAL_NAMES *names = names_of(make_trial(&profile));
+    ck_assert_int_eq(sk_GENERAL_NAME_num(names), 2);
+    static const char *const expected[] = {"trial-1.local", "trial-1.cams.example"};
+    for (int i = 0; i < 2; i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        ck_assert_int_eq(name->type, GEN_DNS);
+        ck_assert_str_eq((const char *)ASN1_STRING_get0_data(name->d.dNSName), expected[i]);
+    }
+    sk_GENERAL_NAME_pop_free(names, GENERAL_NAME_free);
+}
+END_TEST
+
+START_TEST(a_trial_has_the_profiles_hardware_module_name) {
+    struct profile profile;
+    char oid[64];
+    ck_assert(profile_built_in("idevid", &profile));
+    GENERAL_NAMES *names = names_of(make_trial(&profile));
+    ck_assert_int_eq(sk_GENERAL_NAME_num(names), 1);
+    const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, 0);
+    ck_assert_int_eq(name->type, GEN_OTHERNAME);
+    ck_assert_int_gt(OBJ_obj2txt(oid, sizeof oid, name->d.otherName->type_id, 1), 0);
+    ck_assert_str_eq(oid, "1.3.6.1.5.5.7.8.4"); // RFC 4108, section 5
+    sk_GENERAL_NAME_pop_free(names, GENERAL_NAME_free);
+}
+END_TEST
+
+START_TEST(a_trial_without_further_names_asks_for_no_extension) {
+    struct profile profile;
+    ck_assert(profile_built_in("https", &profile));
+    memset(profile.dns_names, 0, sizeof profile.dns_names);
+    X509_REQ *request = make_trial(&profile);
+    ck_assert_int_eq(X509_REQ_get_attr_count(request), 0);
+    X509_REQ_free(request);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("x509_csr");
     TCase *tests = tcase_create("x509_csr");
@@ -393,6 +465,9 @@ int main(void) {
     tcase_add_test(tests, reads_pem_bundles);
     tcase_add_test(tests, refuses_bad_pem);
     tcase_add_test(tests, first_der_stays_inside);
+    tcase_add_test(tests, a_trial_has_the_profiles_host_names);
+    tcase_add_test(tests, a_trial_has_the_profiles_hardware_module_name);
+    tcase_add_test(tests, a_trial_without_further_names_asks_for_no_extension);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

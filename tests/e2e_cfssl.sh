@@ -67,6 +67,14 @@ case_sign() {
     ok "sign: 100 were signed, and as many are in its database" is "$(in_log) $(issued)" "100 100"
 }
 
+case_trial() {
+    make_bench 1
+    start_cfssl
+    write_cfssl "$(url)" open
+    birthcert ca test factory --issue
+    expect "a trial" 0 'issued, and good' 'TRIAL-[0-9a-f-]+ +SCRAPPED'
+}
+
 case_authsign() {
     make_bench 16
     start_cameras 16
@@ -384,5 +392,5 @@ case_front_resend() {
 
 # ---- everything ----------------------------------------------------------------------------------
 
-run_cases authsign sign multirootca front_429 front_half front_resend front_413 front_502_passed_on \
+run_cases trial authsign sign multirootca front_429 front_half front_resend front_413 front_502_passed_on \
     front_drops front_drops_http1 front_502 front restart wrong_profile wrong_key revoke device

@@ -169,6 +169,7 @@ case_doctor() {
     start_cmp
     birthcert doctor
     ok "doctor: the CA answers" not says 'E-CA'
+    expect_text "doctor: the CA answers" "cmp: reached, and logged in"
     stop_cmp
     birthcert doctor
     expect_text "doctor without the CA" 'E-CA-UNREACHABLE'
@@ -316,6 +317,13 @@ case_tray() {
         grep -q '^issued 16, confirmed 16, rejected 0, revoked 1$' "$FOLDER/cmp.log"
 }
 
+case_trial() {
+    make_bench 1
+    start_cmp_ca
+    birthcert ca test cmp --issue
+    expect "a trial" 0 'issued, and good' 'TRIAL-[0-9a-f-]+ +SCRAPPED'
+}
+
 # A station that dies after transition N of the tray of one slot. Sets DIED.
 kill_at() { # SLOT N
     printf 'slot,serial\n%d,%s\n' "$1" "$(serial "$1")" >"$FOLDER/tray.csv"
@@ -362,5 +370,5 @@ case_killed() {
     ok "killed: all but one or two of them" at_least "$PASSED" "$((slot - 2))"
 }
 
-run_cases eight polling secret doctor refused unavailable unprotected strangers quarantine \
+run_cases trial eight polling secret doctor refused unavailable unprotected strangers quarantine \
     ca_restarts tray killed

@@ -31,7 +31,7 @@ case_tray() {
     start_est --login any --company ca-behind --label cameras
     set_ca 'ca_profile = cameras'
     birthcert doctor
-    expect_text "doctor" 'est: reached, and logged in' \
+    expect_text "doctor" 'est: reached; the login is tried with the first request' \
         'issues as: CN=est-sim Issuing CA,.* < CN=est-sim Root CA' 'fits the policy of CA est' \
         'has to add the profile.s dns_names by itself.*administrator'
     ok "doctor: nothing was asked for" is "$(requests enroll)" 0
@@ -72,6 +72,14 @@ case_one_connection() {
     tray
     expect "one request at a time" 0 '8 passed'
     ok "one request at a time: the CA issued 16" is "$(issued)" 16
+}
+
+case_trial() {
+    make_bench 1
+    start_est --login digest-sha256
+    birthcert ca test est --issue
+    expect "a trial" 0 'and a trial all of them' 'issued, and good' 'TRIAL-[0-9a-f-]+ +SCRAPPED'
+    ok "a trial: one was issued" is "$(issued)" 1
 }
 
 # ---- accepted, to be asked again -----------------------------------------------------------------
@@ -283,6 +291,11 @@ case_wrong_password() {
     echo wrong >"$FOLDER/password"
     chmod 600 "$FOLDER/password"
     set_ca "password_file = password"
+    birthcert ca test est
+    expect "a wrong password: nobody has tried it yet" 0 'est: reached; the login is tried with the first'
+    ok "a wrong password: it is not said to be good" not says 'est: .*logged in'
+    birthcert ca test est --issue
+    expect "a wrong password: a trial" 4 'E-CA-LOGIN nothing was issued.*HTTP 401'
     tray --wait 4
     expect_text "a wrong password" 'E-CA-LOGIN .*HTTP 401: who are you' '8 unfinished'
     ok "a wrong password: nothing was issued" is "$(issued)" 0
@@ -328,4 +341,4 @@ case_no_names() {
 
 run_cases tray basic_without_client_certificate one_connection pending pending_long pending_killed \
     pending_lost pending_refused lost_held lost_found lost_resent killed_midway busy restarted \
-    refused_beforehand wrong_password rewritten_subject other_certificate no_names
+    refused_beforehand wrong_password rewritten_subject other_certificate no_names trial

@@ -60,6 +60,16 @@ fingerprint() { # FILE
 
 in_bundle() { open_bundle "$1" | jq '.requests | length'; }
 
+# A trial would wait for persons: it is refused before anything is on record.
+case_trial() {
+    make_bench 1
+    make_offline
+    birthcert ca test offline --issue
+    expect 'a trial' 2 'E-CA-UNSUPPORTED .*CA offline: .*outbox export.*inbox import'
+    birthcert list
+    expect_exit 'a trial: nothing is on record' 3
+}
+
 case_carried() {
     make_bench 8
     make_offline
@@ -417,4 +427,5 @@ case_put_aside() {
     expect_certificates 'a file that is no good' 1
 }
 
-run_cases carried two_cas twice beside signed bad bad_files held released released_one not_released put_aside
+run_cases trial carried two_cas twice beside signed bad bad_files held released released_one \
+    not_released put_aside

@@ -61,6 +61,14 @@ case_tray() {
     expect_driven "revoke: 10, twice" '20 revoked OK' revoke 10
 }
 
+case_trial() {
+    make_bench 1
+    start_stepca
+    write_direct
+    birthcert ca test factory --issue
+    expect "a trial" 0 'issued, and good' 'TRIAL-[0-9a-f-]+ +SCRAPPED'
+}
+
 # IEEE 802.1AR: a HardwareModuleName, no host name, no usage, no end.
 case_idevid() {
     make_bench 4
@@ -245,4 +253,4 @@ case_front_answers() {
 # ---- everything ----------------------------------------------------------------------------------
 
 build_stepca
-run_cases tray lost_after lost_before resend restart front_answers wrong idevid plain down
+run_cases tray trial lost_after lost_before resend restart front_answers wrong idevid plain down

@@ -194,7 +194,10 @@ ok 'export: a closed pipe is told' err_has E-SYSTEM
 DESK=$WORK/desk
 "$PROGRAM" init "$DESK" >/dev/null 2>&1
 sed -i '/^\[slot 1\]/,$d' "$DESK/birthcert.conf"
-ok 'no slot: ca test --issue' gives 0 ca test trial --issue --config "$DESK/birthcert.conf"
+# In the same second: each trial has a serial of its own.
+for number in 1 2 3; do
+    ok "no slot: ca test --issue, $number" gives 0 ca test trial --issue --config "$DESK/birthcert.conf"
+done
 ok 'no slot: list' gives 0 list --config "$DESK/birthcert.conf"
 ok 'no slot: reconcile' gives 3 reconcile --config "$DESK/birthcert.conf"
 printf 'slot,serial\n1,VX-000001\n' >"$WORK/desk.csv"
@@ -292,6 +295,12 @@ END
     ok 'ca test: with every profile' \
         test "$(jq -r 'select(.text | startswith("fits")) | .subject' "$WORK/out" | wc -l)" = 2
     cp "$WORK/good.conf" "$CONF"
+    ok "ca test --issue: a camera's serial: status 2" \
+        gives 2 ca test factory --issue --serial VX2251L-000001 --config "$CONF"
+    ok "ca test --issue: a camera's serial: says why" \
+        err_has 'E-USAGE --serial VX2251L-000001: --issue closes its serial for good'
+    ok "ca test --issue: a camera's serial: bought nothing" is_unsold
+    ok "ca test --issue: a camera's serial: is not on record" gives 3 list --config "$CONF"
     ok 'ca test --issue: status 0' gives 0 ca test factory --issue --serial TRIAL-1 --config "$CONF"
     ok 'ca test --issue: issued, and good' grep -q '^ok *CA factory: issued, and good: certificate' "$WORK/out"
     ok 'ca test --issue: the issuer has one backslash' grep -q 'good: .*O=hvca-sim\\, not' "$WORK/out"
@@ -300,7 +309,7 @@ END
     ok 'ca test --issue: its unit is closed' test \
         "$("$PROGRAM" list --json --config "$CONF" | jq -r '"\(.serial) \(.result)"')" = 'TRIAL-1 scrapped'
     ok 'ca test --issue: that serial again' gives 2 ca test factory --issue --serial TRIAL-1 --config "$CONF"
-    ok 'ca test --issue: is refused' err_has E-EXISTS
+    ok 'ca test --issue: is refused' err_has 'E-USAGE --serial TRIAL-1: a unit of that serial is on record'
     control '{"faults": ["wrong-names=1"]}'
     ok 'ca test --issue: a wrong certificate: status 5' \
         gives 5 ca test factory --issue --serial TRIAL-2 --config "$CONF"

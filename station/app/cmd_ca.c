@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ca-client/ca.h"
 #include "ca-client/names.h"
 #include "station/app/doctor.h"
 #include "station/app/options.h"
@@ -105,20 +106,15 @@ static bool say_trial(struct doctor *doctor, const char *who, const struct store
 // One certificate, bought in earnest; then its unit is scrapped, which revokes it.
 static bool issue_one(const struct options *options, struct doctor *doctor,
                       const struct config *view, struct error *error) {
-    char serial[SERIAL_SIZE];
+    char own[SERIAL_SIZE];
     char who[NAME_SIZE + 8];
-    char now[CLOCK_TEXT_SIZE];
     struct store_row row;
     struct error why;
     bool may_be_surplus = false;
-    clock_format_utc(now, clock_wall_ms());
-    snprintf(serial, sizeof serial, "TRIAL-%.4s%.2s%.2s-%.2s%.2s%.2s", now, now + 5, now + 8,
-             now + 11, now + 14, now + 17);
+    const char *serial = options->serial != NULL ? options->serial : own;
     snprintf(who, sizeof who, "CA %s", options->object);
-    if (options->serial != NULL && !text_copy(serial, sizeof serial, options->serial)) {
-        return error_set(error, E_USAGE, "--serial: at most %zu characters", sizeof serial - 1);
-    }
-    if (!trial_issue(view, serial, &row, &why, &may_be_surplus, error)) {
+    if ((options->serial == NULL && !trial_make_serial(own, error)) ||
+        !trial_issue(view, serial, &row, &why, &may_be_surplus, error)) {
         return false;
     }
     if (say_trial(doctor, who, &row, &why, may_be_surplus)) {
@@ -129,11 +125,27 @@ static bool issue_one(const struct options *options, struct doctor *doctor,
     return true;
 }
 
+// Before anything is asked or written.
+static bool check_issue(const struct options *options, const struct config_ca *ca,
+                        struct error *error) {
+    if (ca_find(ca->settings.backend)->is_offline) {
+        return error_set(error, E_CA_UNSUPPORTED,
+                         "--issue: no network leads to CA %s: to try it, begin with one camera, "
+                         "then birthcert outbox export FILE, and birthcert inbox import FILE with "
+                         "what the CA issued",
+                         ca->name);
+    }
+    return options->serial == NULL || trial_check_serial(options->serial, error);
+}
+
 static bool test_ca(const struct options *options, struct doctor *doctor, struct error *error) {
     const struct config_ca *ca = config_find_ca(doctor->config, options->object);
     if (ca == NULL) {
         return error_set(error, E_CONFIG, "%s: there is no [ca %s]", doctor->config->file,
                          options->object);
+    }
+    if (options->issue && !check_issue(options, ca, error)) {
+        return false;
     }
     struct config *view = config_view(doctor->config, ca->name);
     if (view == NULL) {
@@ -154,12 +166,6 @@ int cmd_ca(const struct options *options, struct output *output) {
     struct config *config = NULL;
     struct doctor doctor = {.output = output};
     struct error error;
-    if (strcmp(options->argument, "test") != 0) {
-        error_set(&error, E_USAGE, "ca: \"%s\" is not known; usage: birthcert ca test NAME",
-                  options->argument);
-        output->ops->error(output, "ca", &error);
-        return EXIT_USAGE;
-    }
     bool done = config_load(options->config, &config, &error);
     doctor.config = config;
     done = done && test_ca(options, &doctor, &error);

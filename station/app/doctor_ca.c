@@ -107,6 +107,17 @@ static void say_public(struct ca_check *check, const struct ca_report *report) {
     }
 }
 
+static const char *name_login(const struct ca_report *report, bool has_server) {
+    switch (report->login) {
+    case CA_LOGIN_TAKEN:
+        return "reached, and logged in";
+    case CA_LOGIN_NONE:
+        return has_server ? "reached, without a login" : "opens";
+    default:
+        return has_server ? "reached; the login is tried with the first request" : "answers";
+    }
+}
+
 // The CA's own part, told once. False where there is no use in asking on.
 static bool say_ca(struct ca_check *check, const struct ca_report *report) {
     const struct ca_settings *settings = &check->ca->settings;
@@ -119,8 +130,7 @@ static bool say_ca(struct ca_check *check, const struct ca_report *report) {
     }
     doctor_ok(check->doctor, check->subject, "%s: %s%s", settings->backend,
               report->behind[0] != '\0' ? "answers, and passes requests on to "
-              : has_server              ? "reached, and logged in"
-                                        : "opens",
+                                        : name_login(report, has_server),
               report->behind);
     say_quota(check, report->quota);
     say_chain(check, report);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "station/app/trial.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -8,6 +9,7 @@
 #include "ca-client/x509_trial.h"
 #include "station/app/station.h"
 #include "station/app/writer.h"
+#include "station/base/bytes.h"
 #include "station/base/clock.h"
 
 #define MODEL "TRIAL"
@@ -45,16 +47,17 @@ static bool look_up(struct trial *trial, const char *state, struct error *error)
 }
 
 // Before anything is written: to admit a unit that is there would change its record.
-static bool check_serial(struct trial *trial, struct error *error) {
-    if (!text_is_label(trial->serial) || strlen(trial->serial) >= SERIAL_SIZE) {
-        return error_set(error, E_USAGE, "a serial has 1 to %d printable characters",
-                         SERIAL_SIZE - 1);
-    }
+static bool check_new(struct trial *trial, struct error *error) {
     return look_up(trial, NULL, error) &&
-           (trial->row_count == 0 || error_set(error, E_EXISTS,
-                                               "%s: a unit of that serial is on "
-                                               "record",
-                                               trial->serial));
+           (trial->row_count == 0 ||
+            error_set(error, E_USAGE,
+                      "--serial %s: a unit of that serial is on record: give another one, or none",
+                      trial->serial));
+}
+
+static bool fill_random(uint8_t *bytes, size_t length, struct error *error) {
+    return getrandom(bytes, length, 0) == (ssize_t)length ||
+           error_set(error, E_SYSTEM, "no randomness from the kernel");
 }
 
 static bool admit(struct trial *trial, struct error *error) {
@@ -69,9 +72,8 @@ static bool admit(struct trial *trial, struct error *error) {
     admission->wanted[0].key_type = profile->key_type;
     memcpy(admission->wanted[0].profile, profile->name, sizeof admission->wanted[0].profile);
     (void)text_copy(admission->serial, sizeof admission->serial, trial->serial);
-    if (getrandom(admission->boot_id, sizeof admission->boot_id, 0) !=
-        (ssize_t)sizeof admission->boot_id) {
-        return error_set(error, E_SYSTEM, "no randomness from the kernel");
+    if (!fill_random(admission->boot_id, sizeof admission->boot_id, error)) {
+        return false;
     }
     batch_clear(trial->batch);
     if (!batch_put(trial->batch, &record)) {
@@ -116,7 +118,7 @@ static bool make_record(struct trial *trial, struct error *error) {
     trial->batch = batch_new(2 * OBJECT_MAX);
     bool done = trial->batch != NULL || error_set(error, E_MEMORY, "no memory for a record");
     done = done && writer_open(trial->view, STORE_WRITE, &trial->store, error) &&
-           check_serial(trial, error) && admit(trial, error) && queue(trial, error);
+           check_new(trial, error) && admit(trial, error) && queue(trial, error);
     store_sqlite.close(trial->store);
     batch_free(trial->batch);
     trial->store = NULL;
@@ -172,6 +174,36 @@ static bool read_row(struct trial *trial, bool *may_be_surplus, struct error *er
     return done && (trial->row_count > 0 ||
                     error_set(error, E_INTERNAL, "%s is not on record", trial->serial));
 }
+
+// ---- what it is called --------------------------------------------------------------------------
+
+bool trial_check_serial(const char *serial, struct error *error) {
+    if (!text_is_label(serial) || strlen(serial) >= SERIAL_SIZE) {
+        return error_set(error, E_USAGE, "a serial has 1 to %d printable characters",
+                         SERIAL_SIZE - 1);
+    }
+    return strncmp(serial, TRIAL_SERIAL_PREFIX, sizeof TRIAL_SERIAL_PREFIX - 1) == 0 ||
+           error_set(error, E_USAGE,
+                     "--serial %s: --issue closes its serial for good, and no camera could have it "
+                     "any more: give one that begins with " TRIAL_SERIAL_PREFIX ", or none",
+                     serial);
+}
+
+bool trial_make_serial(char serial[SERIAL_SIZE], struct error *error) {
+    char now[CLOCK_TEXT_SIZE];
+    uint8_t random[4];
+    char suffix[2 * sizeof random + 1];
+    if (!fill_random(random, sizeof random, error)) {
+        return false;
+    }
+    hex_encode(suffix, random, sizeof random);
+    clock_format_utc(now, clock_wall_ms());
+    snprintf(serial, SERIAL_SIZE, TRIAL_SERIAL_PREFIX "%.4s%.2s%.2s-%.2s%.2s%.2s-%s", now, now + 5,
+             now + 8, now + 11, now + 14, now + 17, suffix);
+    return true;
+}
+
+// ---- the whole of it ----------------------------------------------------------------------------
 
 bool trial_issue(const struct config *view, const char *serial, struct store_row *row,
                  struct error *why, bool *may_be_surplus, struct error *error) {

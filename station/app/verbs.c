@@ -81,7 +81,11 @@ const struct verb verb_table[] = {
      "given:\n"
      "then one certificate, for the first profile and a key that is thrown away, goes the ordinary "
      "way\n"
-     "through record, checks and CA, is revoked where the CA can, and its unit is scrapped.\n\n"
+     "through record, checks and CA, is revoked where the CA can, and its unit is scrapped. That "
+     "closes\n"
+     "its serial for good, so S has to begin with TRIAL- then; without --serial each trial has its "
+     "own.\n"
+     "A CA with backend = file takes no trial: one camera's request has to be carried there.\n\n"
      "Example: birthcert ca test hvca"},
     {"release", cmd_release, ARGUMENT_REQUIRED, OPTION_APPROVE | OPTION_PROFILE,
      "release SERIAL --approve NAME [--profile NAME]", "a held request is sent again",
