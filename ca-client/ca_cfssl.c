@@ -83,18 +83,6 @@ static struct ca *ca_of(struct call *call) {
     return call->list->owner;
 }
 
-static void send(struct call *call, const char *path, struct buf *body, bool issues,
-                 web_answer *on_answer) {
-    const struct web_request request = {
-        .method = "POST",
-        .path = path,
-        .headers = {"Content-Type: application/json"},
-        .body = body,
-        .at_most_once = issues,
-    };
-    web_send(call, &request, on_answer);
-}
-
 static const char *sign_path(const struct ca *ca) {
     return ca->key != NULL ? "/api/v1/cfssl/authsign" : "/api/v1/cfssl/sign";
 }
@@ -160,7 +148,7 @@ static void ask_policy(struct call *call, call_step *next) {
         call_delay(call, 0, fail_early);
         return;
     }
-    send(call, "/api/v1/cfssl/info", body, false, handle_info);
+    web_send_json(call, "POST", "/api/v1/cfssl/info", body, false, handle_info);
 }
 
 // ---- issuing ------------------------------------------------------------------------------------
@@ -194,7 +182,7 @@ static void send_sign(struct call *call) {
         call_finish_later(call, error.code == E_MEMORY ? CA_NOT_SENT : CA_REFUSED, &error);
         return;
     }
-    send(call, sign_path(ca), body, true, handle_sign);
+    web_send_json(call, "POST", sign_path(ca), body, true, handle_sign);
 }
 
 static void submit(struct ca *ca, const struct ca_request *request) {
@@ -253,7 +241,7 @@ static void check_policy(struct call *call) {
         web_report(call, report, &error);
         return;
     }
-    send(call, sign_path(ca), body, false, handle_probe);
+    web_send_json(call, "POST", sign_path(ca), body, false, handle_probe);
 }
 
 static void check(struct ca *ca, const struct profile *profile) {
@@ -280,7 +268,7 @@ static void send_revoke(struct call *call, bool knows_issuer, web_answer *on_ans
         call_finish_later(call, CA_REFUSED, &error);
         return;
     }
-    send(call, "/api/v1/cfssl/revoke", body, false, on_answer);
+    web_send_json(call, "POST", "/api/v1/cfssl/revoke", body, false, on_answer);
 }
 
 static void finish_revoke(struct call *call, const struct http_response *response,

@@ -159,7 +159,7 @@ static void send_enroll(struct call *call) {
     } else if ((body = ejbca_write_enroll(ca, request, &error)) == NULL) {
         call_finish_later(call, error.code == E_MEMORY ? CA_NOT_SENT : CA_REFUSED, &error);
     } else {
-        ejbca_send(call, "POST", "/v1/certificate/pkcs10enroll", body, true, handle_enroll);
+        web_send_json(call, "POST", "/v1/certificate/pkcs10enroll", body, true, handle_enroll);
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every call to EJBCA has: what it keeps, and how it asks.
+// What every call to EJBCA has: what it keeps, and when its answer is one.
 #include "ca-client/ca_ejbca_internal.h"
 
 struct ejbca_call *ejbca_call_of(struct call *call) {
@@ -13,18 +13,6 @@ struct ca *ejbca_of(struct call *call) {
 void ejbca_call_end(struct call *call) {
     buf_free(ejbca_call_of(call)->chain);
     buf_free(ejbca_call_of(call)->look.certificate);
-}
-
-void ejbca_send(struct call *call, const char *method, const char *path, struct buf *body,
-                bool issues, web_answer *on_answer) {
-    const struct web_request request = {
-        .method = method,
-        .path = path,
-        .headers = {body != NULL ? "Content-Type: application/json" : NULL},
-        .body = body,
-        .at_most_once = issues,
-    };
-    web_send(call, &request, on_answer);
 }
 
 bool ejbca_is_good(const struct http_response *response) {

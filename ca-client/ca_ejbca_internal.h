@@ -119,8 +119,6 @@ struct ejbca_call *ejbca_call_of(struct call *call);
 struct ca *ejbca_of(struct call *call);
 // Frees what is kept beside a call: call_list.on_free.
 void ejbca_call_end(struct call *call);
-void ejbca_send(struct call *call, const char *method, const char *path, struct buf *body,
-                bool issues, web_answer *on_answer);
 bool ejbca_is_good(const struct http_response *response);
 
 // ---- what is sent, ca_ejbca_write.c -------------------------------------------------------------

@@ -71,7 +71,7 @@ static void handle_search(struct call *call, const struct http_response *respons
                                  "")) {
         fail_path(call, "end_entity_profile");
     } else {
-        ejbca_send(call, "GET", path, NULL, false, handle_entity_profile);
+        web_send_json(call, "GET", path, NULL, false, handle_entity_profile);
     }
 }
 
@@ -82,7 +82,7 @@ static void send_search(struct call *call) {
         fail(call, &error, 0);
         return;
     }
-    ejbca_send(call, "POST", "/v2/certificate/search", body, false, handle_search);
+    web_send_json(call, "POST", "/v2/certificate/search", body, false, handle_search);
 }
 
 // ---- the certificate profile --------------------------------------------------------------------
@@ -134,7 +134,7 @@ static void handle_chain(struct call *call, const struct http_response *response
     } else if (!ejbca_write_path(path, "/v2/certificate/profile/", ejbca_of(call)->profile, "")) {
         fail_path(call, "ca_profile");
     } else {
-        ejbca_send(call, "GET", path, NULL, false, handle_profile);
+        web_send_json(call, "GET", path, NULL, false, handle_profile);
     }
 }
 
@@ -153,13 +153,13 @@ static void handle_authorities(struct call *call, const struct http_response *re
     } else if (!ejbca_write_path(path, "/v1/ca/", own->subject_dn, "/certificate/download")) {
         fail_path(call, "the CA's subject");
     } else {
-        ejbca_send(call, "GET", path, NULL, false, handle_chain);
+        web_send_json(call, "GET", path, NULL, false, handle_chain);
     }
 }
 
 static void start(struct call *call, call_step *next) {
     ejbca_call_of(call)->next = next;
-    ejbca_send(call, "GET", "/v1/ca", NULL, false, handle_authorities);
+    web_send_json(call, "GET", "/v1/ca", NULL, false, handle_authorities);
 }
 
 void ejbca_learn(struct call *call, call_step *next) {

@@ -78,7 +78,7 @@ static void send_page(struct call *call) {
         call_delay(call, 0, end_later);
         return;
     }
-    ejbca_send(call, "POST", "/v2/certificate/search", body, false, handle_page);
+    web_send_json(call, "POST", "/v2/certificate/search", body, false, handle_page);
 }
 
 void ejbca_look(struct call *call, enum ejbca_search search, call_step *next) {

@@ -71,7 +71,7 @@ static void send_revoke(struct call *call) {
         call_fail(call, CA_REFUSED, &error, 0);
         return;
     }
-    ejbca_send(call, "PUT", path, NULL, false, handle_revoke);
+    web_send_json(call, "PUT", path, NULL, false, handle_revoke);
 }
 
 static void end_search(struct call *call) {

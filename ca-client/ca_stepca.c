@@ -82,18 +82,6 @@ static struct ca *ca_of(struct call *call) {
     return call->list->owner;
 }
 
-void stepca_send(struct call *call, const char *method, const char *path, struct buf *body,
-                 bool issues, web_answer *on_answer) {
-    const struct web_request request = {
-        .method = method,
-        .path = path,
-        .headers = {body != NULL ? "Content-Type: application/json" : NULL},
-        .body = body,
-        .at_most_once = issues,
-    };
-    web_send(call, &request, on_answer);
-}
-
 // ---- issuing, and asking again ------------------------------------------------------------------
 
 // A reconcile asks by the same request: what is a no to it leaves the first one open, and what the
@@ -151,7 +139,7 @@ static void doubt_login(struct call *call) {
         finish(call, &result);
         return;
     }
-    stepca_send(call, "POST", "/1.0/sign", body, false, handle_doubted_login);
+    web_send_json(call, "POST", "/1.0/sign", body, false, handle_doubted_login);
 }
 
 static void handle_sign(struct call *call, const struct http_response *response) {
@@ -178,7 +166,7 @@ static void send_sign(struct call *call) {
         call_finish_later(call, to_call(call)->is_reconcile ? CA_DOUBT : no, &error);
         return;
     }
-    stepca_send(call, "POST", "/1.0/sign", body, true, handle_sign);
+    web_send_json(call, "POST", "/1.0/sign", body, true, handle_sign);
 }
 
 static void submit(struct ca *ca, const struct ca_request *request) {
@@ -244,7 +232,7 @@ static void revoke(struct ca *ca, const struct ca_request *request,
         call_finish_later(call, error.code == E_MEMORY ? CA_NOT_SENT : CA_REFUSED, &error);
         return;
     }
-    stepca_send(call, "POST", "/1.0/revoke", body, false, handle_revoke);
+    web_send_json(call, "POST", "/1.0/revoke", body, false, handle_revoke);
 }
 
 static const char *const stepca_keys[] = {

@@ -43,7 +43,7 @@ static void send_probe(struct call *call) {
         finish(call, &error);
         return;
     }
-    stepca_send(call, "POST", "/1.0/sign", body, false, handle_probe);
+    web_send_json(call, "POST", "/1.0/sign", body, false, handle_probe);
 }
 
 // ---- the root -----------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ static void ask_provisioners(struct call *call, const char *cursor) {
     snprintf(path, sizeof path, "/1.0/provisioners?limit=100%s%s",
              cursor[0] != '\0' ? "&cursor=" : "", cursor);
     to_call(call)->pages++;
-    stepca_send(call, "GET", path, NULL, false, handle_provisioners);
+    web_send_json(call, "GET", path, NULL, false, handle_provisioners);
 }
 
 static void handle_provisioners(struct call *call, const struct http_response *response) {
@@ -129,7 +129,7 @@ static void handle_provisioners(struct call *call, const struct http_response *r
     if (!fits) {
         site_note_error(&to_call(call)->report, &error);
     }
-    stepca_send(call, "GET", "/1.0/roots", NULL, false, handle_roots);
+    web_send_json(call, "GET", "/1.0/roots", NULL, false, handle_roots);
 }
 
 void stepca_check(struct call *call) {

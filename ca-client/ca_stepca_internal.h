@@ -100,8 +100,6 @@ MUST_CHECK bool stepca_judge_probe(const struct http_response *response, struct 
 
 // ---- the check, ca_stepca_check.c ---------------------------------------------------------------
 
-void stepca_send(struct call *call, const char *method, const char *path, struct buf *body,
-                 bool issues, web_answer *on_answer);
 void stepca_check(struct call *call);
 
 #endif

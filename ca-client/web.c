@@ -168,6 +168,18 @@ void web_send(struct call *call, const struct web_request *request, web_answer *
     wake(web, 0);
 }
 
+void web_send_json(struct call *call, const char *method, const char *path, struct buf *body,
+                   bool at_most_once, web_answer *on_answer) {
+    const struct web_request request = {
+        .method = method,
+        .path = path,
+        .headers = {body != NULL ? "Content-Type: application/json" : NULL},
+        .body = body,
+        .at_most_once = at_most_once,
+    };
+    web_send(call, &request, on_answer);
+}
+
 // ---- what answers mean --------------------------------------------------------------------------
 
 static enum ca_outcome outcome_of_status(long status) {

@@ -59,6 +59,9 @@ struct web_request {
 // Queues one exchange of a call; at most one per call is in progress. The answer comes later from the
 // loop, once.
 void web_send(struct call *call, const struct web_request *request, web_answer *on_answer);
+// The same with a body of JSON, or with none, and no headers of the backend's own.
+void web_send_json(struct call *call, const char *method, const char *path, struct buf *body,
+                   bool at_most_once, web_answer *on_answer);
 
 // ---- what answers mean ---------------------------------------------------------------------------
 
