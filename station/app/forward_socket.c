@@ -15,7 +15,7 @@
 #include "station/base/bytes.h"
 
 #define BACKLOG 64
-#define SOCKET_MODE 0660
+#define SOCKET_UMASK 0117 // leaves mode 0660
 
 struct forward_socket {
     struct sockaddr_un address;
@@ -68,19 +68,27 @@ static bool remove_stale(const struct forward_socket *forward, struct error *err
            fail(forward, E_CONFIG, strerror(errno), error);
 }
 
-// Nobody can connect before it has its mode: it does not listen yet.
+// With its mode from the first: who sees it there may look at that before anything listens.
+static bool bind_there(struct forward_socket *forward) {
+    mode_t before = umask(SOCKET_UMASK); // of the whole process, which has one thread yet
+    int bound = bind(forward->descriptor, (const struct sockaddr *)&forward->address,
+                     sizeof forward->address);
+    int reason = errno;
+    umask(before);
+    errno = reason;
+    forward->is_bound = bound == 0;
+    return forward->is_bound;
+}
+
 static bool listen_there(struct forward_socket *forward, struct error *error) {
     forward->descriptor = new_socket();
     if (forward->descriptor < 0) {
         return fail(forward, E_SYSTEM, strerror(errno), error);
     }
-    if (bind(forward->descriptor, (const struct sockaddr *)&forward->address,
-             sizeof forward->address) != 0) {
+    if (!bind_there(forward)) {
         return fail(forward, E_CONFIG, strerror(errno), error);
     }
-    forward->is_bound = true;
-    return (chmod(forward->address.sun_path, SOCKET_MODE) == 0 &&
-            listen(forward->descriptor, BACKLOG) == 0) ||
+    return listen(forward->descriptor, BACKLOG) == 0 ||
            fail(forward, E_SYSTEM, strerror(errno), error);
 }
 
