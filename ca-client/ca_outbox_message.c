@@ -22,6 +22,12 @@ static const char *const outcome_names[] = {
     [CA_REVOKED] = "revoked",
 };
 
+static const char *const login_names[] = {
+    [CA_LOGIN_UNTRIED] = "untried",
+    [CA_LOGIN_TAKEN] = "taken",
+    [CA_LOGIN_NONE] = "none",
+};
+
 // The place of the member's word in `words`.
 static bool get_word(const json_t *object, const char *key, const char *const *words, size_t count,
                      size_t *index, struct error *error) {
@@ -132,11 +138,21 @@ static bool read_chain(const json_t *object, struct ca_report *report, struct er
     return good || outbox_fail_member(error, "chain");
 }
 
+// A forwarder of an earlier version does not tell.
+static bool read_login(const json_t *object, enum ca_login *login, struct error *error) {
+    size_t index = CA_LOGIN_UNTRIED;
+    bool good = json_object_get(object, "login") == NULL ||
+                get_word(object, "login", login_names, ARRAY_LENGTH(login_names), &index, error);
+    *login = (enum ca_login)index;
+    return good;
+}
+
 static bool read_report(const json_t *object, struct outbox_message *message, struct error *error) {
     struct ca_report *report = &message->report;
     return read_call_number(object, message, error) &&
            outbox_get_flag(object, "reachable", &report->reachable, error) &&
            outbox_get_flag(object, "logged_in", &report->logged_in, error) &&
+           read_login(object, &report->login, error) &&
            outbox_get_flag(object, "policy_fits", &report->policy_fits, error) &&
            outbox_get_flag(object, "private", &report->is_private, error) &&
            outbox_get_error(object, &report->error, error) &&
@@ -146,6 +162,7 @@ static bool read_report(const json_t *object, struct outbox_message *message, st
                               error) &&
            outbox_get_integer(object, "ca_now_ms", 0, LAST_SECOND_OF_9999 * 1000,
                               &message->ca_now_ms, error) &&
+           outbox_get_printable(object, "remark", report->remark, sizeof report->remark, error) &&
            outbox_get_printable(object, "behind", report->behind, sizeof report->behind, error) &&
            read_chain(object, report, error);
 }
@@ -358,6 +375,7 @@ bool outbox_put_report(struct buf *out, uint32_t call, const struct ca_report *r
     outbox_set_integer(object, "call", call);
     json_object_set_new(object, "reachable", json_boolean(report->reachable));
     json_object_set_new(object, "logged_in", json_boolean(report->logged_in));
+    outbox_set_text(object, "login", login_names[report->login]);
     json_object_set_new(object, "policy_fits", json_boolean(report->policy_fits));
     json_object_set_new(object, "private", json_boolean(report->is_private));
     outbox_set_error(object, &report->error);
@@ -367,6 +385,7 @@ bool outbox_put_report(struct buf *out, uint32_t call, const struct ca_report *r
     if (report->clock_offset_ms != 0) {
         outbox_set_integer(object, "ca_now_ms", clock_wall_ms() + report->clock_offset_ms);
     }
+    outbox_set_printable(object, "remark", report->remark);
     outbox_set_printable(object, "behind", report->behind);
     for (size_t i = 0; i < ARRAY_LENGTH(report->chain) && report->chain[i][0] != '\0'; i++) {
         json_array_append_new(chain, json_string(report->chain[i]));

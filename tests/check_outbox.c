@@ -48,6 +48,8 @@ START_TEST(passes_a_report) {
     ck_assert_str_eq(rig.got.report.chain[1], "CN=Root");
     ck_assert_str_eq(rig.got.report.chain[2], "");
     ck_assert_str_eq(rig.got.report.behind, "CA factory (local)");
+    ck_assert_int_eq(rig.got.report.login, CA_LOGIN_TAKEN);
+    ck_assert_str_eq(rig.got.report.remark, "lists lag");
 }
 END_TEST
 

@@ -240,6 +240,8 @@ static const struct {
     {"{\"type\":\"report\",\"call\":%u}", "waits for no such answer"},
     {"{\"type\":\"report\",\"call\":%u,\"quota\":\"x\"}", "quota"},
     {"{\"type\":\"report\",\"call\":%u,\"reachable\":1}", "reachable"},
+    {"{\"type\":\"report\",\"call\":%u,\"login\":\"perhaps\"}", "login"},
+    {"{\"type\":\"report\",\"call\":%u,\"remark\":\"a\\nb\"}", "remark"},
     {"{\"type\":\"report\",\"call\":%u,\"chain\":[1]}", "chain"},
     {"{\"type\":\"report\",\"call\":%u,\"chain\":[\"a\",\"b\",\"c\",\"d\",\"e\"]}", "chain"},
 };

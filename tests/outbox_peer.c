@@ -218,11 +218,13 @@ void connect_up(uint32_t answer_ms) {
     ck_assert_int_eq(rig.message.type, OUTBOX_CHECK);
     const struct ca_report report = {.reachable = true,
                                      .logged_in = true,
+                                     .login = CA_LOGIN_TAKEN,
                                      .policy_fits = true,
                                      .quota = 17,
                                      .clock_offset_ms = 5000,
                                      .station_certificate_not_after_ms = 1772366400000,
                                      .chain = {"CN=Issuing", "CN=Root"},
+                                     .remark = "lists lag",
                                      .behind = "CA factory (local)",
                                      .is_private = true};
     struct buf *out = buf_new(OUTBOX_LINE_MAX);

@@ -107,6 +107,17 @@ static void say_public(struct ca_check *check, const struct ca_report *report) {
     }
 }
 
+static const char *name_login_behind(const struct ca_report *report) {
+    switch (report->login) {
+    case CA_LOGIN_TAKEN:
+        return ", where it is logged in";
+    case CA_LOGIN_NONE:
+        return ", without a login";
+    default:
+        return "; its login is tried with the first request";
+    }
+}
+
 static const char *name_login(const struct ca_report *report, bool has_server) {
     switch (report->login) {
     case CA_LOGIN_TAKEN:
@@ -128,10 +139,13 @@ static bool say_ca(struct ca_check *check, const struct ca_report *report) {
         say_error(check, report, report->reachable ? "no login" : "no answer");
         return false;
     }
-    doctor_ok(check->doctor, check->subject, "%s: %s%s", settings->backend,
-              report->behind[0] != '\0' ? "answers, and passes requests on to "
-                                        : name_login(report, has_server),
-              report->behind);
+    if (report->behind[0] != '\0') {
+        doctor_ok(check->doctor, check->subject, "%s: answers, and passes requests on to %s%s",
+                  settings->backend, report->behind, name_login_behind(report));
+    } else {
+        doctor_ok(check->doctor, check->subject, "%s: %s", settings->backend,
+                  name_login(report, has_server));
+    }
     say_quota(check, report->quota);
     say_chain(check, report);
     say_public(check, report);

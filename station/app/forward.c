@@ -188,8 +188,10 @@ static bool open_ca(struct forward *forward, const struct config_ca *config, str
     ca->config = config;
     ca->ops = ca_find(config->settings.backend);
     // One that waits would have to hear of what is on record at the bench; one that is asked again for
-    // what it accepted may issue each time, which the bench would have to journal.
-    if (ca->ops == NULL || ca->ops == &ca_outbox || ca->ops->waits || ca->ops->fetch_repeats) {
+    // what it accepted may issue each time, which the bench would have to journal; and what persons
+    // carry is carried from the bench's own record.
+    if (ca->ops == NULL || ca->ops == &ca_outbox || ca->ops->waits || ca->ops->fetch_repeats ||
+        ca->ops->is_offline) {
         return error_set(error, E_CONFIG, "[ca %s]: a forwarder cannot use backend %s",
                          config->name, config->settings.backend);
     }
