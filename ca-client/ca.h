@@ -57,7 +57,7 @@ struct ca_settings {
     uint32_t in_flight;             // requests at once
     uint32_t requests_per_second;   // 0: no limit
     uint32_t timeout_ms;            // of one HTTP exchange
-    uint32_t settle_ms;             // how long its lists may lag behind; 0: the backend\'s own
+    uint32_t settle_ms;             // how long its lists may lag behind; 0: the backend's own
     const char *price;              // of one certificate, for people
 };
 
@@ -116,7 +116,7 @@ enum ca_login {
 struct ca_report {
     bool reachable;
     bool logged_in;      // no call was refused for want of a login
-    enum ca_login login; // where logged_in; behind a forwarder it is not told
+    enum ca_login login; // where logged_in
     bool policy_fits;
     struct error error;                       // of the first thing that failed
     int64_t quota;                            // certificates left; -1: not known
@@ -188,7 +188,8 @@ struct ca_ops {
     // looking again would tell no more: the text says what to ask the CA's administrator.
     void (*reconcile)(struct ca *ca, const struct ca_request *request);
     // Of the request only id, the subject's serial, handle and certificate are there. To ask once more
-    // for what is revoked already ends in CA_REVOKED as well.
+    // for what is revoked already ends in CA_REVOKED as well. CA_REFUSED with E_CA_UNSUPPORTED: this CA
+    // revokes nothing, now or ever.
     void (*revoke)(struct ca *ca, const struct ca_request *request,
                    enum ca_revocation_reason reason);
 };

@@ -278,7 +278,7 @@ static void finish_revoke(struct call *call, const struct http_response *respons
     if (response->outcome == HTTP_ANSWERED && response->status == 200) {
         result = (struct ca_result){.outcome = CA_REVOKED};
     } else if (response->outcome == HTTP_ANSWERED && response->status == 404) {
-        result.outcome = CA_REFUSED;
+        result.outcome = CA_NOT_SENT; // as it is set up now
         error_set(&result.error, E_CA_UNSUPPORTED,
                   "this cfssl keeps no record of what it issued: it revokes only when it is "
                   "started with -db-config");

@@ -213,7 +213,7 @@ static void handle_revoke(struct call *call, const struct http_response *respons
     if (is_done || (is_answered && response->status == 200)) {
         result = (struct ca_result){.outcome = CA_REVOKED};
     } else if (is_answered && response->status == 501) {
-        result.outcome = CA_REFUSED;
+        result.outcome = CA_NOT_SENT; // as it is set up now
         error_set(&result.error, E_CA_UNSUPPORTED,
                   "this step-ca has no database: it remembers no revocation");
     }

@@ -74,13 +74,10 @@ bool change_end_certificate(struct change *change, struct error *error) {
     if (change->record->reason[0] == '\0') {
         return change_refuse(change, E_STORE_CONFLICT, "a revocation without a reason");
     }
-    // Once a CA was asked, only its word ends that.
-    bool is_late = ending.state == CERTIFICATE_REVOKED ||
-                   (ending.state == CERTIFICATE_REVOKING && wanted != CERTIFICATE_REVOKING);
-    if (is_late) {
-        return change_refuse(
-            change, E_STORE_CONFLICT, "%s: the certificate %s is %s", change->serial, ending.hex,
-            ending.state == CERTIFICATE_REVOKED ? "revoked already" : "being revoked at its CA");
+    // Once a CA was asked, only its word ends that; that it revokes nothing is such a word, too.
+    if (ending.state == CERTIFICATE_REVOKED) {
+        return change_refuse(change, E_STORE_CONFLICT, "%s: the certificate %s is revoked already",
+                             change->serial, ending.hex);
     }
     change->state = wanted;
     change_note(change, "certificate %s, %s", ending.hex, change->record->reason);

@@ -181,7 +181,7 @@ static const struct {
     {{"400 Bad Request", "200 OK"}, {11200, 0}, CA_REVOKED, ERROR_NONE, 2},
     {{"400 Bad Request", "400 Bad Request"}, {11200, 11200}, CA_REFUSED, E_CA_REFUSED, 2},
     {{"400 Bad Request"}, {400}, CA_REFUSED, E_CA_REFUSED, 1},
-    {{"404 Not Found"}, {-1}, CA_REFUSED, E_CA_UNSUPPORTED, 1},
+    {{"404 Not Found"}, {-1}, CA_NOT_SENT, E_CA_UNSUPPORTED, 1},
     {{"500 No"}, {500}, CA_DOUBT, E_CA_DOUBT, 1},
     {{"429 No"}, {-1}, CA_NOT_SENT, E_CA_BUSY, 1},
 };

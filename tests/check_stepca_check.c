@@ -129,7 +129,7 @@ static const struct {
     {400, "certificate with serial number '7' is already revoked.", CA_REVOKED, ERROR_NONE},
     {400, "missing serial", CA_REFUSED, E_CA_REFUSED},
     {401, STEPCA_NO, CA_NOT_SENT, E_CA_LOGIN},
-    {501, "not implemented", CA_REFUSED, E_CA_UNSUPPORTED},
+    {501, "not implemented", CA_NOT_SENT, E_CA_UNSUPPORTED},
     {500, "no", CA_DOUBT, E_CA_DOUBT},
 };
 

@@ -209,7 +209,6 @@ static void apply_ending(const struct record *record, const struct step *step,
         return;
     }
     ck_assert_int_ne(*ended, CERTIFICATE_REVOKED);
-    ck_assert(*ended != CERTIFICATE_REVOKING || record->kind == RECORD_REVOKING);
     *ended = record->kind == RECORD_REVOKING ? CERTIFICATE_REVOKING : CERTIFICATE_WITHDRAWN;
     if (credential->live == step->certificate) {
         credential->live = -1;

@@ -138,6 +138,34 @@ case_revoke() {
     ok "five are revoked" is "$(wc -l <"$revoked")" 5
 }
 
+# The bench learns only when it asks that the CA behind revokes nothing, and then does not ask again.
+case_revokes_nothing() {
+    make_bench 4
+    start_cameras 4
+    make_gateway
+    cp "$FOLDER"/ca/root.pem "$FOLDER"/ca/root.key "$FOLDER/gateway/"
+    {
+        printf '[forward]\nsocket = %s/run/forward.sock\n[ca local]\nbackend = local\n' "$FOLDER"
+        printf 'ca_certificate_file = root.pem\nca_key_file = root.key\n[profile https]\nca = local\n'
+    } >"$FOLDER/gateway/forward.conf"
+    cp "$FOLDER/gateway/root.pem" "$FOLDER/root.pem"
+    start_forward
+    tray
+    expect "a tray, of the CA behind" 0 '4 passed' 'not a public CA'
+    birthcert doctor
+    expect "doctor on the bench" 0 'CA gateway: outbox: .*CA local \(local\), without a login'
+    birthcert scrap VX-000001
+    expect "scrap" 0 'not revoked: its CA revokes nothing' 'ask the administrator of the CA gateway'
+    birthcert revoke VX-000002 --reason keyCompromise
+    expect "revoke" 4 'VX-000002' 'not revoked: its CA revokes nothing'
+    birthcert ca test gateway --issue
+    expect "ca test --issue" 0 'issued, and good' 'not revoked: its CA revokes nothing'
+    birthcert reconcile
+    expect_exit "reconcile: nothing is left open" 3
+    ok "three are out of use, none is being revoked" is "$(sqlite3 "$FOLDER/birthcert.db" \
+        'SELECT state, count(*) FROM certificate WHERE state <> 1 GROUP BY state' | tr '\n' ' ')" '5|3 '
+}
+
 # Each with a database, slots and a name of its own.
 case_two_benches() {
     make_bench 4
@@ -313,9 +341,10 @@ case_unfit_ca() {
     local backend
     make_bench 1
     make_gateway
-    for backend in est cmp; do
+    for backend in est cmp file; do
         printf '[forward]\nsocket = %s/run/forward.sock\n[ca site]\nbackend = %s\n%s\n' "$FOLDER" \
-            "$backend" "url = https://127.0.0.1:$CA_PORT" >"$FOLDER/gateway/forward.conf"
+            "$backend" "root_file = server_root.pem" >"$FOLDER/gateway/forward.conf"
+        [ "$backend" = file ] || echo "url = https://127.0.0.1:$CA_PORT" >>"$FOLDER/gateway/forward.conf"
         printf '[profile https]\nca = site\n' >>"$FOLDER/gateway/forward.conf"
         STATUS=0
         "$BUILD/birthcert" forward --config "$FOLDER/gateway/forward.conf" >"$FOLDER/out" \
@@ -359,5 +388,5 @@ case_socket() {
     expect "forward with the bench's configuration" 2 'E-CONFIG .*there is no \[forward\]'
 }
 
-run_cases tray revoke two_users json two_benches killed_sent killed_issuing killed_pending killed_early \
+run_cases tray revoke revokes_nothing two_users json two_benches killed_sent killed_issuing killed_pending killed_early \
     killed_often both_killed bench_killed drained not_there ca_is_out other_profile unfit_ca socket

@@ -18,6 +18,7 @@ struct revocation {
     struct store_certificate stored; // its chain lies in `leaf`
     uint8_t *leaf;
     bool is_chosen;
+    bool must_revoke;   // to put it out of use is not enough
     bool is_asked;      // its CA works on it
     bool is_answered;   // or needs not be asked
     int64_t repeat_ms;  // monotonic; 0: never
@@ -193,6 +194,7 @@ bool revoker_choose(struct revoker *revoker, size_t index, enum ca_revocation_re
                          stored->serial, name_of_ca(stored), handle, stored->certificate.issuer);
     }
     revocation->is_chosen = true;
+    revocation->must_revoke = must_revoke;
     if (stored->state != CERTIFICATE_REVOKING) {
         (void)text_copy(stored->reason, sizeof stored->reason, ca_revocation_reason_name(reason));
         revocation->is_answered = !revokes;
@@ -332,16 +334,18 @@ static void give_up(struct revoker *revoker, struct revocation *revocation) {
     }
 }
 
-// Only what is durable is shown.
-static void confirm(struct revoker *revoker, struct revocation *revocation) {
-    struct record record = record_of(&revocation->stored, RECORD_REVOKED);
+// By the CA's own word: it revoked the certificate, or revokes none. Only what is durable is shown.
+static void end(struct revoker *revoker, struct revocation *revocation,
+                enum certificate_state state) {
+    struct record record = record_of(
+        &revocation->stored, state == CERTIFICATE_REVOKED ? RECORD_REVOKED : RECORD_WITHDRAWN);
     struct error error;
     revocation->is_answered = true;
     if (!commit_one(revoker, &record, &error)) {
         revoker->fault = error;
         return;
     }
-    revocation->stored.state = CERTIFICATE_REVOKED;
+    revocation->stored.state = state;
     show(revoker, revocation);
 }
 
@@ -386,7 +390,9 @@ static void handle_revoked(void *context, int64_t certificate_id, const struct c
                     error_code_class(result->error.code) == ERROR_CLASS_RETRY &&
                     repeat_ms < revoker->deadline_ms;
     if (result->outcome == CA_REVOKED) {
-        confirm(revoker, revocation);
+        end(revoker, revocation, CERTIFICATE_REVOKED);
+    } else if (result->outcome == CA_REFUSED && result->error.code == E_CA_UNSUPPORTED) {
+        end(revoker, revocation, CERTIFICATE_WITHDRAWN); // of a CA behind a forwarder
     } else if (may_help) {
         revocation->repeat_ms = repeat_ms;
     } else {
@@ -468,8 +474,10 @@ bool revoker_finish(struct revoker *revoker, uint32_t wait_s, size_t *unconfirme
     free(revoker->view);
     for (size_t i = 0; i < revoker->count; i++) {
         const struct revocation *revocation = &revoker->revocations[i];
-        bool is_left = revocation->is_chosen && revocation->stored.state == CERTIFICATE_REVOKING;
-        *unconfirmed += is_left ? 1 : 0;
+        enum certificate_state state = revocation->stored.state;
+        bool is_left = state == CERTIFICATE_REVOKING ||
+                       (revocation->must_revoke && state == CERTIFICATE_WITHDRAWN);
+        *unconfirmed += revocation->is_chosen && is_left ? 1 : 0;
     }
     return done;
 }
