@@ -180,28 +180,31 @@ void ejbca_judge_enroll(const struct http_response *response,
 // What went wrong with a request that does no harm when it is repeated.
 void ejbca_explain(const struct http_response *response, const char *what, struct error *error);
 
-// ---- the calls ----------------------------------------------------------------------------------
+// ---- asking, ca_ejbca_learn.c and ca_ejbca_look.c -----------------------------------------------
 
-// Runs `next` when the CA's chain and policy are known, ca_ejbca_learn.c; else the call ends, with
-// CA_NOT_SENT.
+// Runs `next` when the CA's chain and policy are known; else the call ends, with CA_NOT_SENT, or a
+// check with its report.
 void ejbca_learn(struct call *call, call_step *next);
 // The same for the chain alone, which stays with the call; else the call ends with that outcome.
 void ejbca_learn_chain(struct call *call, enum ca_outcome unlearned, call_step *next);
-void ejbca_check(struct call *call);
-// Runs `next` when EJBCA was asked for all that it has, ca_ejbca_look.c: what it found is in look, and
-// problem says whether it could be asked.
+// Runs `next` when EJBCA was asked for all that it has: what it found is in look, and problem says
+// whether it could be asked.
 void ejbca_look(struct call *call, enum ejbca_search search, call_step *next);
 // One more search, to what was found so far.
 void ejbca_look_further(struct call *call, enum ejbca_search search, call_step *next);
+// What was issued for the call is there for searches to find.
+void ejbca_note_known(struct call *call);
 // After EJBCA_OF_AUTHORITY: what EJBCA_KNOWN is to look for. False where nothing was listed.
 bool ejbca_note_listed(struct call *call);
+
+// ---- the calls, ca_ejbca_reconcile.c, ca_ejbca_check.c and ca_ejbca_revoke.c ---------------------
+
 // Ends a look for a key with that certificate and the CA's chain; where that cannot be had with
 // `unlearned`.
 void ejbca_finish_found(struct call *call, enum ca_outcome unlearned);
-// What was issued for the call is there for searches to find.
-void ejbca_note_known(struct call *call);
 void ejbca_reconcile(struct call *call);
 void ejbca_fetch(struct call *call);
+void ejbca_check(struct call *call);
 void ejbca_revoke(struct call *call);
 
 #endif
