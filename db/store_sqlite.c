@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "db/migrations.h"
 #include "db/store_sqlite.h"
 #include "station/base/clock.h"
+#include "station/base/lock_file.h"
 
 #define BUSY_TIMEOUT_MS 2000 // a reader while the writer starts anew in the WAL, and the reverse
 
@@ -68,26 +68,20 @@ static bool lock_take(struct store *store, struct error *error) {
     if (path == NULL) {
         return error_set(error, E_MEMORY, "%s: no memory", store->name);
     }
-    store->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    char owner[LOCK_OWNER_SIZE];
+    store->lock = lock_file_take(path, 0640, owner);
     int cause = errno;
     sqlite3_free(path);
-    if (store->lock < 0) {
-        bool refused = cause == EACCES || cause == EPERM || cause == EROFS;
-        return error_set(error, refused ? E_STORE_READONLY : E_STORE_OPEN, "%s.lock: %s",
-                         store->name, strerror(cause));
+    if (store->lock >= 0) {
+        return true;
     }
-    if (flock(store->lock, LOCK_EX | LOCK_NB) != 0) {
-        char owner[16] = "";
-        ssize_t length = pread(store->lock, owner, sizeof owner - 1, 0);
+    if (cause == EWOULDBLOCK) {
         return error_set(error, E_STORE_LOCKED, "%s: process %s writes to it", store->name,
-                         length > 0 ? owner : "(unknown)");
+                         owner[0] != '\0' ? owner : "(unknown)");
     }
-    // Who holds it is only for the message above: a full disk is no reason to stop here.
-    char self[16];
-    int length = snprintf(self, sizeof self, "%d", (int)getpid());
-    bool noted = ftruncate(store->lock, 0) == 0 && pwrite(store->lock, self, (size_t)length, 0) > 0;
-    (void)noted;
-    return true;
+    bool refused = cause == EACCES || cause == EPERM || cause == EROFS;
+    return error_set(error, refused ? E_STORE_READONLY : E_STORE_OPEN, "%s.lock: %s", store->name,
+                     strerror(cause));
 }
 
 // ---- opening ------------------------------------------------------------------------------------

@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "station/base/bytes.h"
+#include "station/base/lock_file.h"
 
 #define BACKLOG 64
 #define SOCKET_UMASK 0117 // leaves mode 0660
@@ -32,12 +32,14 @@ static bool fail(const struct forward_socket *forward, enum error_code code, con
 static bool lock_path(struct forward_socket *forward, struct error *error) {
     char path[sizeof forward->address.sun_path + 8];
     snprintf(path, sizeof path, "%s.lock", forward->address.sun_path);
-    forward->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (forward->lock < 0) {
-        return error_set(error, E_CONFIG, "socket: %s: %s", path, strerror(errno));
+    char owner[LOCK_OWNER_SIZE];
+    forward->lock = lock_file_take(path, 0600, owner);
+    if (forward->lock >= 0) {
+        return true;
     }
-    return flock(forward->lock, LOCK_EX | LOCK_NB) == 0 ||
-           fail(forward, E_EXISTS, "another birthcert forward listens there", error);
+    return errno == EWOULDBLOCK
+               ? fail(forward, E_EXISTS, "another birthcert forward listens there", error)
+               : error_set(error, E_CONFIG, "socket: %s: %s", path, strerror(errno));
 }
 
 static int new_socket(void) {
