@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // birthcert reconcile: settles what is in doubt with the CA, buys nothing; and asks again for what is
 // to be revoked.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 
 #define WAIT_S 300
 #define DOUBTS_MAX 4096
+#define QUESTION_SIZE 512
 
 struct doubt {
     struct request_record request; // ids, state and profile
@@ -113,8 +115,7 @@ static const char *finding_of(const struct store_row *row, const char **remedy) 
     case REQUEST_REFUSED:
         return "refused by the CA";
     case REQUEST_HELD:
-        *remedy = "ask the CA's administrator whether it issued for this serial";
-        return "held: the CA cannot tell";
+        return "held: the CA cannot tell"; // what to ask, say_what_to_ask has
     case REQUEST_UNCONFIRMED:
         *remedy = "run birthcert reconcile again later";
         return "issued: the CA could not be told that it is on record";
@@ -124,6 +125,19 @@ static const char *finding_of(const struct store_row *row, const char **remedy) 
     }
 }
 
+// All that the CA's administrator needs to look for it.
+static void say_what_to_ask(const struct store_row *row, char remedy[QUESTION_SIZE]) {
+    char key[2 * SHA256_SIZE + 1];
+    char time[CLOCK_TEXT_SIZE];
+    hex_encode(key, row->credential.spki_sha256, SHA256_SIZE);
+    clock_format_utc(time, row->sent_ms);
+    snprintf(remedy, QUESTION_SIZE,
+             "ask the administrator of CA %s what it issued for key SHA-256 %s, sent %s: birthcert "
+             "inbox import takes a certificate that is found, birthcert release sends again where "
+             "there is none",
+             row->ca, key, time);
+}
+
 static bool show_settled(void *context, const struct store_row *row) {
     struct reconcile *reconcile = context;
     const struct doubt *doubt = &reconcile->doubts[reconcile->shown];
@@ -131,7 +145,12 @@ static bool show_settled(void *context, const struct store_row *row) {
         return true;
     }
     struct output_request request = {.row = row};
+    char question[QUESTION_SIZE];
     request.finding = finding_of(row, &request.remedy);
+    if (row->credential.request == REQUEST_HELD) {
+        say_what_to_ask(row, question);
+        request.remedy = question;
+    }
     reconcile->output->ops->request(reconcile->output, &request);
     if (is_in_doubt(row->credential.request) || row->credential.request == REQUEST_QUARANTINED) {
         reconcile->unsettled++;
