@@ -6,7 +6,8 @@
 # at once, KEEP=yes leaves the folders behind.
 #
 # A script defines functions case_NAME and calls run_cases NAME... A case runs in a process and a
-# folder of its own, FOLDER, and ends what it started. It prints a line for each thing it finds.
+# folder of its own, FOLDER, and ends what it started. It prints a line for each thing it finds, and
+# "# skipped: WHY" where it cannot run here.
 
 BUILD=${BUILD:-build/release}
 JOBS=${JOBS:-$((2 * $(nproc)))}
@@ -82,7 +83,7 @@ run_case() { # NAME
 
 # The cases of the command line, else all that are given; at the end the count, as exit status too.
 run_cases() { # NAME...
-    local name running=0 passed failed
+    local name running=0 passed failed skipped
     [ "${#ONLY[@]}" -eq 0 ] || set -- "${ONLY[@]}"
     for name in "$@"; do
         if ((running >= JOBS)); then
@@ -97,7 +98,8 @@ run_cases() { # NAME...
     WORKERS=()
     passed=$(cat "$WORK"/*.out | grep -c '^ok - ' || true)
     failed=$(cat "$WORK"/*.out | grep -c '^not ok - ' || true)
-    echo "$passed passed, $failed failed"
+    skipped=$(cat "$WORK"/*.out | grep -c '^# skipped' || true)
+    echo "$passed passed, $failed failed$([ "$skipped" -eq 0 ] || echo ", $skipped skipped")"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }
 
