@@ -31,6 +31,12 @@ static bool check_settings(const struct ca_settings *settings, struct error *err
     return true;
 }
 
+static void free_extra(struct call *call) {
+    const struct hvca_call *ended = (const struct hvca_call *)call;
+    hvca_scan_free(ended->scan);
+    free(ended->report);
+}
+
 static bool set_up(struct ca *ca, const struct ca_settings *settings, struct error *error) {
     ca->settle_ms = settings->settle_ms > 0 ? settings->settle_ms : HVCA_SETTLE_MS;
     ca->queue.timer = loop_timer_new(ca->loop, hvca_pump, ca);
@@ -76,7 +82,7 @@ static bool open_hvca(struct loop *loop, const struct ca_settings *settings,
         .events = *events,
         .context = context,
         .owner = ca,
-        .on_free = hvca_call_end,
+        .on_free = free_extra,
     };
     if (!check_settings(settings, error) || !set_up(ca, settings, error)) {
         close_hvca(ca);

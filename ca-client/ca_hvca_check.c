@@ -4,21 +4,6 @@
 #include "ca-client/ca_hvca_internal.h"
 #include "station/base/clock.h"
 
-void hvca_check_finish(struct hvca_call *call, const struct error *error) {
-    const struct ca *ca = call->ca;
-    struct ca_report *report = call->report;
-    if (error != NULL) {
-        site_note_error(report, error);
-        report->logged_in = ca->session.state == HVCA_LOGGED_IN;
-        report->login = report->logged_in ? CA_LOGIN_TAKEN : CA_LOGIN_UNTRIED;
-        // What comes right by itself is as good as no answer: the check is made again.
-        report->reachable = error_code_class(error->code) != ERROR_CLASS_RETRY &&
-                            (report->logged_in || error->code == E_CA_LOGIN);
-    }
-    report->clock_offset_ms = ca->has_clock ? hvca_ca_now_ms(ca) - clock_wall_ms() : 0;
-    call_report(&call->base, report);
-}
-
 static void handle_quota(void *context, const struct http_response *response) {
     struct hvca_call *call = context;
     struct error error;
@@ -31,7 +16,7 @@ static void handle_quota(void *context, const struct http_response *response) {
         error_set(&error, E_CA_QUOTA, "the CA's quota is used up");
         site_note_error(call->report, &error);
     }
-    hvca_check_finish(call, NULL);
+    hvca_call_report(call, NULL);
 }
 
 static void check_policy(struct hvca_call *call) {

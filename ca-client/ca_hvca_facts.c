@@ -16,16 +16,6 @@ static void resume_waiting(struct ca *ca) {
     }
 }
 
-static void fail_one(struct hvca_call *call, const struct error *error, int64_t retry_after_ms) {
-    if (call->report != NULL) {
-        hvca_check_finish(call, error);
-    } else if (call->scan != NULL) {
-        call_fail(&call->base, CA_DOUBT, error, retry_after_ms);
-    } else {
-        call_fail(&call->base, CA_NOT_SENT, error, retry_after_ms);
-    }
-}
-
 // The list is taken off first: a callback may make a new call, which starts over.
 static void fail_waiting(struct ca *ca, const struct error *error, int64_t retry_after_ms) {
     struct hvca_call *call = ca->waiting;
@@ -33,7 +23,7 @@ static void fail_waiting(struct ca *ca, const struct error *error, int64_t retry
     ca->facts = HVCA_FACTS_UNKNOWN;
     while (call != NULL) {
         struct hvca_call *next = call->next_waiting;
-        fail_one(call, error, retry_after_ms);
+        hvca_call_fail(call, error, retry_after_ms);
         call = next;
     }
 }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <stdio.h>
 #include <string.h>
 
 #include "ca-client/ca_hvca_internal.h"
@@ -14,10 +13,6 @@
 #define WAIT_MAX_MS 60000 // the station itself waits for what takes longer
 
 static void poll_certificate(struct hvca_call *call);
-
-void hvca_certificate_path(char out[HVCA_PATH_SIZE], const char *serial) {
-    snprintf(out, HVCA_PATH_SIZE, "/certificates/%s", serial);
-}
 
 static void give_certificate(struct hvca_call *call, struct slice certificates) {
     const struct ca *ca = call->ca;

@@ -59,6 +59,9 @@ struct hvca_exchange {
 
 enum hvca_session_state { HVCA_LOGGED_OUT, HVCA_LOGGING_IN, HVCA_LOGGED_IN };
 
+// The login ended; `error` is NULL where it succeeded.
+typedef void hvca_login_done(struct ca *ca, const struct error *error, int64_t retry_after_ms);
+
 struct hvca_session {
     enum hvca_session_state state;
     struct buf *token; // secret
@@ -69,6 +72,7 @@ struct hvca_session {
     int64_t retry_at_ms;
     uint32_t failures;
     struct error error;
+    hvca_login_done *on_login; // of the login under way
 };
 
 struct hvca_queue {
@@ -164,10 +168,8 @@ MUST_CHECK bool hvca_clock_fits(const struct ca *ca, struct error *error);
 
 // ---- ca_hvca_login.c
 
-// Starts a login; ends in hvca_login_done.
-void hvca_login_start(struct ca *ca);
-// In ca_hvca_session.c: the login ended, `error` is NULL where it succeeded.
-void hvca_login_done(struct ca *ca, const struct error *error, int64_t retry_after_ms);
+// Starts a login, one at a time; ends in a call of `on_done`, maybe at once.
+void hvca_login_start(struct ca *ca, hvca_login_done *on_done);
 
 // ---- ca_hvca_facts.c
 
@@ -179,10 +181,13 @@ void hvca_need_facts(struct hvca_call *call, hvca_call_step *step);
 
 // A call with a copy of what the request points to. Never NULL.
 struct hvca_call *hvca_call_new(struct ca *ca, const struct ca_request *request);
-// Frees what this backend keeps beside a call: call_list.on_free.
-void hvca_call_end(struct call *call);
 // Runs `step` after a while.
 void hvca_call_delay(struct hvca_call *call, int64_t delay_ms, hvca_call_step *step);
+// Ends a check: its report, not a result, goes out. `error` may be NULL.
+void hvca_call_report(struct hvca_call *call, const struct error *error);
+// Ends a call for which nothing could be sent to the CA; a check with its report.
+void hvca_call_fail(struct hvca_call *call, const struct error *error, int64_t retry_after_ms);
+void hvca_certificate_path(char out[HVCA_PATH_SIZE], const char *serial);
 
 // ---- ca_hvca_judge.c
 
@@ -241,8 +246,5 @@ void hvca_reconcile(struct hvca_call *call);
 void hvca_scan_free(struct hvca_scan *scan); // takes NULL
 void hvca_revoke(struct hvca_call *call);
 void hvca_check(struct hvca_call *call);
-// Ends a check: its report, not a result, goes out. `error` may be NULL.
-void hvca_check_finish(struct hvca_call *call, const struct error *error);
-void hvca_certificate_path(char out[HVCA_PATH_SIZE], const char *serial);
 
 #endif

@@ -61,15 +61,16 @@ static void handle_login(void *context, const struct http_response *response) {
     } else if (response->status != 200) {
         explain_login(response, &error);
     } else if (hvca_parse_login(response->body, ca->session.token, &error)) {
-        hvca_login_done(ca, NULL, 0);
+        ca->session.on_login(ca, NULL, 0);
         return;
     }
-    hvca_login_done(ca, &error, response->retry_after_ms);
+    ca->session.on_login(ca, &error, response->retry_after_ms);
 }
 
-void hvca_login_start(struct ca *ca) {
+void hvca_login_start(struct ca *ca, hvca_login_done *on_done) {
     char url[SITE_URL_SIZE];
     struct error error;
+    ca->session.on_login = on_done;
     // A renewal: the token before it is no longer needed, exchanges under way hold their own.
     buf_free_secret(ca->session.token);
     ca->session.token = buf_new(HVCA_TOKEN_MAX);
@@ -78,7 +79,7 @@ void hvca_login_start(struct ca *ca) {
     if (ca->session.token == NULL || body == NULL) {
         buf_free_secret(body);
         error_set(&error, E_MEMORY, "no memory for the login");
-        hvca_login_done(ca, &error, 0);
+        ca->session.on_login(ca, &error, 0);
         return;
     }
     struct http_request request = {
@@ -90,6 +91,6 @@ void hvca_login_start(struct ca *ca) {
     bool started = http_start(ca->site.http, &request, handle_login, ca, &error);
     buf_free_secret(body);
     if (!started) {
-        hvca_login_done(ca, &error, 0);
+        ca->session.on_login(ca, &error, 0);
     }
 }

@@ -130,7 +130,7 @@ static void session_fail(struct ca *ca, const struct error *error, int64_t retry
     log_error("CA login", error);
 }
 
-void hvca_login_done(struct ca *ca, const struct error *error, int64_t retry_after_ms) {
+static void handle_login_done(struct ca *ca, const struct error *error, int64_t retry_after_ms) {
     struct hvca_session *session = &ca->session;
     if (error != NULL) {
         session_fail(ca, error, retry_after_ms);
@@ -152,7 +152,7 @@ static bool session_ready(struct ca *ca) {
     }
     if (session->state == HVCA_LOGGED_OUT) {
         session->state = HVCA_LOGGING_IN;
-        hvca_login_start(ca);
+        hvca_login_start(ca, handle_login_done);
     }
     return session->state == HVCA_LOGGED_IN;
 }

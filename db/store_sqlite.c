@@ -16,43 +16,6 @@
 
 #define BUSY_TIMEOUT_MS 2000 // a reader while the writer starts anew in the WAL, and the reverse
 
-static enum error_code code_of_status(int status) {
-    switch (status & 0xff) {
-    case SQLITE_NOMEM:
-        return E_MEMORY;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return E_STORE_LOCKED;
-    case SQLITE_READONLY:
-    case SQLITE_PERM:
-        return E_STORE_READONLY;
-    case SQLITE_CANTOPEN:
-    case SQLITE_AUTH:
-        return E_STORE_OPEN;
-    case SQLITE_CORRUPT:
-        return E_STORE_CORRUPT;
-    case SQLITE_NOTADB:
-        return E_STORE_FOREIGN;
-    case SQLITE_CONSTRAINT:
-        return E_STORE_CONFLICT;
-    case SQLITE_ERROR:
-    case SQLITE_MISUSE:
-    case SQLITE_RANGE:
-        return E_INTERNAL;
-    default:
-        return E_STORE_IO;
-    }
-}
-
-bool store_fail(struct store *store, struct error *error, const char *doing) {
-    int status = sqlite3_extended_errcode(store->connection);
-    int system_error = sqlite3_system_errno(store->connection);
-    bool is_system = (status & 0xff) == SQLITE_IOERR || (status & 0xff) == SQLITE_CANTOPEN;
-    return error_set(error, code_of_status(status), "%s: %s: %s%s%s", store->name, doing,
-                     sqlite3_errmsg(store->connection), is_system && system_error != 0 ? ": " : "",
-                     is_system && system_error != 0 ? strerror(system_error) : "");
-}
-
 static void store_name_set(struct store *store, const char *location) {
     size_t length = strlen(location);
     size_t most = sizeof store->name - 1;

@@ -100,11 +100,11 @@ struct store {
     char name[128];    // the path for messages, escaped, its end where it is too long
 };
 
+// ---- store_sqlite_query.c -----------------------------------------------------------------------
+
 // Sets the code that goes with SQLite's last error on this connection, with its message, the path
 // and what was being done. Returns false, always.
 bool store_fail(struct store *store, struct error *error, const char *doing);
-
-// ---- store_sqlite_query.c -----------------------------------------------------------------------
 
 // One use of a statement: bind its parameters in their order, then run it or read its rows. What
 // goes wrong while binding is kept and reported when it runs.
