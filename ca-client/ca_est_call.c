@@ -16,6 +16,10 @@ static const char *const names[] = {
     [EST_SIMPLEENROLL] = "simpleenroll",
 };
 
+struct ca *est_of(const struct est_call *call) {
+    return call->base.list->owner;
+}
+
 static const char *method_of(enum est_operation operation) {
     return operation == EST_SIMPLEENROLL ? "POST" : "GET";
 }

@@ -99,11 +99,9 @@ struct ca {
     struct est_wishes wishes;
 };
 
-static inline struct ca *est_of(const struct est_call *call) {
-    return call->base.list->owner;
-}
-
-// ca_est_call.c: one operation; challenges of the server are answered on the way.
+// ca_est_call.c: whose call it is; and one operation, in which challenges of the server are answered on
+// the way.
+struct ca *est_of(const struct est_call *call);
 void est_send(struct est_call *call, enum est_operation operation, est_answer *on_answer);
 
 // ca_est_learn.c: reads /cacerts and /csrattrs.

@@ -21,19 +21,6 @@ static bool config_is_sound(const struct device_config *config) {
            (config->max_payload == 0 || config->max_payload >= FRAME_PAYLOAD_BEFORE_HELLO);
 }
 
-// The storage may hold anything after a firmware update or bit rot: a size out of bounds must not
-// reach a callback.
-static bool state_is_sound(const struct device_state *state) {
-    for (size_t i = 0; i < DEVICE_CREDENTIALS_MAX; i++) {
-        const struct device_credential *credential = &state->credentials[i];
-        if (credential->state > CREDENTIAL_INSTALLED || credential->csr_size > MESSAGE_OBJECT_MAX ||
-            credential->chain_size > MESSAGE_OBJECT_MAX) {
-            return false;
-        }
-    }
-    return state->lifecycle <= LIFECYCLE_LOCKED;
-}
-
 bool device_start(struct device *device, const struct device_config *config,
                   const struct device_ops *ops, void *context) {
     memset(device, 0, sizeof *device);
@@ -42,34 +29,13 @@ bool device_start(struct device *device, const struct device_config *config,
     if (!config_is_sound(config)) {
         return false;
     }
-    if (ops->load(context, &device->state) != CAMERA_OK || !state_is_sound(&device->state)) {
+    if (ops->load(context, &device->state) != CAMERA_OK || !device_state_is_sound(&device->state)) {
         return false;
     }
     device->config = config;
     device->ops = ops;
     device->context = context;
     return true;
-}
-
-void device_reload(struct device *device) {
-    struct device_state state = {0};
-    if (device->ops->load(device->context, &state) == CAMERA_OK && state_is_sound(&state)) {
-        device->state = state;
-    }
-}
-
-const struct device_credential *device_credential(const struct device *device, uint8_t number,
-                                                  bool needs_key, struct message *answer) {
-    if (number == 0 || number > device->config->credential_count) {
-        device_fail_number(answer, CAMERA_NO_CREDENTIAL, "there is no credential", number, "");
-        return NULL;
-    }
-    const struct device_credential *credential = &device->state.credentials[number - 1];
-    if (needs_key && credential->state == CREDENTIAL_EMPTY) {
-        device_fail_number(answer, CAMERA_NO_KEY, "credential", number, "has no key");
-        return NULL;
-    }
-    return credential;
 }
 
 // ---- requests without a part of their own -------------------------------------------------------

@@ -32,6 +32,9 @@ size_t device_send(struct device *device, uint32_t session, uint16_t sequence,
 void device_send_silence(struct device *device, const struct frame *request,
                          uint32_t max_silence_ms);
 
+// device_state.c. Whether every size in it is within its bounds.
+bool device_state_is_sound(const struct device_state *state);
+
 // After a keep_* that failed: what is stored after all.
 void device_reload(struct device *device);
 

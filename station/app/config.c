@@ -82,33 +82,6 @@ bool config_require_slots(const struct config *config, struct error *error) {
                      config->file);
 }
 
-const struct config_slot *config_find_slot(const struct config *config, const char *name) {
-    for (size_t i = 0; i < config->slot_count; i++) {
-        if (strcmp(config->slots[i].name, name) == 0) {
-            return &config->slots[i];
-        }
-    }
-    return NULL;
-}
-
-const struct config_ca *config_find_ca(const struct config *config, const char *name) {
-    for (size_t i = 0; i < config->ca_count; i++) {
-        if (strcmp(config->cas[i].name, name) == 0) {
-            return &config->cas[i];
-        }
-    }
-    return NULL;
-}
-
-const struct profile *config_find_profile(const struct config *config, const char *name) {
-    for (size_t i = 0; i < config->profile_count; i++) {
-        if (strcmp(config->profiles[i].name, name) == 0) {
-            return &config->profiles[i];
-        }
-    }
-    return NULL;
-}
-
 struct config *config_view(const struct config *config, const char *ca) {
     struct config *view = malloc(sizeof *view);
     bool is_used = config_count_profiles(config, ca) > 0;

@@ -19,14 +19,6 @@
 
 // ---- benches ------------------------------------------------------------------------------------
 
-void forward_drop_bench(struct forward_bench *bench, const struct error *why) {
-    output_note(bench->forward->output, "bench %s (connection %llu) is gone: %s",
-                bench->name[0] != '\0' ? bench->name : "-", (unsigned long long)bench->number,
-                why->text);
-    outbox_line_free(bench->line);
-    *bench = (struct forward_bench){.forward = bench->forward};
-}
-
 static void refuse_bench(struct forward_bench *bench, const struct error *error) {
     buf_clear(bench->forward->out);
     if (!outbox_put_farewell(bench->forward->out, error) ||

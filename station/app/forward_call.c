@@ -24,14 +24,6 @@ static struct forward_bench *find_bench(struct forward *forward, uint64_t number
     return NULL;
 }
 
-void forward_send_out(struct forward_bench *bench, bool was_put) {
-    struct error error;
-    if (!was_put || !outbox_line_put(bench->line, buf_slice(bench->forward->out))) {
-        error_set(&error, E_CA_BUSY, "it does not take its answers");
-        forward_drop_bench(bench, &error);
-    }
-}
-
 // A chain that does not fit into a line is left out: the bench has the CA's intermediates then, or
 // says that it lacks them.
 static bool put_result(struct buf *out, uint32_t call, struct ca_result *result) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shared by forward*.c only: forward.c has the benches' connections and the whole, forward_call.c the
-// calls between benches and CAs.
+// Shared by forward*.c only: forward.c has the whole, forward_bench.c one bench's connection,
+// forward_call.c the calls between benches and CAs.
 #ifndef BIRTHCERT_APP_FORWARD_PARTS_H
 #define BIRTHCERT_APP_FORWARD_PARTS_H
 
@@ -80,10 +80,13 @@ struct forward {
     struct forward_call *calls;
 };
 
-// ---- forward.c
+// ---- forward_bench.c
 
 // Ends the connection. What the bench was told and did not take in, it learns by asking again.
 void forward_drop_bench(struct forward_bench *bench, const struct error *why);
+// Sends what is in forward->out; ends the connection where that is not possible. `was_put` is what
+// outbox_put_* returned.
+void forward_send_out(struct forward_bench *bench, bool was_put);
 
 // ---- forward_call.c
 
@@ -92,9 +95,6 @@ extern const struct ca_events forward_ca_events; // their context is a struct fo
 struct forward_ca *forward_find_ca(struct forward *forward, const char *name);
 // Any message of a bench but its hello. May end the connection.
 void forward_take_call(struct forward_bench *bench, const struct outbox_message *message);
-// Sends what is in forward->out; ends the connection where that is not possible. `was_put` is what
-// outbox_put_* returned.
-void forward_send_out(struct forward_bench *bench, bool was_put);
 // Takes the call that hangs there out of its list.
 void forward_free_call(struct forward_call **link);
 
