@@ -72,7 +72,7 @@ static bool remove_stale(const struct forward_socket *forward, struct error *err
 
 // With its mode from the first: who sees it there may look at that before anything listens.
 static bool bind_there(struct forward_socket *forward) {
-    mode_t before = umask(SOCKET_UMASK); // of the whole process, which has one thread yet
+    mode_t before = umask(SOCKET_UMASK); // of the whole process, where nothing else makes files now
     int bound = bind(forward->descriptor, (const struct sockaddr *)&forward->address,
                      sizeof forward->address);
     int reason = errno;
