@@ -272,7 +272,7 @@ expect_held() { # WHAT ISSUED
     tray
     expect_exit "$1, again" 5
     birthcert reconcile
-    expect "$1: reconcile" 5 'VX-000008 .*held: the CA cannot tell' 'ask the CA'
+    expect "$1: reconcile" 5 'VX-000008 .*held: the CA cannot tell' 'ask the administrator of CA'
     ok "$1: nothing was bought since" is "$(issued)" "$2"
     ok "$1: no camera has a certificate" is "$(cameras_say)" ""
 }
