@@ -63,8 +63,12 @@ bool bundle_sign(const char *certificate_file, const char *key_file, struct slic
     }
     X509 *certificate = read_certificate(certificate_file);
     struct key *key = NULL;
+    struct error why;
     bool done = certificate != NULL && key_load(key_file, &key, error) &&
                 sign(certificate, key_evp(key), content, pem, error);
+    if (!done && key_take_error(key, &why)) {
+        *error = why; // OpenSSL only says that it could not
+    }
     X509_free(certificate);
     key_free(key);
     return done;

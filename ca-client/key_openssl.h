@@ -7,8 +7,8 @@
 
 #include "ca-client/key.h"
 
-// Owned by the key. One in a token signs with EVP_DigestSign in one call (X509_sign, TLS and
-// OSSL_CMP do), and compares with EVP_PKEY_eq; it cannot be encoded, its public half neither.
+// Owned by the key. One in a token signs with EVP_DigestSign, in one call (X509_sign, TLS and
+// OSSL_CMP do) or in parts (CMS does), and compares with EVP_PKEY_eq; it cannot be encoded, its public half neither.
 EVP_PKEY *key_evp(const struct key *key);
 
 #endif

@@ -153,7 +153,8 @@ static const char *name_ec_operation(int operation) {
 struct signing {
     const struct provided_key *key;
     EVP_MD *digest;
-    EVP_MD_CTX *shadow; // a verification that never ends: it keeps the parameters
+    EVP_MD_CTX *running; // of a message that comes in parts, as that of CMS does
+    EVP_MD_CTX *shadow;  // a verification that never ends: it keeps the parameters
     EVP_PKEY_CTX *shadow_parameters;
 };
 
@@ -165,8 +166,9 @@ static void *new_signing(void *provider, const char *properties) {
 
 static void clear_signing(struct signing *signing) {
     EVP_MD_CTX_free(signing->shadow);
+    EVP_MD_CTX_free(signing->running);
     EVP_MD_free(signing->digest);
-    *signing = (struct signing){NULL, NULL, NULL, NULL};
+    *signing = (struct signing){0};
 }
 
 static void free_signing(void *data) {
@@ -174,6 +176,34 @@ static void free_signing(void *data) {
         clear_signing(data);
         free(data);
     }
+}
+
+static EVP_MD_CTX *copy_context(const EVP_MD_CTX *from) {
+    EVP_MD_CTX *copy = EVP_MD_CTX_new();
+    if (copy != NULL && EVP_MD_CTX_copy_ex(copy, from) == 1) {
+        return copy;
+    }
+    EVP_MD_CTX_free(copy);
+    return NULL;
+}
+
+// OpenSSL ends a message that came in parts on a copy.
+static void *copy_signing(void *data) {
+    const struct signing *signing = data;
+    struct signing *copy = signing->shadow_parameters != NULL ? calloc(1, sizeof *copy) : NULL;
+    if (copy == NULL) {
+        return NULL;
+    }
+    copy->key = signing->key;
+    copy->digest = EVP_MD_up_ref(signing->digest) == 1 ? signing->digest : NULL;
+    copy->running = copy_context(signing->running);
+    copy->shadow = copy_context(signing->shadow);
+    if (copy->digest == NULL || copy->running == NULL || copy->shadow == NULL) {
+        free_signing(copy);
+        return NULL;
+    }
+    copy->shadow_parameters = EVP_MD_CTX_get_pkey_ctx(copy->shadow);
+    return copy;
 }
 
 static int begin_signing(void *data, const char *digest, void *key, const OSSL_PARAM parameters[]) {
@@ -184,8 +214,10 @@ static int begin_signing(void *data, const char *digest, void *key, const OSSL_P
         return 0;
     }
     signing->digest = EVP_MD_fetch(NULL, digest, NULL);
+    signing->running = EVP_MD_CTX_new();
     signing->shadow = EVP_MD_CTX_new();
-    return signing->digest != NULL && signing->shadow != NULL &&
+    return signing->digest != NULL && signing->running != NULL && signing->shadow != NULL &&
+           EVP_DigestInit_ex(signing->running, signing->digest, NULL) == 1 &&
            EVP_DigestVerifyInit_ex(signing->shadow, &signing->shadow_parameters, digest, NULL, NULL,
                                    signing->key->public_key, parameters) == 1;
 }
@@ -308,30 +340,57 @@ static bool sign_rsa(const struct signing *signing, struct slice hash,
                                               : false;
 }
 
-static int sign_message(void *data, unsigned char *out, size_t *out_length, size_t out_size,
-                        const unsigned char *message, size_t message_length) {
-    const struct signing *signing = data;
+static int tell_size(const struct signing *signing, size_t *length) {
+    *length = (size_t)EVP_PKEY_get_size(signing->key->public_key);
+    return 1;
+}
+
+static int sign_hash(const struct signing *signing, struct slice hash, unsigned char *out,
+                     size_t *out_length, size_t out_size) {
     uint8_t signature[KEY_SIGNATURE_MAX];
-    uint8_t hash[EVP_MAX_MD_SIZE];
-    unsigned hash_size = 0;
     size_t length = 0;
-    if (signing->shadow_parameters == NULL) {
-        return 0;
-    }
-    if (out == NULL) {
-        *out_length = (size_t)EVP_PKEY_get_size(signing->key->public_key);
-        return 1;
-    }
     bool is_rsa = strcmp(signing->key->kind, "RSA") == 0;
-    if (EVP_Digest(message, message_length, hash, &hash_size, signing->digest, NULL) != 1 ||
-        !(is_rsa ? sign_rsa : sign_ecdsa)(signing, (struct slice){hash, hash_size}, signature,
-                                          &length) ||
-        length > out_size) {
+    if (!(is_rsa ? sign_rsa : sign_ecdsa)(signing, hash, signature, &length) || length > out_size) {
         return 0;
     }
     memcpy(out, signature, length);
     *out_length = length;
     return 1;
+}
+
+static int sign_message(void *data, unsigned char *out, size_t *out_length, size_t out_size,
+                        const unsigned char *message, size_t message_length) {
+    const struct signing *signing = data;
+    uint8_t hash[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    if (signing->shadow_parameters == NULL) {
+        return 0;
+    }
+    if (out == NULL) {
+        return tell_size(signing, out_length);
+    }
+    return EVP_Digest(message, message_length, hash, &size, signing->digest, NULL) == 1 &&
+           sign_hash(signing, (struct slice){hash, size}, out, out_length, out_size);
+}
+
+static int take_part(void *data, const unsigned char *part, size_t length) {
+    const struct signing *signing = data;
+    return signing->shadow_parameters != NULL &&
+           EVP_DigestUpdate(signing->running, part, length) == 1;
+}
+
+static int sign_parts(void *data, unsigned char *out, size_t *out_length, size_t out_size) {
+    const struct signing *signing = data;
+    uint8_t hash[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    if (signing->shadow_parameters == NULL) {
+        return 0;
+    }
+    if (out == NULL) {
+        return tell_size(signing, out_length);
+    }
+    return EVP_DigestFinal_ex(signing->running, hash, &size) == 1 &&
+           sign_hash(signing, (struct slice){hash, size}, out, out_length, out_size);
 }
 
 // ---- the provider -------------------------------------------------------------------------------
@@ -360,8 +419,11 @@ static const OSSL_DISPATCH ec_key_functions[] = {
 static const OSSL_DISPATCH signature_functions[] = {
     ENTRY(OSSL_FUNC_SIGNATURE_NEWCTX, new_signing),
     ENTRY(OSSL_FUNC_SIGNATURE_FREECTX, free_signing),
+    ENTRY(OSSL_FUNC_SIGNATURE_DUPCTX, copy_signing),
     ENTRY(OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, begin_signing),
     ENTRY(OSSL_FUNC_SIGNATURE_DIGEST_SIGN, sign_message),
+    ENTRY(OSSL_FUNC_SIGNATURE_DIGEST_SIGN_UPDATE, take_part),
+    ENTRY(OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL, sign_parts),
     ENTRY(OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, set_parameters),
     ENTRY(OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS, settable_parameters),
     ENTRY(OSSL_FUNC_SIGNATURE_GET_CTX_PARAMS, get_parameters),

@@ -127,6 +127,34 @@ case_embedded_ca() {
     expect_no_pin 'tray'
 }
 
+# What persons carry to a CA is signed by the token, whatever its kind of key.
+case_bundle() {
+    local kind id=0
+    declare -A parameters=([ec]=ec_paramgen_curve:P-256 [rsa]=rsa_keygen_bits:2048)
+    make_bench 1
+    make_token station
+    start_cameras 1
+    mkdir "$FOLDER/offline"
+    for kind in ec rsa; do
+        openssl req -x509 -newkey $kind -pkeyopt "${parameters[$kind]}" -nodes -subj '/CN=bench' \
+            -days 30 -keyout "$FOLDER/$kind.key" -out "$FOLDER/offline/$kind.pem" 2>/dev/null
+        move_key station "$FOLDER/$kind.key" "$kind" "0$((++id))"
+        {
+            printf '[ca offline]\nbackend = file\nroot_file = ca/root.pem\n'
+            printf 'client_certificate_file = offline/%s.pem\nclient_key_file = %s\n' "$kind" \
+                "$(uri station "$kind")"
+            printf '[profile https]\nca = offline\n'
+        } >"$FOLDER/conf.d/30-ca.conf"
+        tray
+        birthcert outbox export "$FOLDER/$kind.bundle" --again
+        expect "a bundle, $kind" 0 '1 requests are in'
+        ok "a bundle, $kind: openssl opens it" openssl cms -verify -inform PEM \
+            -in "$FOLDER/$kind.bundle" -CAfile "$FOLDER/offline/$kind.pem" -purpose any \
+            -out "$FOLDER/requests"
+    done
+    expect_no_pin 'a bundle'
+}
+
 # Nothing tries a wrong PIN twice, though two CAs have their keys in the token.
 case_wrong_pin() {
     make_bench 1
@@ -173,4 +201,4 @@ case_no_token() {
         'E-CA-CONFIG.*key ca in token factory.*does not belong'
 }
 
-run_cases mutual_tls tpm embedded_ca wrong_pin no_token
+run_cases mutual_tls tpm embedded_ca bundle wrong_pin no_token
