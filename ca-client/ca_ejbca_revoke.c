@@ -66,7 +66,7 @@ static void send_revoke(struct call *call) {
     snprintf(behind, sizeof behind, "/%s/revoke?reason=%s", look->serial,
              reason_name(call->reason));
     if (!ejbca_write_path(path, "/v1/certificate/", look->issuer, behind)) {
-        error_set(&error, E_CA_UNSUPPORTED, "the issuer's name is too long for a request: %s",
+        error_set(&error, E_CA_REFUSED, "the issuer's name is too long for a request: %s",
                   look->issuer);
         call_fail(call, CA_REFUSED, &error, 0);
         return;
