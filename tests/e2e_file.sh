@@ -205,6 +205,27 @@ case_twice() {
         "$(cameras_say | cut -d ' ' -f 3)" "$(fingerprint "$FOLDER/first.pem")"
 }
 
+# The same, one after the other, before a station takes the first.
+case_twice_apart() {
+    make_bench 1
+    make_offline
+    start_cameras 1
+    tray --lot LOT-1
+    birthcert outbox export "$FOLDER/bundle.pem"
+    issue "$FOLDER/bundle.pem" "$FOLDER/first.pem"
+    issue "$FOLDER/bundle.pem" "$FOLDER/second.pem"
+    birthcert inbox import "$FOLDER/first.pem"
+    birthcert inbox import "$FOLDER/first.pem"
+    expect 'the same one again' 0 '1 certificates for requests that wait'
+    birthcert inbox import "$FOLDER/second.pem"
+    expect 'a second one later' 3 '0 certificates for requests that wait' \
+        "VX-000001: a second certificate for the same key.*SHA-256 $(fingerprint "$FOLDER/second.pem").*revoke"
+    tray --lot LOT-1
+    expect 'a second one later, then' 0 '1 passed'
+    ok 'a second one later: the first is installed' is \
+        "$(cameras_say | cut -d ' ' -f 3)" "$(fingerprint "$FOLDER/first.pem")"
+}
+
 case_bad() {
     make_bench 2
     make_offline
@@ -427,5 +448,5 @@ case_put_aside() {
     expect_certificates 'a file that is no good' 1
 }
 
-run_cases trial carried two_cas twice beside signed bad bad_files held released released_one \
-    not_released put_aside
+run_cases trial carried two_cas twice twice_apart beside signed bad bad_files held released \
+    released_one not_released put_aside
