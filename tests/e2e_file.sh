@@ -421,6 +421,40 @@ issue_for_database() { # [HOST NAME]
         -out "$FOLDER/found.pem" 2>>"$FOLDER/openssl.log"
 }
 
+# It was brought while the request was on its way, which the CA did not take: nothing is bought beside it.
+case_brought_early() {
+    make_bench 1
+    make_offline
+    cp fixtures/exec-ca.sh "$FOLDER/offline/ca"
+    echo "$FOLDER/offline" >"$FOLDER/offline/exec-ca.folder"
+    printf '#!/bin/sh\n[ "$1" = submit ] || exec "%s/offline/ca" "$@"\n' "$FOLDER" >"$FOLDER/offline/program"
+    printf 'echo x >>"%s/asked"\n[ -e "%s/go" ] && exec "%s/offline/ca" submit\n' "$FOLDER" "$FOLDER" \
+        "$FOLDER" >>"$FOLDER/offline/program"
+    printf 'while ! [ -e "%s/go" ]; do sleep 0.05; done\nexit 75\n' "$FOLDER" >>"$FOLDER/offline/program"
+    chmod 755 "$FOLDER/offline/program"
+    cat >"$FOLDER/conf.d/30-ca.conf" <<END
+[ca site]
+backend = exec
+command = offline/program
+root_file = offline/root.pem
+settle = 1s
+[profile https]
+ca = site
+END
+    start_cameras 1
+    start_birthcert tray "$FOLDER/tray.csv"
+    await "$FOLDER/asked" x
+    issue_for_database
+    ask inbox import "$FOLDER/found.pem" >"$FOLDER/import.log" 2>&1
+    touch "$FOLDER/go"
+    await_birthcert
+    expect 'brought while it was on its way' 0 '1 passed'
+    expect_certificates 'brought while it was on its way' 1
+    ok 'brought while it was on its way: not asked for again' is "$(wc -l <"$FOLDER/asked")" 1
+    ok 'brought while it was on its way: that one is installed' is \
+        "$(cameras_say | cut -d ' ' -f 3)" "$(fingerprint "$FOLDER/found.pem")"
+}
+
 # A file that is no good does not keep a CA that can be asked from being asked.
 case_put_aside() {
     make_bench 1
@@ -449,4 +483,4 @@ case_put_aside() {
 }
 
 run_cases trial carried two_cas twice twice_apart beside signed bad bad_files held released \
-    released_one not_released put_aside
+    released_one not_released brought_early put_aside
