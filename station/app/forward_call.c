@@ -136,7 +136,9 @@ static void handle_result(void *context, const struct ca_result *from_ca) {
                      did_nothing ? 0 : settle_ms(ca));
     }
     if (result.outcome == CA_NOT_ISSUED) {
-        result.retry_after_ms = retry_look_ms(call->early_ms);
+        // The CA may have said by itself that it was asked too early.
+        uint32_t early_ms = retry_look_ms(call->early_ms);
+        result.retry_after_ms = result.retry_after_ms > early_ms ? result.retry_after_ms : early_ms;
     }
     log_result(call, &result);
     answer(forward, call->bench, call->call, &result);
