@@ -238,9 +238,31 @@ START_TEST(issues_and_reports) {
     ck_assert_str_eq(message.report.chain[0], "CN=Test CA");
     expect_outcome(&benches[0], OUTBOX_SUBMIT, &wanted, CA_CERTIFICATE, ERROR_NONE);
     ck_assert_uint_gt(message.result.leaf.length, 100);
-    expect_outcome(&benches[0], OUTBOX_REVOKE, &wanted, CA_REFUSED, E_CA_UNSUPPORTED);
     wanted.handle = "0A";
     expect_outcome(&benches[0], OUTBOX_FETCH, &wanted, CA_NOT_SENT, E_CA_UNSUPPORTED);
+}
+END_TEST
+
+// What ends a revocation for good is said of the CA's own certificates only.
+START_TEST(a_ca_that_revokes_nothing) {
+    uint8_t leaf[4096];
+    struct ca_request wanted = request();
+    struct pki_ca other = pki_ca_new("Test CA", NULL); // of the same name
+    X509 *strange = pki_tls_certificate(&other, "A1", camera_key);
+    struct buf *der = pki_der(strange);
+    dial_and_greet(&benches[0]);
+    expect_outcome(&benches[0], OUTBOX_SUBMIT, &wanted, CA_CERTIFICATE, ERROR_NONE);
+    struct slice own = message.result.leaf;
+    ck_assert_uint_le(own.length, sizeof leaf);
+    memcpy(leaf, own.data, own.length);
+    expect_outcome(&benches[0], OUTBOX_REVOKE, &wanted, CA_NOT_SENT, E_CA_UNSUPPORTED);
+    wanted.certificate = buf_slice(der);
+    expect_outcome(&benches[0], OUTBOX_REVOKE, &wanted, CA_NOT_SENT, E_CA_UNSUPPORTED);
+    wanted.certificate = (struct slice){leaf, own.length};
+    expect_outcome(&benches[0], OUTBOX_REVOKE, &wanted, CA_REFUSED, E_CA_UNSUPPORTED);
+    buf_free(der);
+    X509_free(strange);
+    pki_ca_free(&other);
 }
 END_TEST
 
@@ -531,6 +553,7 @@ int main(void) {
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, issues_and_reports);
+    tcase_add_test(tests, a_ca_that_revokes_nothing);
     tcase_add_test(tests, many_checks_at_once);
     tcase_add_test(tests, another_profile_is_refused_with_its_key);
     tcase_add_test(tests, bad_requests_go_no_further);
