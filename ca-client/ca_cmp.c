@@ -113,7 +113,8 @@ static void finish_refused(struct cmp_call *call, const struct cmp_step *step) {
         cmp_has_failed_with(step->failures, OSSL_CMP_PKIFAILUREINFO_certRevoked)) {
         result.outcome = CA_REVOKED;
     }
-    if (result.outcome == CA_NOT_SENT) {
+    // It may have forgotten what it was asked, as after a restart, and not what it issued.
+    if (result.outcome == CA_NOT_SENT || call->talk.was_error) {
         doubt_waiting(call, &result);
     }
     call_finish(&call->base, &result);

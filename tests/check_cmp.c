@@ -96,6 +96,7 @@ START_TEST(test_polling_is_refused) {
         OSSL_CMP_PKIFAILUREINFO_systemUnavail,   OSSL_CMP_PKIFAILUREINFO_notAuthorized,
         OSSL_CMP_PKIFAILUREINFO_badMessageCheck, OSSL_CMP_PKIFAILUREINFO_badTime,
         OSSL_CMP_PKIFAILUREINFO_systemFailure,
+        OSSL_CMP_PKIFAILUREINFO_badRequest, // of a CA that does not know the transaction any more
     };
     const struct cmp_server_settings settings = {.polls = 2,
                                                  .check_after_s = 0,
@@ -457,7 +458,7 @@ int main(void) {
     tcase_add_test(well, test_many_at_once);
     tcase_add_test(well, test_polling);
     tcase_add_loop_test(well, test_polling_on_a_bad_line, 0, 3);
-    tcase_add_loop_test(well, test_polling_is_refused, 0, 5);
+    tcase_add_loop_test(well, test_polling_is_refused, 0, 6);
     suite_add_tcase(suite, well);
     TCase *trouble = tcase_create("trouble");
     tcase_set_timeout(trouble, 120);
