@@ -110,6 +110,19 @@ START_TEST(test_polling_is_refused) {
 }
 END_TEST
 
+START_TEST(test_polling_ends_in_a_no) {
+    const struct cmp_server_settings settings = {.polls = 1,
+                                                 .check_after_s = 0,
+                                                 .fault = CMP_FAULT_REJECTED,
+                                                 .fault_at = CMP_P10CR,
+                                                 .fail_bit = OSSL_CMP_PKIFAILUREINFO_badPOP};
+    cmp_start(&bench, &settings, 1);
+    cmp_expect(cmp_submit(&bench), CA_REFUSED, E_CA_REFUSED);
+    ck_assert_uint_ge(bench.server.seen[CMP_POLLREQ], 1);
+    cmp_stop(&bench);
+}
+END_TEST
+
 // ---- what is refused, and what is in doubt ------------------------------------------------------
 
 static struct client_unit *submit_with(enum cmp_fault fault, int fail_bit) {
@@ -459,6 +472,7 @@ int main(void) {
     tcase_add_test(well, test_polling);
     tcase_add_loop_test(well, test_polling_on_a_bad_line, 0, 3);
     tcase_add_loop_test(well, test_polling_is_refused, 0, 6);
+    tcase_add_test(well, test_polling_ends_in_a_no);
     suite_add_tcase(suite, well);
     TCase *trouble = tcase_create("trouble");
     tcase_set_timeout(trouble, 120);
