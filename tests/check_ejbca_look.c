@@ -361,6 +361,7 @@ static const struct {
     {403, "Not authorized to revoke_end_entity", CA_NOT_SENT, E_CA_LOGIN},
     {429, "slowly", CA_NOT_SENT, E_CA_BUSY},
     {500, "General failure.", CA_DOUBT, E_CA_UNREACHABLE},
+    {200, "not EJBCA's", CA_DOUBT, E_CA_NONSENSE},
     {0, NULL, CA_DOUBT, E_CA_UNREACHABLE},
 };
 
