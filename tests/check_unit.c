@@ -342,6 +342,20 @@ START_TEST(test_a_certificate_that_the_store_forgot) {
 }
 END_TEST
 
+// The same backup, made when the CA had been asked, or had refused.
+START_TEST(test_a_certificate_that_the_store_awaits) {
+    static const enum request_state states[] = {REQUEST_QUEUED, REQUEST_SENT, REQUEST_ACCEPTED,
+                                                REQUEST_DOUBT,  REQUEST_HELD, REQUEST_REFUSED};
+    for (size_t i = 0; i < ARRAY_LENGTH(states); i++) {
+        struct unit_bench bench;
+        unit_bench_init(&bench, 1);
+        unit_bench_set_record(&bench, 0, states[i], INSTALL_NONE);
+        unit_bench_set_camera(&bench, 0, CREDENTIAL_INSTALLED);
+        expect_refused(&bench, E_UNIT_FOREIGN);
+    }
+}
+END_TEST
+
 // Nobody would ever ask the CA for it: the unit would wait for ever.
 START_TEST(test_a_profile_that_is_not_configured) {
     static const enum request_state states[] = {REQUEST_NONE,     REQUEST_QUEUED, REQUEST_SENT,
@@ -568,6 +582,7 @@ int main(void) {
     tcase_add_test(admission, test_replacing_is_of_one_credential);
     tcase_add_test(admission, test_a_locked_camera_without_a_certificate);
     tcase_add_test(admission, test_a_certificate_that_the_store_forgot);
+    tcase_add_test(admission, test_a_certificate_that_the_store_awaits);
     tcase_add_test(admission, test_a_profile_that_is_not_configured);
     suite_add_tcase(suite, admission);
     TCase *resume = tcase_create("going on");
