@@ -275,7 +275,8 @@ static void finish_revoke(struct call *call, const struct http_response *respons
                           const struct cfssl_problem *problem) {
     struct ca_result result = {0};
     web_judge(response, problem->text, &result);
-    if (response->outcome == HTTP_ANSWERED && response->status == 200) {
+    if (response->outcome == HTTP_ANSWERED && response->status == 200 &&
+        cfssl_read_success(response->body)) {
         result = (struct ca_result){.outcome = CA_REVOKED};
     } else if (response->outcome == HTTP_ANSWERED && response->status == 404) {
         result.outcome = CA_NOT_SENT; // as it is set up now

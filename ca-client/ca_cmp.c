@@ -30,7 +30,8 @@ struct cmp_call {
     struct call base;
     struct cmp_talk talk;
     unsigned lost;
-    bool was_sent; // something of it may have reached the CA
+    bool was_sent;   // something of it may have reached the CA
+    bool is_waiting; // the CA has said that it has the request, and was asked what became of it
 };
 
 static struct ca *ca_of(const struct call *call) {
@@ -42,6 +43,15 @@ static void free_talk(struct call *base) {
 }
 
 // ---- ends ---------------------------------------------------------------------------------------
+
+// That it was asked in vain what became of a request takes nothing back: the CA has that, and goes on.
+static void doubt_waiting(const struct cmp_call *call, struct ca_result *result) {
+    if (call->is_waiting && result->outcome != CA_DOUBT) {
+        result->outcome = CA_DOUBT;
+        result->error.code = E_CA_DOUBT;
+        error_prefix(&result->error, "the CA has the request, and cannot be asked");
+    }
+}
 
 // A certificate counts only with what has to be said of it later.
 static void finish_enrolment(struct cmp_call *call, const struct cmp_step *step) {
@@ -103,6 +113,10 @@ static void finish_refused(struct cmp_call *call, const struct cmp_step *step) {
         cmp_has_failed_with(step->failures, OSSL_CMP_PKIFAILUREINFO_certRevoked)) {
         result.outcome = CA_REVOKED;
     }
+    // It may have forgotten what it was asked, as after a restart, and not what it issued.
+    if (result.outcome == CA_NOT_SENT || call->talk.was_error) {
+        doubt_waiting(call, &result);
+    }
     call_finish(&call->base, &result);
 }
 
@@ -134,6 +148,7 @@ static void finish_unheard(struct cmp_call *call, const struct http_response *re
     if (result.outcome == CA_REFUSED && call->talk.kind == CMP_CONFIRM) {
         result.outcome = CA_DOUBT;
     }
+    doubt_waiting(call, &result);
     call_finish(&call->base, &result);
 }
 
@@ -141,10 +156,6 @@ static void finish_unheard(struct cmp_call *call, const struct http_response *re
 
 static web_answer hear;
 static call_step go;
-
-static bool is_waiting(const struct cmp_call *call) {
-    return call->talk.kind == CMP_ENROL && call->talk.said_count > 0;
-}
 
 static void ask_again(struct call *base) {
     ((struct cmp_call *)base)->talk.polls = true;
@@ -174,7 +185,7 @@ static void hear(struct call *base, const struct http_response *response) {
     struct error error;
     call->was_sent = call->was_sent || response->outcome != HTTP_NOT_SENT;
     if (!is_cmp(response)) {
-        if (is_waiting(call) && call->lost++ < LOST_MAX) {
+        if (call->is_waiting && call->lost++ < LOST_MAX) {
             wait_for_ca(call, (int64_t)ASK_AGAIN_MIN_MS << call->lost);
         } else {
             finish_unheard(call, response);
@@ -198,6 +209,7 @@ static void send_message(struct cmp_call *call, struct cmp_step *step) {
         .at_most_once = true,
     };
     step->message = NULL;
+    call->is_waiting = call->talk.kind == CMP_ENROL && call->talk.said_count > 0;
     web_send(&call->base, &request, hear);
 }
 

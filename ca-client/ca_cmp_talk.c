@@ -95,6 +95,7 @@ bool cmp_talk_hear(struct cmp_talk *talk, struct slice answer, struct error *err
     }
     const uint8_t *nonce = nonce_of_answer(talk, message);
     size_t place = place_of_answer(talk, message);
+    talk->was_error = OSSL_CMP_MSG_get_bodytype(message) == CMP_BODY_ERROR;
     OSSL_CMP_MSG_free(message);
     talk->polls = false;
     return keep(talk, place, nonce, answer, error);

@@ -64,6 +64,7 @@ struct cmp_talk {
     uint8_t id[CMP_ID_SIZE];
     uint8_t first[CMP_ID_SIZE]; // nonce of the first message
     uint8_t last[CMP_ID_SIZE];  // nonce of the latest
+    bool was_error;             // the latest answer is an error message: no word on a certificate
     size_t said_count;
     struct cmp_said said[CMP_SAID_MAX];
 };

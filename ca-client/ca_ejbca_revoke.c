@@ -29,7 +29,9 @@ static void judge_revoke(const struct http_response *response, struct ca_result 
     ejbca_explain(response, "the revocation", &result->error);
     result->retry_after_ms = (uint32_t)response->retry_after_ms;
     bool is_answered = response->outcome == HTTP_ANSWERED;
-    bool is_lost = response->outcome == HTTP_LOST || (is_answered && response->status >= 500);
+    // A 200 that is not EJBCA's is a front's, perhaps in the place of any other answer.
+    bool is_lost = response->outcome == HTTP_LOST || ejbca_is_good(response) ||
+                   (is_answered && response->status >= 500);
     bool is_kept_off = response->outcome == HTTP_NOT_SENT || response->status == 401 ||
                        response->status == 403 || response->status == 429;
     result->outcome = is_lost ? CA_DOUBT : is_kept_off ? CA_NOT_SENT : CA_REFUSED;
@@ -49,7 +51,7 @@ static void handle_revoke(struct call *call, const struct http_response *respons
         error_set(&result.error, E_CA_POLICY,
                   "EJBCA keeps the revocation until it is approved: have it approved there, then "
                   "revoke again here");
-    } else if (ejbca_is_good(response)) {
+    } else if (ejbca_is_good(response) && ejbca_read_revoked(response->body)) {
         finish_revoked(call);
         return;
     } else {
@@ -66,7 +68,7 @@ static void send_revoke(struct call *call) {
     snprintf(behind, sizeof behind, "/%s/revoke?reason=%s", look->serial,
              reason_name(call->reason));
     if (!ejbca_write_path(path, "/v1/certificate/", look->issuer, behind)) {
-        error_set(&error, E_CA_UNSUPPORTED, "the issuer's name is too long for a request: %s",
+        error_set(&error, E_CA_REFUSED, "the issuer's name is too long for a request: %s",
                   look->issuer);
         call_fail(call, CA_REFUSED, &error, 0);
         return;

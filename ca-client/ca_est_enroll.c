@@ -48,6 +48,12 @@ static uint32_t come_back_ms(const struct ca *ca, int64_t retry_after_ms) {
     return (uint32_t)(wait_ms > COME_BACK_MIN_MS ? wait_ms : COME_BACK_MIN_MS);
 }
 
+// The statuses that want the same request at another address (RFC 9110, section 15.4). The others may stand
+// in the place of an answer: a front that lost the CA's leads to a page of its own with 302.
+static bool asks_elsewhere(const struct http_response *response) {
+    return response->status == 301 || response->status == 307 || response->status == 308;
+}
+
 static void handle_enroll(struct est_call *call, const struct http_response *response) {
     char said[EST_SAID_SIZE];
     struct ca_result result = {0};
@@ -60,7 +66,7 @@ static void handle_enroll(struct est_call *call, const struct http_response *res
         result.outcome = CA_ACCEPTED;
         result.handle = HANDLE;
         result.retry_after_ms = come_back_ms(est_of(call), response->retry_after_ms);
-    } else if (has_answer && response->status >= 300 && response->status < 400) {
+    } else if (has_answer && asks_elsewhere(response)) {
         // Nothing is followed, so nothing was done.
         result.outcome = CA_NOT_SENT;
         error_set(&result.error, E_CA_CONFIG, "the CA answered HTTP %ld: correct url (%s)",

@@ -40,7 +40,9 @@ struct ca {
     uint32_t in_flight;
     uint32_t timeout_ms;
     bool resends_lost;
-    struct site site; // root_file and intermediates_file, for the report; it has no server
+    int64_t opened_ms;      // monotonic
+    int64_t opened_wall_ms; // and by the clock that requests are noted by
+    struct site site;       // root_file and intermediates_file, for the report; it has no server
     char command[PATH_MAX];
 };
 
@@ -88,12 +90,24 @@ static enum error_code code_of(const struct exec_answer *answer) {
     }
 }
 
+// A station that was killed ends no program: one that it started may be at work as long as it had been
+// given. What was found before that is over counts for nothing, 0: it does.
+static uint32_t too_early_ms(const struct exec_call *call) {
+    const struct ca *ca = call->base.list->owner;
+    int64_t left_ms = ca->opened_ms + ca->timeout_ms - call->base.started_ms;
+    bool is_of_earlier = call->base.request.sent_ms <= ca->opened_wall_ms;
+    return is_of_earlier && left_ms > 0 ? (uint32_t)left_ms : 0;
+}
+
 static void finish(struct exec_call *call, const struct exec_answer *answer) {
     struct ca_result result = {
         .outcome = answer->outcome,
         .retry_after_ms = answer->retry_after_ms,
         .handle = answer->handle[0] != '\0' ? answer->handle : NULL,
     };
+    if (answer->outcome == CA_NOT_ISSUED && result.retry_after_ms == 0) {
+        result.retry_after_ms = too_early_ms(call);
+    }
     if (answer->outcome == CA_CANNOT_TELL) {
         call_hold(&call->base, answer->text[0] != '\0' ? answer->text : "the program cannot tell");
         return;
@@ -319,6 +333,8 @@ static bool set_up(struct ca *ca, struct loop *loop, const struct ca_settings *s
     ca->in_flight = settings->in_flight > 0 ? settings->in_flight : 1;
     ca->timeout_ms = settings->timeout_ms > 0 ? settings->timeout_ms : TIMEOUT_DEFAULT_MS;
     ca->resends_lost = settings->resends_lost;
+    ca->opened_ms = clock_monotonic_ms();
+    ca->opened_wall_ms = clock_wall_ms();
     rate_init(&ca->rate, settings->requests_per_second, clock_monotonic_ms());
     return ca->timer != NULL && site_copy_files(&ca->site, settings)
                ? check_command(settings->command, ca->command, error)

@@ -13,7 +13,8 @@ static void finish_revoked(struct hvca_call *call) {
     call_finish(&call->base, &result);
 }
 
-// After a no: the certificate may be revoked already, by a request whose answer was lost.
+// After a no, or a page that is not the CA's: the certificate may be revoked already, by a request whose
+// answer was lost.
 static void handle_look(void *context, const struct http_response *response) {
     struct hvca_call *call = context;
     struct error error;
@@ -40,7 +41,7 @@ static void handle_revocation(void *context, const struct http_response *respons
     struct hvca_call *call = context;
     struct error error;
     call->tries++;
-    if (response->outcome == HTTP_ANSWERED && response->status / 100 == 2) {
+    if (response->outcome == HTTP_ANSWERED && response->status == 204) {
         finish_revoked(call);
         return;
     }

@@ -236,10 +236,11 @@ static bool may_leave(const struct hvca_exchange *exchange, struct error *error)
     if (!hvca_clock_fits(exchange->ca, error)) {
         return false;
     }
-    // Steps of the wall clock in the meantime count as well.
-    int64_t age_ms = llabs(clock_wall_ms() - call->base.started_wall_ms);
+    // By the time that a look-up would go by: steps of the wall clock in the meantime count as well, and
+    // what passed before the call began.
+    int64_t age_ms = llabs(clock_wall_ms() - call->base.request.sent_ms);
     return age_ms <= HVCA_SUBMIT_LIFE_MS ||
-           error_set(error, E_CA_BUSY, "the request waited %lld s to leave",
+           error_set(error, E_CA_BUSY, "the attempt was noted %lld s before it could leave",
                      (long long)age_ms / 1000);
 }
 

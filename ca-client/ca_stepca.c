@@ -210,7 +210,8 @@ static void handle_revoke(struct call *call, const struct http_response *respons
     bool is_answered = response->outcome == HTTP_ANSWERED;
     bool is_done = is_answered && response->status == 400 &&
                    strstr(problem.text, "is already revoked") != NULL;
-    if (is_done || (is_answered && response->status == 200)) {
+    if (is_done ||
+        (is_answered && response->status == 200 && stepca_read_revoked(response->body))) {
         result = (struct ca_result){.outcome = CA_REVOKED};
     } else if (is_answered && response->status == 501) {
         result.outcome = CA_NOT_SENT; // as it is set up now

@@ -76,6 +76,7 @@ struct stepca_problem {
 };
 
 void stepca_read_problem(struct slice body, struct stepca_problem *problem);
+bool stepca_read_revoked(struct slice body);
 // The certificates of an answer to `sign`, DER, the leaf first. E_CA_NONSENSE.
 MUST_CHECK bool stepca_read_certificates(struct slice body, struct buf *der, struct error *error);
 // Those of an answer to `roots`. E_CA_NONSENSE.

@@ -21,6 +21,15 @@ void stepca_read_problem(struct slice body, struct stepca_problem *problem) {
     json_decref(root);
 }
 
+bool stepca_read_revoked(struct slice body) {
+    struct error ignored;
+    json_t *root = json_load_object(body, "revoke", &ignored);
+    const char *status = json_string_value(json_object_get(root, "status"));
+    bool is_revoked = status != NULL && strcmp(status, "ok") == 0;
+    json_decref(root);
+    return is_revoked;
+}
+
 // ---- certificates -------------------------------------------------------------------------------
 
 // certChain begins with the leaf; where there is none, `crt` and `ca` say the same.

@@ -70,7 +70,6 @@ struct call *call_new(struct call_list *list, size_t size, const struct ca_reque
     struct call *call = need_memory(size);
     call->list = list;
     call->started_ms = clock_monotonic_ms();
-    call->started_wall_ms = clock_wall_ms();
     call->next = list->first;
     if (list->first != NULL) {
         list->first->previous = call;

@@ -42,13 +42,12 @@ struct call {
     char model[CALL_TEXT_SIZE];
     uint8_t hardware_id[CALL_HARDWARE_ID_MAX];
     char handle[CA_HANDLE_SIZE];
-    uint8_t *csr;             // owned
-    uint8_t *certificate;     // owned
-    uint8_t *offer;           // owned
-    struct loop_timer *timer; // owned, may be NULL
-    call_step *step;          // what the timer runs
-    int64_t started_ms;       // monotonic
-    int64_t started_wall_ms;
+    uint8_t *csr;                     // owned
+    uint8_t *certificate;             // owned
+    uint8_t *offer;                   // owned
+    struct loop_timer *timer;         // owned, may be NULL
+    call_step *step;                  // what the timer runs
+    int64_t started_ms;               // monotonic
     enum ca_revocation_reason reason; // revoke
     struct ca_result early;           // a result that is known before anything was sent
 };

@@ -184,6 +184,7 @@ static const struct {
     {{"404 Not Found"}, {-1}, CA_NOT_SENT, E_CA_UNSUPPORTED, 1},
     {{"500 No"}, {500}, CA_DOUBT, E_CA_DOUBT, 1},
     {{"429 No"}, {-1}, CA_NOT_SENT, E_CA_BUSY, 1},
+    {{"200 OK"}, {-1}, CA_DOUBT, E_CA_DOUBT, 1},
 };
 
 START_TEST(test_revoke) {

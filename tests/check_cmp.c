@@ -90,6 +90,39 @@ START_TEST(test_polling_on_a_bad_line) {
 }
 END_TEST
 
+// The CA has the request: that it says no to a pollReq does not mean that it never will issue.
+START_TEST(test_polling_is_refused) {
+    static const int fail_bits[] = {
+        OSSL_CMP_PKIFAILUREINFO_systemUnavail,   OSSL_CMP_PKIFAILUREINFO_notAuthorized,
+        OSSL_CMP_PKIFAILUREINFO_badMessageCheck, OSSL_CMP_PKIFAILUREINFO_badTime,
+        OSSL_CMP_PKIFAILUREINFO_systemFailure,
+        OSSL_CMP_PKIFAILUREINFO_badRequest, // of a CA that does not know the transaction any more
+    };
+    const struct cmp_server_settings settings = {.polls = 2,
+                                                 .check_after_s = 0,
+                                                 .fault = CMP_FAULT_ERROR,
+                                                 .fault_at = CMP_POLLREQ,
+                                                 .fail_bit = fail_bits[_i]};
+    cmp_start(&bench, &settings, 1);
+    cmp_expect(cmp_submit(&bench), CA_DOUBT, E_CA_DOUBT);
+    ck_assert_uint_eq(bench.server.seen[CMP_P10CR], 1);
+    cmp_stop(&bench);
+}
+END_TEST
+
+START_TEST(test_polling_ends_in_a_no) {
+    const struct cmp_server_settings settings = {.polls = 1,
+                                                 .check_after_s = 0,
+                                                 .fault = CMP_FAULT_REJECTED,
+                                                 .fault_at = CMP_P10CR,
+                                                 .fail_bit = OSSL_CMP_PKIFAILUREINFO_badPOP};
+    cmp_start(&bench, &settings, 1);
+    cmp_expect(cmp_submit(&bench), CA_REFUSED, E_CA_REFUSED);
+    ck_assert_uint_ge(bench.server.seen[CMP_POLLREQ], 1);
+    cmp_stop(&bench);
+}
+END_TEST
+
 // ---- what is refused, and what is in doubt ------------------------------------------------------
 
 static struct client_unit *submit_with(enum cmp_fault fault, int fail_bit) {
@@ -438,6 +471,8 @@ int main(void) {
     tcase_add_test(well, test_many_at_once);
     tcase_add_test(well, test_polling);
     tcase_add_loop_test(well, test_polling_on_a_bad_line, 0, 3);
+    tcase_add_loop_test(well, test_polling_is_refused, 0, 6);
+    tcase_add_test(well, test_polling_ends_in_a_no);
     suite_add_tcase(suite, well);
     TCase *trouble = tcase_create("trouble");
     tcase_set_timeout(trouble, 120);

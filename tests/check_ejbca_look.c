@@ -361,6 +361,7 @@ static const struct {
     {403, "Not authorized to revoke_end_entity", CA_NOT_SENT, E_CA_LOGIN},
     {429, "slowly", CA_NOT_SENT, E_CA_BUSY},
     {500, "General failure.", CA_DOUBT, E_CA_UNREACHABLE},
+    {200, "not EJBCA's", CA_DOUBT, E_CA_NONSENSE},
     {0, NULL, CA_DOUBT, E_CA_UNREACHABLE},
 };
 
@@ -387,7 +388,7 @@ START_TEST(test_long_issuer) {
     issuer[sizeof issuer - 1] = '\0';
     json_object_set_new(row, "issuerDN", json_string(issuer));
     ejbca_set_page(&ejbca.search, json_pack("[o]", row), 1);
-    ejbca_assert(ejbca_revoke_one(CA_REVOKE_SUPERSEDED), CA_REFUSED, E_CA_UNSUPPORTED, "long");
+    ejbca_assert(ejbca_revoke_one(CA_REVOKE_SUPERSEDED), CA_REFUSED, E_CA_REFUSED, "long");
     ck_assert_uint_eq(ejbca.revoke.count, 0);
     stop_revoking(own, der);
 }

@@ -280,6 +280,7 @@ static const struct {
     {"http-500=1", CA_DOUBT, E_CA_DOUBT, 0, 0},
     {"http-503=1", CA_DOUBT, E_CA_DOUBT, 0, 0},
     {"redirect=1", CA_NOT_SENT, E_CA_CONFIG, 0, 0},
+    {"front-302=1", CA_DOUBT, E_CA_DOUBT, 0, 1},
     {"nonsense=1", CA_DOUBT, E_CA_DOUBT, 0, 0},
     {"empty=1", CA_DOUBT, E_CA_DOUBT, 0, 1},
     {"cut=1", CA_DOUBT, E_CA_DOUBT, 0, 1},

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -61,20 +62,16 @@ static void make_camera(void) {
     csr = pki_csr(camera_key, subject, NULL, false);
 }
 
-static void setup(void) {
+static void setup_with(const char *section) {
     struct error error;
-    char certificate[128];
-    char key[128];
+    char text[512];
     char file[128];
-    folder_make();
-    folder_path(certificate, sizeof certificate, "root.pem");
-    folder_path(key, sizeof key, "root.key");
     folder_path(file, sizeof file, "forward.conf");
-    ck_assert(ca_local_create("Test CA", certificate, key, &error));
-    folder_write_text("forward.conf",
-                      "[forward]\nsocket = sock\n[ca mine]\nbackend = local\nsettle = 1500ms\n"
-                      "ca_certificate_file = root.pem\nca_key_file = root.key\n"
-                      "[profile https]\nca = mine\n[profile idevid]\nca = mine\n");
+    snprintf(text, sizeof text,
+             "[forward]\nsocket = sock\n[ca mine]\n%s[profile https]\nca = mine\n"
+             "[profile idevid]\nca = mine\n",
+             section);
+    folder_write_text("forward.conf", text);
     ck_assert_msg(config_load(file, &config, &error), "%s", error.text);
     profile = *config_find_profile(config, "https");
     sink = fopen("/dev/null", "w");
@@ -88,6 +85,29 @@ static void setup(void) {
     }
     make_camera();
     start_forward();
+}
+
+static void setup(void) {
+    struct error error;
+    char certificate[128];
+    char key[128];
+    folder_make();
+    folder_path(certificate, sizeof certificate, "root.pem");
+    folder_path(key, sizeof key, "root.key");
+    ck_assert(ca_local_create("Test CA", certificate, key, &error));
+    setup_with("backend = local\nsettle = 1500ms\nca_certificate_file = root.pem\n"
+               "ca_key_file = root.key\n");
+}
+
+// A CA that itself says of a look-up that it came too early.
+static void setup_early(void) {
+    char program[128];
+    folder_make();
+    folder_path(program, sizeof program, "program");
+    folder_write_text("program", "#!/bin/sh\ncat >/dev/null\n"
+                                 "echo '{\"outcome\":\"not_issued\",\"retry_after_s\":7}'\n");
+    ck_assert_int_eq(chmod(program, 0755), 0);
+    setup_with("backend = exec\ncommand = program\nsettle = 500ms\n");
 }
 
 static void hang_up(struct bench *bench) {
@@ -218,9 +238,31 @@ START_TEST(issues_and_reports) {
     ck_assert_str_eq(message.report.chain[0], "CN=Test CA");
     expect_outcome(&benches[0], OUTBOX_SUBMIT, &wanted, CA_CERTIFICATE, ERROR_NONE);
     ck_assert_uint_gt(message.result.leaf.length, 100);
-    expect_outcome(&benches[0], OUTBOX_REVOKE, &wanted, CA_REFUSED, E_CA_UNSUPPORTED);
     wanted.handle = "0A";
     expect_outcome(&benches[0], OUTBOX_FETCH, &wanted, CA_NOT_SENT, E_CA_UNSUPPORTED);
+}
+END_TEST
+
+// What ends a revocation for good is said of the CA's own certificates only.
+START_TEST(a_ca_that_revokes_nothing) {
+    uint8_t leaf[4096];
+    struct ca_request wanted = request();
+    struct pki_ca other = pki_ca_new("Test CA", NULL); // of the same name
+    X509 *strange = pki_tls_certificate(&other, "A1", camera_key);
+    struct buf *der = pki_der(strange);
+    dial_and_greet(&benches[0]);
+    expect_outcome(&benches[0], OUTBOX_SUBMIT, &wanted, CA_CERTIFICATE, ERROR_NONE);
+    struct slice own = message.result.leaf;
+    ck_assert_uint_le(own.length, sizeof leaf);
+    memcpy(leaf, own.data, own.length);
+    expect_outcome(&benches[0], OUTBOX_REVOKE, &wanted, CA_NOT_SENT, E_CA_UNSUPPORTED);
+    wanted.certificate = buf_slice(der);
+    expect_outcome(&benches[0], OUTBOX_REVOKE, &wanted, CA_NOT_SENT, E_CA_UNSUPPORTED);
+    wanted.certificate = (struct slice){leaf, own.length};
+    expect_outcome(&benches[0], OUTBOX_REVOKE, &wanted, CA_REFUSED, E_CA_UNSUPPORTED);
+    buf_free(der);
+    X509_free(strange);
+    pki_ca_free(&other);
 }
 END_TEST
 
@@ -372,6 +414,14 @@ START_TEST(not_issued_is_said_when_it_is_settled) {
 }
 END_TEST
 
+START_TEST(a_look_up_that_the_ca_does_not_count_does_not_count) {
+    struct ca_request wanted = request();
+    dial_and_greet(&benches[0]);
+    expect_outcome(&benches[0], OUTBOX_RECONCILE, &wanted, CA_NOT_ISSUED, ERROR_NONE);
+    ck_assert_uint_eq(message.result.retry_after_ms, 7000);
+}
+END_TEST
+
 // It hung in a tunnel while the bench came back and looked it up.
 START_TEST(a_submit_on_an_older_connection_comes_too_late) {
     struct ca_request late = request();
@@ -503,6 +553,7 @@ int main(void) {
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, issues_and_reports);
+    tcase_add_test(tests, a_ca_that_revokes_nothing);
     tcase_add_test(tests, many_checks_at_once);
     tcase_add_test(tests, another_profile_is_refused_with_its_key);
     tcase_add_test(tests, bad_requests_go_no_further);
@@ -517,6 +568,11 @@ int main(void) {
     tcase_add_test(tests, a_bench_that_leaves);
     tcase_add_test(tests, takes_nothing_new_when_it_stops);
     suite_add_tcase(suite, tests);
+    TCase *early = tcase_create("early");
+    tcase_set_timeout(early, 60);
+    tcase_add_checked_fixture(early, setup_early, teardown);
+    tcase_add_test(early, a_look_up_that_the_ca_does_not_count_does_not_count);
+    suite_add_tcase(suite, early);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

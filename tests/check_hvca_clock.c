@@ -96,6 +96,26 @@ START_TEST(test_found_with_wrong_clock) {
 }
 END_TEST
 
+// The computer slept, or its clock was set, between the record of the attempt and the call: it would be
+// looked for at the record's time.
+static const int64_t noted_ago_s[] = {330, 3600, -3600, 40 * 86400};
+
+START_TEST(test_noted_at_another_time) {
+    const char *const options[] = {"--fault", "drop-after@post=1", NULL};
+    start_with(options, 1);
+    struct client_unit *unit = &client.units[0];
+    unit->request.sent_ms = clock_wall_ms() - noted_ago_s[_i] * 1000;
+    unit->request.profile = &client.profile;
+    client.expected++;
+    client.ops->submit(client.ca, &unit->request);
+    client_wait(&client);
+    ck_assert_msg(unit->outcome == CA_NOT_SENT, "%d %s", (int)unit->outcome, unit->error.text);
+    ck_assert_int_eq(unit->error.code, E_CA_BUSY);
+    ck_assert_int_eq(hvca_sim_count(&sim, "requests.post"), 0);
+    stop();
+}
+END_TEST
+
 static const struct client_unit *reconcile(size_t number) {
     client_reconcile(&client, &client.units[number]);
     client_wait(&client);
@@ -130,6 +150,7 @@ static Suite *hvca_suite(void) {
     tcase_add_loop_test(tests, test_wrong_clock_buys_nothing, 0, ARRAY_LENGTH(shifts_s));
     tcase_add_loop_test(tests, test_clock_jumps, 0, ARRAY_LENGTH(shifts_s));
     tcase_add_loop_test(tests, test_found_with_wrong_clock, 0, ARRAY_LENGTH(shifts_s));
+    tcase_add_loop_test(tests, test_noted_at_another_time, 0, ARRAY_LENGTH(noted_ago_s));
     tcase_add_loop_test(tests, test_ca_without_a_clock, 0, ARRAY_LENGTH(unseen_shifts_s));
     suite_add_tcase(suite, tests);
     return suite;

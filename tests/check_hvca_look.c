@@ -327,6 +327,23 @@ START_TEST(test_revoke_unknown) {
 }
 END_TEST
 
+// A page of somebody else's, with 200, says nothing of the certificate.
+START_TEST(test_revoke_by_nonsense) {
+    const char *const options[] = {"--fault", "nonsense@patch=1", NULL};
+    start_with(options, 1);
+    submit(0, CA_ACCEPTED);
+    client_revoke(&client, &client.units[0], CA_REVOKE_SUPERSEDED);
+    client_wait(&client);
+    assert_outcome(&client.units[0], CA_REFUSED);
+    ck_assert_int_eq(client.units[0].error.code, E_CA_NONSENSE);
+    ck_assert_int_eq(hvca_sim_count(&sim, "revoked"), 0);
+    client_revoke(&client, &client.units[0], CA_REVOKE_SUPERSEDED);
+    client_wait(&client);
+    assert_outcome(&client.units[0], CA_REVOKED);
+    stop();
+}
+END_TEST
+
 START_TEST(test_revoke_survives_loss) {
     const char *const options[] = {"--fault", "drop-after@patch=1", "--fault", "http-503@patch=2",
                                    NULL};
@@ -456,6 +473,7 @@ static Suite *hvca_suite(void) {
     tcase_add_loop_test(revoke, test_revoke, CA_REVOKE_UNSPECIFIED,
                         CA_REVOKE_PRIVILEGE_WITHDRAWN + 1);
     tcase_add_test(revoke, test_revoke_unknown);
+    tcase_add_test(revoke, test_revoke_by_nonsense);
     tcase_add_test(revoke, test_revoke_survives_loss);
     suite_add_tcase(suite, revoke);
     TCase *check = tcase_create("check");

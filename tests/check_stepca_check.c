@@ -131,6 +131,7 @@ static const struct {
     {401, STEPCA_NO, CA_NOT_SENT, E_CA_LOGIN},
     {501, "not implemented", CA_NOT_SENT, E_CA_UNSUPPORTED},
     {500, "no", CA_DOUBT, E_CA_DOUBT},
+    {200, NULL, CA_DOUBT, E_CA_DOUBT}, // a page of somebody else's
 };
 
 START_TEST(test_revoke) {
@@ -141,7 +142,12 @@ START_TEST(test_revoke) {
         stepca_make_certificate(&stepca.client.units[0], stepca.client.units[0].key);
     struct buf *der = pki_der(certificate);
     stepca.client.units[0].request.certificate = buf_slice(der);
-    stepca_set_problem(stepca.revoke, revocations[_i].status, revocations[_i].message);
+    if (revocations[_i].status != 200) {
+        stepca_set_problem(stepca.revoke, revocations[_i].status, revocations[_i].message);
+    } else {
+        stepca_set_answer(stepca.revoke, "200 OK",
+                          revocations[_i].message != NULL ? "{\"status\":\"ok\"}" : "<html>");
+    }
     client_revoke(&stepca.client, &stepca.client.units[0], CA_REVOKE_PRIVILEGE_WITHDRAWN);
     client_wait(&stepca.client);
     stepca_assert(&stepca.client.units[0], revocations[_i].outcome, revocations[_i].error,

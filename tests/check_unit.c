@@ -331,11 +331,15 @@ START_TEST(test_a_locked_camera_without_a_certificate) {
 }
 END_TEST
 
-// The camera holds a certificate for the very job that the store has asked nothing for: the store
-// is older than the camera, a backup that was put back. To ask again would buy it twice.
+// The camera holds a certificate that the store has asked nothing for, or still awaits, or was refused:
+// the store is older than the camera, a backup that was put back. To ask again would buy it twice.
 START_TEST(test_a_certificate_that_the_store_forgot) {
+    static const enum request_state states[] = {REQUEST_NONE,     REQUEST_QUEUED, REQUEST_SENT,
+                                                REQUEST_ACCEPTED, REQUEST_DOUBT,  REQUEST_HELD,
+                                                REQUEST_REFUSED};
     struct unit_bench bench;
     unit_bench_init(&bench, 1);
+    unit_bench_set_record(&bench, 0, states[_i], INSTALL_NONE);
     unit_bench_set_camera(&bench, 0, CREDENTIAL_INSTALLED);
     bench.policy.wanted[0].replace_foreign_key = true;
     expect_refused(&bench, E_UNIT_FOREIGN);
@@ -567,7 +571,7 @@ int main(void) {
     tcase_add_test(admission, test_foreign_keys);
     tcase_add_test(admission, test_replacing_is_of_one_credential);
     tcase_add_test(admission, test_a_locked_camera_without_a_certificate);
-    tcase_add_test(admission, test_a_certificate_that_the_store_forgot);
+    tcase_add_loop_test(admission, test_a_certificate_that_the_store_forgot, 0, 7);
     tcase_add_test(admission, test_a_profile_that_is_not_configured);
     suite_add_tcase(suite, admission);
     TCase *resume = tcase_create("going on");

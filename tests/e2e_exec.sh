@@ -219,7 +219,7 @@ case_killed() {
         touch "'"$FOLDER"'/site/issued-now"; sleep 2; exit 0; fi'
     start_cameras 1
     start_birthcert tray "$FOLDER/tray.csv"
-    for _ in $(seq 500); do [ -e "$FOLDER/site/issued-now" ] || sleep 0.02; done
+    await_file "$FOLDER/site/issued-now"
     kill -KILL "$STATION_PID"
     await_birthcert
     : >"$FOLDER/site/before"
@@ -228,5 +228,26 @@ case_killed() {
     expect_site 'killed at work' 1
 }
 
+# The program that a killed station left behind is still at work, and issues when it can: what it is about
+# to issue is not asked for again.
+case_left_behind() {
+    make_bench 1
+    make_site 'timeout = 5s'
+    before 'if [ "$1" = submit ]; then touch "'"$FOLDER"'/site/begun"; sleep 4; fi'
+    start_cameras 1
+    start_birthcert tray "$FOLDER/tray.csv"
+    await_file "$FOLDER/site/begun"
+    kill -KILL "$STATION_PID"
+    await_birthcert
+    tray
+    expect 'left behind' 0 '1 passed'
+    expect_site 'left behind' 1
+    ok 'left behind: asked once' is "$(asked submit)" 1
+}
+
+await_file() { # FILE
+    for _ in $(seq 500); do [ -e "$1" ] || sleep 0.02; done
+}
+
 run_cases good revoke lost timeout later accepted cannot_look resend resent_trial refused \
-    bad_certificate bad_settings killed
+    bad_certificate bad_settings killed left_behind

@@ -205,6 +205,27 @@ case_twice() {
         "$(cameras_say | cut -d ' ' -f 3)" "$(fingerprint "$FOLDER/first.pem")"
 }
 
+# The same, one after the other, before a station takes the first.
+case_twice_apart() {
+    make_bench 1
+    make_offline
+    start_cameras 1
+    tray --lot LOT-1
+    birthcert outbox export "$FOLDER/bundle.pem"
+    issue "$FOLDER/bundle.pem" "$FOLDER/first.pem"
+    issue "$FOLDER/bundle.pem" "$FOLDER/second.pem"
+    birthcert inbox import "$FOLDER/first.pem"
+    birthcert inbox import "$FOLDER/first.pem"
+    expect 'the same one again' 0 '1 certificates for requests that wait'
+    birthcert inbox import "$FOLDER/second.pem"
+    expect 'a second one later' 3 '0 certificates for requests that wait' \
+        "VX-000001: a second certificate for the same key.*SHA-256 $(fingerprint "$FOLDER/second.pem").*revoke"
+    tray --lot LOT-1
+    expect 'a second one later, then' 0 '1 passed'
+    ok 'a second one later: the first is installed' is \
+        "$(cameras_say | cut -d ' ' -f 3)" "$(fingerprint "$FOLDER/first.pem")"
+}
+
 case_bad() {
     make_bench 2
     make_offline
@@ -400,6 +421,40 @@ issue_for_database() { # [HOST NAME]
         -out "$FOLDER/found.pem" 2>>"$FOLDER/openssl.log"
 }
 
+# It was brought while the request was on its way, which the CA did not take: nothing is bought beside it.
+case_brought_early() {
+    make_bench 1
+    make_offline
+    cp fixtures/exec-ca.sh "$FOLDER/offline/ca"
+    echo "$FOLDER/offline" >"$FOLDER/offline/exec-ca.folder"
+    printf '#!/bin/sh\n[ "$1" = submit ] || exec "%s/offline/ca" "$@"\n' "$FOLDER" >"$FOLDER/offline/program"
+    printf 'echo x >>"%s/asked"\n[ -e "%s/go" ] && exec "%s/offline/ca" submit\n' "$FOLDER" "$FOLDER" \
+        "$FOLDER" >>"$FOLDER/offline/program"
+    printf 'while ! [ -e "%s/go" ]; do sleep 0.05; done\nexit 75\n' "$FOLDER" >>"$FOLDER/offline/program"
+    chmod 755 "$FOLDER/offline/program"
+    cat >"$FOLDER/conf.d/30-ca.conf" <<END
+[ca site]
+backend = exec
+command = offline/program
+root_file = offline/root.pem
+settle = 1s
+[profile https]
+ca = site
+END
+    start_cameras 1
+    start_birthcert tray "$FOLDER/tray.csv"
+    await "$FOLDER/asked" x
+    issue_for_database
+    ask inbox import "$FOLDER/found.pem" >"$FOLDER/import.log" 2>&1
+    touch "$FOLDER/go"
+    await_birthcert
+    expect 'brought while it was on its way' 0 '1 passed'
+    expect_certificates 'brought while it was on its way' 1
+    ok 'brought while it was on its way: not asked for again' is "$(wc -l <"$FOLDER/asked")" 1
+    ok 'brought while it was on its way: that one is installed' is \
+        "$(cameras_say | cut -d ' ' -f 3)" "$(fingerprint "$FOLDER/found.pem")"
+}
+
 # A file that is no good does not keep a CA that can be asked from being asked.
 case_put_aside() {
     make_bench 1
@@ -427,5 +482,5 @@ case_put_aside() {
     expect_certificates 'a file that is no good' 1
 }
 
-run_cases trial carried two_cas twice beside signed bad bad_files held released released_one \
-    not_released put_aside
+run_cases trial carried two_cas twice twice_apart beside signed bad bad_files held released \
+    released_one not_released brought_early put_aside

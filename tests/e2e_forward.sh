@@ -166,6 +166,30 @@ case_revokes_nothing() {
         'SELECT state, count(*) FROM certificate WHERE state <> 1 GROUP BY state' | tr '\n' ' ')" '5|3 '
 }
 
+# The profile has another CA now, which revokes nothing: that is no word on what the first one issued.
+case_revoke_moved() {
+    make_bench 1
+    start_cameras 1
+    make_gateway
+    start_forward
+    tray
+    stop_forward
+    cp "$FOLDER"/ca/root.pem "$FOLDER"/ca/root.key "$FOLDER/gateway/"
+    cp "$FOLDER/gateway/forward.conf" "$FOLDER/gateway/before.conf"
+    sed -i 's/^ca = hvca$/ca = local/' "$FOLDER/gateway/forward.conf"
+    printf '[ca local]\nbackend = local\nca_certificate_file = root.pem\nca_key_file = root.key\n' \
+        >>"$FOLDER/gateway/forward.conf"
+    start_forward
+    birthcert revoke VX-000001 --reason keyCompromise
+    expect "revoke, of another CA" 4 'revocation requested, and not confirmed'
+    stop_forward
+    mv "$FOLDER/gateway/before.conf" "$FOLDER/gateway/forward.conf"
+    start_forward
+    birthcert reconcile
+    expect "revoke, of its own CA" 0 'VX-000001 .*revoked'
+    ok "the CA has revoked it" is "$(wc -l <"$FOLDER/hvca/revoked.jsonl")" 1
+}
+
 # Each with a database, slots and a name of its own.
 case_two_benches() {
     make_bench 4
@@ -388,5 +412,5 @@ case_socket() {
     expect "forward with the bench's configuration" 2 'E-CONFIG .*there is no \[forward\]'
 }
 
-run_cases tray revoke revokes_nothing two_users json two_benches killed_sent killed_issuing killed_pending killed_early \
-    killed_often both_killed bench_killed drained not_there ca_is_out other_profile unfit_ca socket
+run_cases tray revoke revokes_nothing revoke_moved two_users json two_benches killed_sent killed_issuing killed_pending \
+    killed_early killed_often both_killed bench_killed drained not_there ca_is_out other_profile unfit_ca socket

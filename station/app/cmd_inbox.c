@@ -209,22 +209,80 @@ static bool has_chain(const struct inbox *inbox, const struct brought *brought,
     return good;
 }
 
+// The certificate that was brought for a key by an earlier import. False where there is none that can
+// be read: the next one takes its place.
+static bool hash_earlier(const struct inbox *inbox, const struct wanted *wanted,
+                         uint8_t sha256[SHA256_SIZE]) {
+    struct buf *pem = NULL;
+    struct buf *der = buf_new(CARRY_CERTIFICATE_MAX);
+    struct error ignored;
+    bool is_there = der != NULL && carry_is_in(inbox->reader.config, wanted->spki_sha256) &&
+                    carry_take_in(inbox->reader.config, wanted->spki_sha256, &pem, &ignored) &&
+                    x509_pem_to_der(buf_slice(pem), der, &ignored);
+    if (is_there) {
+        x509_sha256(x509_first_der(buf_slice(der)), sha256);
+    }
+    buf_free(pem);
+    buf_free(der);
+    return is_there;
+}
+
+struct recorded {
+    uint8_t sha256[SHA256_SIZE];
+    bool is_found;
+};
+
+static bool visit_recorded(void *context, const struct store_certificate *stored) {
+    struct recorded *recorded = context;
+    recorded->is_found = memcmp(stored->certificate.sha256, recorded->sha256, SHA256_SIZE) == 0;
+    return !recorded->is_found;
+}
+
+// Another one that waits for the station is the first. One that the station took, and found no good, is
+// on record.
+static bool note_earlier(struct inbox *inbox, struct wanted *wanted,
+                         const uint8_t sha256[SHA256_SIZE], struct error *error) {
+    const struct reader *reader = &inbox->reader;
+    struct store_filter filter = {.all_boards = true};
+    struct recorded earlier = {.is_found = false};
+    if (wanted->is_brought || !hash_earlier(inbox, wanted, earlier.sha256) ||
+        memcmp(earlier.sha256, sha256, SHA256_SIZE) == 0) {
+        return true;
+    }
+    memcpy(filter.serial, wanted->serial, sizeof filter.serial);
+    if (!reader->ops->select_certificates(reader->store, &filter, visit_recorded, &earlier,
+                                          error)) {
+        return false;
+    }
+    wanted->is_brought = !earlier.is_found;
+    memcpy(wanted->brought_sha256, earlier.sha256, SHA256_SIZE);
+    return true;
+}
+
+static void warn_second(struct inbox *inbox, const struct wanted *wanted,
+                        const uint8_t sha256[SHA256_SIZE]) {
+    char hash[2 * SHA256_SIZE + 1];
+    hex_encode(hash, sha256, SHA256_SIZE);
+    doctor_warn(&inbox->says, wanted->serial, "",
+                "a second certificate for the same key is left out: have the one with SHA-256 %s "
+                "revoked",
+                hash);
+}
+
 // The first for each key. A certificate too many is somebody's to revoke.
 static bool keep_wanted(struct inbox *inbox, const struct brought *brought, struct error *error) {
     struct wanted *wanted = brought->wanted;
     uint8_t sha256[SHA256_SIZE];
-    char hash[2 * SHA256_SIZE + 1];
     if (wanted == NULL) {
         return true;
     }
     x509_sha256(brought->der, sha256);
+    if (!note_earlier(inbox, wanted, sha256, error)) {
+        return false;
+    }
     if (wanted->is_brought) {
         if (memcmp(sha256, wanted->brought_sha256, SHA256_SIZE) != 0) {
-            hex_encode(hash, sha256, SHA256_SIZE);
-            doctor_warn(&inbox->says, wanted->serial, "",
-                        "a second certificate for the same key is left out: have the one with "
-                        "SHA-256 %s revoked",
-                        hash);
+            warn_second(inbox, wanted, sha256);
         }
         return true;
     }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ca-client/x509_station.h"
 #include "station/app/forward_judge.h"
 #include "station/app/forward_parts.h"
 #include "station/app/output_forward.h"
@@ -128,7 +129,9 @@ static void handle_result(void *context, const struct ca_result *from_ca) {
                      did_nothing ? 0 : settle_ms(ca));
     }
     if (result.outcome == CA_NOT_ISSUED) {
-        result.retry_after_ms = retry_look_ms(call->early_ms);
+        // The CA may have said by itself that it was asked too early.
+        uint32_t early_ms = retry_look_ms(call->early_ms);
+        result.retry_after_ms = result.retry_after_ms > early_ms ? result.retry_after_ms : early_ms;
     }
     log_result(call, &result);
     answer(forward, call->bench, call->call, &result);
@@ -267,16 +270,31 @@ static bool begin_call(struct forward_bench *bench, const struct outbox_message 
     return true;
 }
 
-// What the CA cannot do is answered as its backend's data would have the core decide.
+// Whether the CA can be seen to have issued the certificate.
+static bool has_issued(const struct forward_ca *ca, struct slice certificate) {
+    const struct ca_settings *settings = &ca->config->settings;
+    const char *root_file =
+        settings->root_file != NULL ? settings->root_file : settings->ca_certificate_file;
+    struct error ignored;
+    return root_file != NULL && certificate.length > 0 &&
+           x509_check_issuer(root_file, settings->intermediates_file, certificate, clock_wall_ms(),
+                             &ignored);
+}
+
+// What the CA cannot do is answered as its backend's data would have the core decide. That a CA revokes
+// nothing ends a revocation at the bench, so it has to be that certificate's: the profile may have had
+// another one when it was issued.
 static bool is_supported(struct forward_bench *bench, const struct forward_ca *ca,
                          const struct outbox_message *message) {
     struct error error;
-    if (message->type == OUTBOX_REVOKE && !ca->ops->can_revoke) {
-        error_set(&error, E_CA_UNSUPPORTED, "CA %s revokes nothing", ca->config->name);
-        answer_error(bench, message, CA_REFUSED, &error, 0);
-        return false;
+    if (message->type != OUTBOX_REVOKE || ca->ops->can_revoke) {
+        return true;
     }
-    return true;
+    bool is_its_own = has_issued(ca, message->request.certificate);
+    error_set(&error, E_CA_UNSUPPORTED, "CA %s revokes nothing%s", ca->config->name,
+              is_its_own ? "" : ", and root_file of its section does not show that it issued this");
+    answer_error(bench, message, is_its_own ? CA_REFUSED : CA_NOT_SENT, &error, 0);
+    return false;
 }
 
 static void pass_on(const struct forward_ca *ca, const struct outbox_message *message,

@@ -217,8 +217,9 @@ static bool is_good(struct issuer_ca *ca, const struct issuer_call *call,
                                   ca->issuer->chain, error);
 }
 
-// Whether a person brought what the CA would be asked for. A CA that can be asked is not kept from it
-// by a file that is no good: that one is put aside. At an offline CA there is nobody else to ask, and
+// Whether a person brought what the CA would be asked for, perhaps while the request was on its way, and
+// it went back to the outbox. A CA that can be asked is not kept from it by a file that is no good: that
+// one is put aside. At an offline CA there is nobody else to ask, and
 // what was brought goes to quarantine with its reason.
 static bool was_brought(struct issuer_ca *ca, const struct issuer_call *call,
                         enum request_action action) {
@@ -226,7 +227,7 @@ static bool was_brought(struct issuer_ca *ca, const struct issuer_call *call,
     const struct request_record *request = &call->request;
     struct brought brought;
     struct error error;
-    bool looks = action == REQUEST_ACT_FETCH || action == REQUEST_ACT_RECONCILE;
+    bool looks = action != REQUEST_ACT_CONFIRM;
     bool was_rejected = ca->ops->waits && request->state == REQUEST_QUARANTINED &&
                         request->error != E_CERT_UNCONFIRMED;
     if (!looks || was_rejected || !carry_is_in(issuer->config, request->spki_sha256)) {

@@ -45,6 +45,20 @@ static bool is_configured(const struct unit *unit, const char *profile) {
     return false;
 }
 
+// What the CA was asked for, or is about to be.
+static bool check_requested(const struct credential_record *credential,
+                            const struct message_credential *seen, struct error *error) {
+    if (!same_key(seen, credential->spki_sha256)) {
+        return error_set(error, E_UNIT_KEY_CHANGED,
+                         "credential %u holds %s key, not the one that its request was made for",
+                         credential->number, seen->has_key ? "another" : "no");
+    }
+    // The store is older than the camera: to ask the CA, once more, would buy a second certificate.
+    return seen->state != CREDENTIAL_INSTALLED || credential->request == REQUEST_ISSUED ||
+           error_set(error, E_UNIT_FOREIGN,
+                     "credential %u holds a certificate that is not on record", seen->number);
+}
+
 // Without its profile nobody asks the CA, and the unit would wait for ever.
 static bool check_profile(const struct unit *unit, const struct credential_record *credential,
                           struct error *error) {
@@ -77,10 +91,7 @@ static bool check_credential(const struct unit *unit, const struct credential_re
                          credential->number);
     }
     if (credential->request != REQUEST_NONE) {
-        return same_key(seen, credential->spki_sha256) ||
-               error_set(error, E_UNIT_KEY_CHANGED,
-                         "credential %u holds %s key, not the one that its request was made for",
-                         credential->number, seen->has_key ? "another" : "no");
+        return check_requested(credential, seen, error);
     }
     // A certificate for our own job that was never asked for: the store is older than the camera.
     if (seen->state == CREDENTIAL_INSTALLED || (seen->has_key && !same_job(seen, credential))) {
