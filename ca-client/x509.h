@@ -66,14 +66,15 @@ struct certificate_expected {
     struct profile_subject subject;
     const uint8_t *spki_sha256; // the key that was asked for, SHA256_SIZE bytes
     int64_t now_ms;             // wall clock
-    int64_t not_before_s;       // the stamp that was asked for; 0: none
+    int64_t asked_ms;           // wall clock of the request; 0: now
 };
 
 // Checks the leaf in `leaf_der` before it goes near a camera: key; subject and subjectAltName equal
 // to the profile's; digitalSignature, the profile's extended key usages and no others; CA:FALSE;
 // validity (begun, by at most 5 minutes of clock difference; not after the profile's end; at least
-// 90 % of what was asked for, unless the issuer expires before); chain to a pinned root with
-// X509_verify_cert; no SHA-1 signature. `extra_der` are further certificates from the CA, DER one
+// 90 % of what was asked for, counted from the day before the request where it begins earlier still,
+// unless the issuer expires before); chain to a pinned root with X509_verify_cert; no SHA-1
+// signature. `extra_der` are further certificates from the CA, DER one
 // after the other, may be empty. On success `chain` gets what is to be installed: leaf first, then
 // intermediates, without the root. E_CERT_*.
 MUST_CHECK bool x509_check_certificate(struct x509_trust *trust, struct slice leaf_der,

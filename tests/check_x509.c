@@ -391,6 +391,21 @@ START_TEST(holds_the_length) {
 }
 END_TEST
 
+// Of the length that was asked for, and over all the same.
+START_TEST(what_was_spent_before_the_request_does_not_count) {
+    struct pki_spec spec = good_spec();
+    spec.not_before_ms = PKI_NOW_MS - 3649 * PKI_DAY_MS;
+    spec.not_after_ms = PKI_NOW_MS + PKI_DAY_MS;
+    expect_bad(&spec, E_CERT_VALIDITY, "expected at least 2035-02-26");
+    expected.asked_ms = PKI_NOW_MS + PKI_DAY_MS; // by a clock that was wrong
+    expect_bad(&spec, E_CERT_VALIDITY, "expected at least 2035-02-26");
+    spec.not_before_ms = PKI_NOW_MS - 3648 * PKI_DAY_MS;
+    expected.asked_ms = PKI_NOW_MS - 3648 * PKI_DAY_MS; // and was held until now
+    expect_good(&spec);
+    expected.asked_ms = 0;
+}
+END_TEST
+
 // An intermediate of the root that lives for a year only.
 static struct pki_ca short_lived(int64_t not_before_ms, int64_t not_after_ms) {
     struct pki_ca ca = {.key = pki_key("P-256")};
@@ -537,6 +552,7 @@ int main(void) {
     tcase_add_test(tests, holds_the_begin);
     tcase_add_test(tests, holds_the_end);
     tcase_add_test(tests, holds_the_length);
+    tcase_add_test(tests, what_was_spent_before_the_request_does_not_count);
     tcase_add_test(tests, no_longer_than_the_issuer_is_long_enough);
     tcase_add_test(tests, refuses_an_expired_issuer);
     tcase_add_test(tests, refuses_bad_serial_numbers);
