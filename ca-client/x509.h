@@ -70,13 +70,14 @@ struct certificate_expected {
 };
 
 // Checks the leaf in `leaf_der` before it goes near a camera: key; subject and subjectAltName equal
-// to the profile's; digitalSignature, the profile's extended key usages and no others; CA:FALSE;
+// to the profile's; digitalSignature, the profile's extended key usages and no others, and issuers
+// whose extended key usages, where they have some, allow these; CA:FALSE;
 // validity (begun, by at most 5 minutes of clock difference; not after the profile's end; at least
 // 90 % of what was asked for, counted from the day before the request where it begins earlier still,
 // unless the issuer expires before); chain to a pinned root with X509_verify_cert; no SHA-1
-// signature. `extra_der` are further certificates from the CA, DER one
-// after the other, may be empty. On success `chain` gets what is to be installed: leaf first, then
-// intermediates, without the root. E_CERT_*.
+// signature. `extra_der` are further certificates from the CA, DER one after the other, may be empty.
+// On success `chain` gets what is to be installed: leaf first, then intermediates, without the root.
+// E_CERT_*.
 MUST_CHECK bool x509_check_certificate(struct x509_trust *trust, struct slice leaf_der,
                                        struct slice extra_der,
                                        const struct certificate_expected *expected,

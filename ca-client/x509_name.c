@@ -160,6 +160,21 @@ static bool check_attribute(const X509_NAME *subject, int nid, const char *expec
                               short_name, found, expected);
 }
 
+// Two attributes in one RelativeDistinguishedName make another name than the same one by one (X.501,
+// section 9.4).
+static bool check_steps(const X509_NAME *subject, struct error *error) {
+    char text[X509_NAME_TEXT_SIZE];
+    for (int i = 0; i < X509_NAME_entry_count(subject); i++) {
+        if (X509_NAME_ENTRY_set(X509_NAME_get_entry(subject, i)) != i) {
+            x509_name_text(subject, text, sizeof text);
+            return error_set(error, E_CERT_NAMES,
+                             "the subject \"%s\" has attributes side by side, expected one by one",
+                             text);
+        }
+    }
+    return true;
+}
+
 static bool check_subject(const X509_NAME *subject, const struct names *names,
                           struct error *error) {
     char text[X509_NAME_TEXT_SIZE];
@@ -180,7 +195,7 @@ static bool check_subject(const X509_NAME *subject, const struct names *names,
                          "the subject has %d attributes, expected %d and no others: \"%s\"",
                          X509_NAME_entry_count(subject), seen, text);
     }
-    return true;
+    return check_steps(subject, error);
 }
 
 // Host names are the same in either case (RFC 5280, section 7.2); all else is compared exactly.
