@@ -27,10 +27,18 @@ struct csr_facts {
 // key, and tells its facts. E_CSR_MALFORMED, E_CSR_SIGNATURE, E_CSR_KEY_TYPE (weak or unknown key).
 MUST_CHECK bool x509_check_csr(struct slice der, struct csr_facts *facts, struct error *error);
 
-// Holds the CSR's subject against the names of the profile: for a CA that takes them from there.
-// E_CSR_SUBJECT, E_CSR_MALFORMED; E_CONFIG, E_CAM_MALFORMED as x509_make_subject.
+// Holds the CSR's subject against the names of the profile: for a CA that takes them from there. It
+// takes more from there, so x509_check_csr_extensions is part of it. E_CSR_SUBJECT, E_CSR_MALFORMED;
+// E_CONFIG, E_CAM_MALFORMED as x509_make_subject.
 MUST_CHECK bool x509_check_csr_subject(struct slice csr_der, const struct profile *profile,
                                        const struct profile_subject *subject, struct error *error);
+
+// What the CSR asks for in extensions (extensionRequest, RFC 2985, section 5.4.2) must be the
+// profile's, or nothing: names in subjectAltName, extended key usages; key usages but those of a CA;
+// CA:FALSE; a key identifier. E_CSR_EXTENSION, and as above.
+MUST_CHECK bool x509_check_csr_extensions(struct slice csr_der, const struct profile *profile,
+                                          const struct profile_subject *subject,
+                                          struct error *error);
 
 // Writes the DER Name that the camera is asked to put into its CSR. `capacity` of 1024 is enough.
 // Returns false where a template does not fill.

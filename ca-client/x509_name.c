@@ -276,22 +276,36 @@ static struct slice find_alternative_names(const X509 *certificate) {
     return (struct slice){ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value)};
 }
 
-static bool check_alternative_names(const X509 *certificate, const struct names *names,
-                                    struct error *error) {
-    uint8_t out[X509_ALTERNATIVE_NAMES_MAX];
+static bool open_lists(struct slice general_names, const struct names *names,
+                       uint8_t out[X509_ALTERNATIVE_NAMES_MAX], struct slice *found,
+                       struct slice *expected, struct error *error) {
     struct der_writer writer;
-    struct slice expected;
-    struct slice found;
-    der_writer_init(&writer, out, sizeof out);
+    der_writer_init(&writer, out, X509_ALTERNATIVE_NAMES_MAX);
     x509_put_alternative_names(&writer, names);
-    if (writer.failed || !open_list((struct slice){out, writer.used}, &expected)) {
+    if (writer.failed || !open_list((struct slice){out, writer.used}, expected)) {
         return error_set(error, E_CONFIG, "hardware_type: \"%s\" is not an OID",
                          names->hardware_type);
     }
-    if (!open_list(find_alternative_names(certificate), &found)) {
-        return error_set(error, E_CERT_MALFORMED, "the subjectAltName is not well-formed");
-    }
-    return check_part(found, expected, "has", ", which was not asked for", error) &&
+    return open_list(general_names, found) ||
+           error_set(error, E_CERT_MALFORMED, "the subjectAltName is not well-formed");
+}
+
+bool x509_check_no_other_names(struct slice general_names, const struct names *names,
+                               struct error *error) {
+    uint8_t out[X509_ALTERNATIVE_NAMES_MAX];
+    struct slice expected;
+    struct slice found;
+    return open_lists(general_names, names, out, &found, &expected, error) &&
+           check_part(found, expected, "has", ", which was not asked for", error);
+}
+
+static bool check_alternative_names(const X509 *certificate, const struct names *names,
+                                    struct error *error) {
+    uint8_t out[X509_ALTERNATIVE_NAMES_MAX];
+    struct slice expected;
+    struct slice found;
+    return open_lists(find_alternative_names(certificate), names, out, &found, &expected, error) &&
+           check_part(found, expected, "has", ", which was not asked for", error) &&
            check_part(expected, found, "lacks", "", error);
 }
 
@@ -319,5 +333,5 @@ bool x509_check_csr_subject(struct slice csr_der, const struct profile *profile,
     }
     X509_NAME_free(name);
     ERR_clear_error();
-    return good;
+    return good && x509_check_csr_extensions(csr_der, profile, subject, error);
 }
