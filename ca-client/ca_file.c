@@ -8,6 +8,7 @@
 #include "ca-client/ca.h"
 #include "ca-client/call.h"
 #include "ca-client/site.h"
+#include "ca-client/x509.h"
 #include "station/base/bytes.h"
 
 // How often it is looked whether somebody brought a certificate.
@@ -30,10 +31,16 @@ static void finish_accepted(struct call *call) {
 // The key's hash is the request's name, on its way and in the files that are carried.
 static void file_submit(struct ca *ca, const struct ca_request *request) {
     struct call *call = call_new(&ca->calls, sizeof *call, request);
-    if (!call_ends_early(call)) {
-        hex_encode(call->handle, request->spki_sha256, SHA256_SIZE);
-        call_delay(call, 0, finish_accepted);
+    struct error error;
+    if (call_ends_early(call)) {
+        return;
     }
+    if (!x509_check_csr_extensions(request->csr, request->profile, &request->subject, &error)) {
+        call_finish_later(call, CA_REFUSED, &error);
+        return;
+    }
+    hex_encode(call->handle, request->spki_sha256, SHA256_SIZE);
+    call_delay(call, 0, finish_accepted);
 }
 _Static_assert(CA_HANDLE_SIZE > 2 * SHA256_SIZE, "a hash fits into a handle");
 
