@@ -11,6 +11,7 @@
 #include "ca-client/ca.h"
 #include "ca-client/ca_cmp_talk.h"
 #include "ca-client/web.h"
+#include "ca-client/x509.h"
 #include "station/base/clock.h"
 
 #define WELL_KNOWN_PATH "/.well-known/cmp" // RFC 9480, section 3.3
@@ -255,9 +256,15 @@ static void start(struct cmp_call *call, bool is_begun, const struct error *erro
 static void cmp_submit(struct ca *ca, const struct ca_request *request) {
     struct cmp_call *call = new_call(ca, request);
     struct error error;
-    if (!call_ends_early(&call->base)) {
-        start(call, cmp_talk_begin(&call->talk, CMP_ENROL, &error), &error);
+    if (call_ends_early(&call->base)) {
+        return;
     }
+    if (!x509_check_csr_extensions(call->base.request.csr, request->profile, &request->subject,
+                                   &error)) {
+        call_finish_later(&call->base, CA_REFUSED, &error);
+        return;
+    }
+    start(call, cmp_talk_begin(&call->talk, CMP_ENROL, &error), &error);
 }
 
 // Only what has to be confirmed: CMP gives no handle that outlives a transaction.

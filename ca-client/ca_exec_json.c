@@ -35,6 +35,12 @@ static bool put_revocation(json_t *root, const struct call *call, struct error *
 
 struct buf *exec_write_question(enum exec_operation operation, const struct call *call,
                                 struct error *error) {
+    const struct ca_request *request = &call->request;
+    // The program may have all copied that the CSR asks for, as many do.
+    if (operation == EXEC_SUBMIT &&
+        !x509_check_csr_extensions(request->csr, request->profile, &request->subject, error)) {
+        return NULL;
+    }
     json_t *root = json_object();
     error_set(error, E_MEMORY, "no memory for a question to the CA's program");
     bool done = json_put(root, "version", json_integer(1)) &&

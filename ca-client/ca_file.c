@@ -8,7 +8,7 @@
 #include "ca-client/ca.h"
 #include "ca-client/call.h"
 #include "ca-client/site.h"
-#include "ca-client/x509_station.h"
+#include "ca-client/x509.h"
 #include "station/base/bytes.h"
 
 // How often it is looked whether somebody brought a certificate.
@@ -16,8 +16,7 @@
 
 struct ca {
     struct call_list calls;
-    char *certificate_file;
-    char *key_file;
+    struct site site; // its files; it has no server
 };
 
 static bool is_set(const char *value) {
@@ -32,10 +31,16 @@ static void finish_accepted(struct call *call) {
 // The key's hash is the request's name, on its way and in the files that are carried.
 static void file_submit(struct ca *ca, const struct ca_request *request) {
     struct call *call = call_new(&ca->calls, sizeof *call, request);
-    if (!call_ends_early(call)) {
-        hex_encode(call->handle, request->spki_sha256, SHA256_SIZE);
-        call_delay(call, 0, finish_accepted);
+    struct error error;
+    if (call_ends_early(call)) {
+        return;
     }
+    if (!x509_check_csr_extensions(request->csr, request->profile, &request->subject, &error)) {
+        call_finish_later(call, CA_REFUSED, &error);
+        return;
+    }
+    hex_encode(call->handle, request->spki_sha256, SHA256_SIZE);
+    call_delay(call, 0, finish_accepted);
 }
 _Static_assert(CA_HANDLE_SIZE > 2 * SHA256_SIZE, "a hash fits into a handle");
 
@@ -70,15 +75,10 @@ static void file_revoke(struct ca *ca, const struct ca_request *request,
 }
 
 static void report(struct call *call) {
-    const struct ca *ca = call->list->owner;
+    struct ca *ca = call->list->owner;
     struct ca_report report = {
         .reachable = true, .logged_in = true, .login = CA_LOGIN_NONE, .quota = -1};
-    struct error error;
-    if (is_set(ca->certificate_file) &&
-        !x509_station_check(ca->certificate_file, ca->key_file,
-                            &report.station_certificate_not_after_ms, &error)) {
-        site_note_error(&report, &error);
-    }
+    site_report_station(&ca->site, &report);
     report.policy_fits = report.error.code == ERROR_NONE;
     call_report(call, &report);
 }
@@ -93,8 +93,7 @@ static void file_close(struct ca *ca) {
         return;
     }
     call_list_end(&ca->calls);
-    free(ca->certificate_file);
-    free(ca->key_file);
+    site_close(&ca->site);
     free(ca);
 }
 
@@ -113,13 +112,9 @@ static bool file_open(struct loop *loop, const struct ca_settings *settings,
     }
     ca->calls =
         (struct call_list){.loop = loop, .events = *events, .context = context, .owner = ca};
-    if (is_set(settings->client_key_file)) {
-        ca->certificate_file = strdup(settings->client_certificate_file);
-        ca->key_file = strdup(settings->client_key_file);
-        if (ca->certificate_file == NULL || ca->key_file == NULL) {
-            file_close(ca);
-            return error_set(error, E_MEMORY, "no memory for the CA");
-        }
+    if (!site_copy_files(&ca->site, settings)) {
+        file_close(ca);
+        return error_set(error, E_MEMORY, "no memory for the CA");
     }
     *out = ca;
     return true;

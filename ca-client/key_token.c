@@ -457,6 +457,8 @@ static bool connect_again(struct key_token *token, struct error *error) {
     struct key_token_public before = token->public_half;
     close_session(token);
     if (!connect_token(token, error)) {
+        token->public_half = before;
+        close_session(token); // else it would sign with a key that nobody looked at
         return false;
     }
     const struct key_token_public *now = &token->public_half;

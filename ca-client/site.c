@@ -61,7 +61,9 @@ static bool copy_text(char **out, const char *text) {
 }
 
 bool site_copy_files(struct site *site, const struct ca_settings *settings) {
-    return copy_text(&site->root_file, settings->root_file) &&
+    return copy_text(&site->certificate_file, settings->client_certificate_file) &&
+           copy_text(&site->key_file, settings->client_key_file) &&
+           copy_text(&site->root_file, settings->root_file) &&
            copy_text(&site->intermediates_file, settings->intermediates_file);
 }
 
@@ -71,8 +73,6 @@ static bool copy_settings(struct site *site, const struct ca_settings *settings)
     bool done = copy_text(&site->name, is_set(settings->name) ? settings->name : "?") &&
                 copy_text(&site->base_url, settings->url) &&
                 copy_text(&site->extra_header, settings->extra_header) &&
-                copy_text(&site->certificate_file, settings->client_certificate_file) &&
-                copy_text(&site->key_file, settings->client_key_file) &&
                 site_copy_files(site, settings);
     size_t length = done && site->base_url != NULL ? strlen(site->base_url) : 0;
     while (length > 0 && site->base_url[length - 1] == '/') {
@@ -138,13 +138,18 @@ void site_remark(struct ca_report *report, const char *format, ...) {
     va_end(arguments);
 }
 
-void site_report_station(const struct site *site, struct ca_report *report) {
-    struct error error;
-    if (site->certificate_file != NULL &&
-        !x509_station_check(site->certificate_file, site->key_file,
-                            &report->station_certificate_not_after_ms, &error)) {
-        site_note_error(report, &error);
+void site_report_station(struct site *site, struct ca_report *report) {
+    struct error error = site->pin_refusal;
+    if (site->certificate_file == NULL ||
+        (error.code == ERROR_NONE &&
+         x509_station_check(site->certificate_file, site->key_file,
+                            &report->station_certificate_not_after_ms, &error))) {
+        return;
     }
+    if (error.code == E_KEY_PIN) {
+        site->pin_refusal = error;
+    }
+    site_note_error(report, &error);
 }
 
 void site_report_chain(const struct site *site, struct slice chain, int64_t now_ms,

@@ -26,6 +26,8 @@ struct site {
     char *intermediates_file;
     uint32_t timeout_ms;
     uint32_t in_flight;
+    // Of the station's key, which then is not asked again; ERROR_NONE: there was none.
+    struct error pin_refusal;
 };
 
 // Checks url (https://, or http:// to this computer), extra_header, and the station's certificate
@@ -33,7 +35,7 @@ struct site {
 // well. E_CA_CONFIG, E_SECRET_*.
 MUST_CHECK bool site_open(struct site *site, struct loop *loop, const struct ca_settings *settings,
                           struct error *error);
-// For a CA without a server: root_file and intermediates_file only, for site_report_chain.
+// For a CA without a server: its files only, for site_report_station and site_report_chain.
 MUST_CHECK bool site_copy_files(struct site *site, const struct ca_settings *settings);
 // Of one that was never opened, all zero: nothing.
 void site_close(struct site *site);
@@ -44,8 +46,9 @@ void site_close(struct site *site);
 void site_note_error(struct ca_report *report, const struct error *error);
 // Adds to what the report remarks, as far as there is room.
 void site_remark(struct ca_report *report, const char *format, ...) PRINTF_LIKE(2, 3);
-// Looks at the station's certificate and key as they are now.
-void site_report_station(const struct site *site, struct ca_report *report);
+// Looks at the station's certificate and key, where there are any, as they are now. A PIN that was
+// refused is not tried again.
+void site_report_station(struct site *site, struct ca_report *report);
 // Notes the subjects of the CA's chain (DER, issuing CA first), and whether it leads to the pinned
 // root. An empty one is not known, and good.
 void site_report_chain(const struct site *site, struct slice chain, int64_t now_ms,

@@ -275,7 +275,7 @@ void web_explain(const struct http_response *response, const char *said, const c
 }
 
 void web_report(struct call *call, struct ca_report *report, const struct error *error) {
-    const struct web *web = call->list->owner;
+    struct web *web = call->list->owner;
     if (error != NULL) {
         site_note_error(report, error);
     }

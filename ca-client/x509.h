@@ -27,10 +27,18 @@ struct csr_facts {
 // key, and tells its facts. E_CSR_MALFORMED, E_CSR_SIGNATURE, E_CSR_KEY_TYPE (weak or unknown key).
 MUST_CHECK bool x509_check_csr(struct slice der, struct csr_facts *facts, struct error *error);
 
-// Holds the CSR's subject against the names of the profile: for a CA that takes them from there.
-// E_CSR_SUBJECT, E_CSR_MALFORMED; E_CONFIG, E_CAM_MALFORMED as x509_make_subject.
+// Holds the CSR's subject against the names of the profile: for a CA that takes them from there. It
+// takes more from there, so x509_check_csr_extensions is part of it. E_CSR_SUBJECT, E_CSR_MALFORMED;
+// E_CONFIG, E_CAM_MALFORMED as x509_make_subject.
 MUST_CHECK bool x509_check_csr_subject(struct slice csr_der, const struct profile *profile,
                                        const struct profile_subject *subject, struct error *error);
+
+// What the CSR asks for in extensions (extensionRequest, RFC 2985, section 5.4.2) must be the
+// profile's, or nothing: names in subjectAltName, extended key usages; key usages but those of a CA;
+// CA:FALSE; a key identifier. E_CSR_EXTENSION, and as above.
+MUST_CHECK bool x509_check_csr_extensions(struct slice csr_der, const struct profile *profile,
+                                          const struct profile_subject *subject,
+                                          struct error *error);
 
 // Writes the DER Name that the camera is asked to put into its CSR. `capacity` of 1024 is enough.
 // Returns false where a template does not fill.
@@ -66,16 +74,18 @@ struct certificate_expected {
     struct profile_subject subject;
     const uint8_t *spki_sha256; // the key that was asked for, SHA256_SIZE bytes
     int64_t now_ms;             // wall clock
-    int64_t not_before_s;       // the stamp that was asked for; 0: none
+    int64_t asked_ms;           // wall clock of the request; 0: now
 };
 
 // Checks the leaf in `leaf_der` before it goes near a camera: key; subject and subjectAltName equal
-// to the profile's; digitalSignature, the profile's extended key usages and no others; CA:FALSE;
+// to the profile's; digitalSignature, the profile's extended key usages and no others, and issuers
+// whose extended key usages, where they have some, allow these; CA:FALSE;
 // validity (begun, by at most 5 minutes of clock difference; not after the profile's end; at least
-// 90 % of what was asked for, unless the issuer expires before); chain to a pinned root with
-// X509_verify_cert; no SHA-1 signature. `extra_der` are further certificates from the CA, DER one
-// after the other, may be empty. On success `chain` gets what is to be installed: leaf first, then
-// intermediates, without the root. E_CERT_*.
+// 90 % of what was asked for, counted from the day before the request where it begins earlier still,
+// unless the issuer expires before); chain to a pinned root with X509_verify_cert; no SHA-1
+// signature. `extra_der` are further certificates from the CA, DER one after the other, may be empty.
+// On success `chain` gets what is to be installed: leaf first, then intermediates, without the root.
+// E_CERT_*.
 MUST_CHECK bool x509_check_certificate(struct x509_trust *trust, struct slice leaf_der,
                                        struct slice extra_der,
                                        const struct certificate_expected *expected,

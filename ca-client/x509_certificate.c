@@ -36,6 +36,12 @@ static bool read_facts(X509 *certificate, struct certificate_facts *facts, struc
         !x509_time_ms(X509_get0_notAfter(certificate), &facts->not_after_ms)) {
         return error_set(error, E_CERT_MALFORMED, "the certificate's validity cannot be read");
     }
+    if (X509_get_version(certificate) != X509_VERSION_3) {
+        return error_set(
+            error, E_CERT_MALFORMED,
+            "the certificate is of version %ld, and has extensions, which version 3 has",
+            X509_get_version(certificate) + 1);
+    }
     // Set by any extension that does not decode or is there twice.
     if ((X509_get_extension_flags(certificate) & EXFLAG_INVALID) != 0) {
         return error_set(error, E_CERT_MALFORMED, "an extension of the certificate is malformed");
@@ -156,13 +162,34 @@ static bool check_extended_key_usage(const X509 *certificate, const struct profi
                                      struct error *error) {
     int state;
     EXTENDED_KEY_USAGE *usages = X509_get_ext_d2i(certificate, NID_ext_key_usage, &state, NULL);
-    if (usages == NULL && state != -1) {
+    if (state != -1 && sk_ASN1_OBJECT_num(usages) <= 0) {
+        EXTENDED_KEY_USAGE_free(usages);
         return error_set(error, E_CERT_MALFORMED,
-                         "the certificate's extendedKeyUsage is malformed");
+                         "the certificate's extendedKeyUsage is malformed, or empty");
     }
     bool good = check_listed_usages(usages, profile, error);
     EXTENDED_KEY_USAGE_free(usages);
     return good;
+}
+
+// Who checks a certificate for TLS takes an issuer's extended key usages for all that it may issue for.
+// A root is trusted as it is.
+static bool check_issuers(const STACK_OF(X509) * verified, const struct profile *profile,
+                          struct error *error) {
+    char name[X509_NAME_TEXT_SIZE];
+    for (int i = 1; i < sk_X509_num(verified) - 1; i++) {
+        X509 *issuer = sk_X509_value(verified, i);
+        uint32_t usages = X509_get_extended_key_usage(issuer); // all bits where it has none
+        bool lacks_server = profile->server_auth && (usages & (XKU_SSL_SERVER | XKU_ANYEKU)) == 0;
+        bool lacks_client = profile->client_auth && (usages & (XKU_SSL_CLIENT | XKU_ANYEKU)) == 0;
+        if (lacks_server || lacks_client) {
+            x509_name_text(X509_get_subject_name(issuer), name, sizeof name);
+            return error_set(error, E_CERT_CHAIN,
+                             "the extended key usages of the issuer \"%s\" lack %s", name,
+                             lacks_server ? "serverAuth" : "clientAuth");
+        }
+    }
+    return true;
 }
 
 // ---- what is installed --------------------------------------------------------------------------
@@ -203,7 +230,8 @@ static bool check_chain(struct x509_trust *trust, X509 *certificate, struct slic
     if (!x509_trust_verify(trust, certificate, extra_der, time_ms, &verified, error)) {
         return false;
     }
-    bool good = x509_check_length(expected, facts, verified, error) &&
+    bool good = check_issuers(verified, expected->profile, error) &&
+                x509_check_length(expected, facts, verified, error) &&
                 put_chain(leaf_der, verified, chain, error);
     sk_X509_pop_free(verified, X509_free);
     return good;

@@ -80,6 +80,10 @@ void x509_put_subject(struct der_writer *writer, const struct names *names);
 void x509_put_alternative_names(struct der_writer *writer, const struct names *names);
 #define X509_ALTERNATIVE_NAMES_MAX 2048
 
+// E_CERT_NAMES where the GeneralNames of a subjectAltName hold others than these.
+bool x509_check_no_other_names(struct slice general_names, const struct names *names,
+                               struct error *error);
+
 // E_CERT_NAMES where the certificate's names are not exactly these.
 bool x509_check_names(const X509 *certificate, const struct names *names, struct error *error);
 

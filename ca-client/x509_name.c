@@ -160,6 +160,21 @@ static bool check_attribute(const X509_NAME *subject, int nid, const char *expec
                               short_name, found, expected);
 }
 
+// Two attributes in one RelativeDistinguishedName make another name than the same one by one (X.501,
+// section 9.4).
+static bool check_steps(const X509_NAME *subject, struct error *error) {
+    char text[X509_NAME_TEXT_SIZE];
+    for (int i = 0; i < X509_NAME_entry_count(subject); i++) {
+        if (X509_NAME_ENTRY_set(X509_NAME_get_entry(subject, i)) != i) {
+            x509_name_text(subject, text, sizeof text);
+            return error_set(error, E_CERT_NAMES,
+                             "the subject \"%s\" has attributes side by side, expected one by one",
+                             text);
+        }
+    }
+    return true;
+}
+
 static bool check_subject(const X509_NAME *subject, const struct names *names,
                           struct error *error) {
     char text[X509_NAME_TEXT_SIZE];
@@ -180,7 +195,7 @@ static bool check_subject(const X509_NAME *subject, const struct names *names,
                          "the subject has %d attributes, expected %d and no others: \"%s\"",
                          X509_NAME_entry_count(subject), seen, text);
     }
-    return true;
+    return check_steps(subject, error);
 }
 
 // Host names are the same in either case (RFC 5280, section 7.2); all else is compared exactly.
@@ -261,22 +276,36 @@ static struct slice find_alternative_names(const X509 *certificate) {
     return (struct slice){ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value)};
 }
 
-static bool check_alternative_names(const X509 *certificate, const struct names *names,
-                                    struct error *error) {
-    uint8_t out[X509_ALTERNATIVE_NAMES_MAX];
+static bool open_lists(struct slice general_names, const struct names *names,
+                       uint8_t out[X509_ALTERNATIVE_NAMES_MAX], struct slice *found,
+                       struct slice *expected, struct error *error) {
     struct der_writer writer;
-    struct slice expected;
-    struct slice found;
-    der_writer_init(&writer, out, sizeof out);
+    der_writer_init(&writer, out, X509_ALTERNATIVE_NAMES_MAX);
     x509_put_alternative_names(&writer, names);
-    if (writer.failed || !open_list((struct slice){out, writer.used}, &expected)) {
+    if (writer.failed || !open_list((struct slice){out, writer.used}, expected)) {
         return error_set(error, E_CONFIG, "hardware_type: \"%s\" is not an OID",
                          names->hardware_type);
     }
-    if (!open_list(find_alternative_names(certificate), &found)) {
-        return error_set(error, E_CERT_MALFORMED, "the subjectAltName is not well-formed");
-    }
-    return check_part(found, expected, "has", ", which was not asked for", error) &&
+    return open_list(general_names, found) ||
+           error_set(error, E_CERT_MALFORMED, "the subjectAltName is not well-formed");
+}
+
+bool x509_check_no_other_names(struct slice general_names, const struct names *names,
+                               struct error *error) {
+    uint8_t out[X509_ALTERNATIVE_NAMES_MAX];
+    struct slice expected;
+    struct slice found;
+    return open_lists(general_names, names, out, &found, &expected, error) &&
+           check_part(found, expected, "has", ", which was not asked for", error);
+}
+
+static bool check_alternative_names(const X509 *certificate, const struct names *names,
+                                    struct error *error) {
+    uint8_t out[X509_ALTERNATIVE_NAMES_MAX];
+    struct slice expected;
+    struct slice found;
+    return open_lists(find_alternative_names(certificate), names, out, &found, &expected, error) &&
+           check_part(found, expected, "has", ", which was not asked for", error) &&
            check_part(expected, found, "lacks", "", error);
 }
 
@@ -304,5 +333,5 @@ bool x509_check_csr_subject(struct slice csr_der, const struct profile *profile,
     }
     X509_NAME_free(name);
     ERR_clear_error();
-    return good;
+    return good && x509_check_csr_extensions(csr_der, profile, subject, error);
 }

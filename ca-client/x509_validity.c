@@ -64,13 +64,24 @@ static int64_t issuers_end_ms(const STACK_OF(X509) * verified) {
     return end_ms;
 }
 
+// CAs date back by minutes or hours. What lies further back than a day is spent: a certificate of ten
+// years that began ten years ago would end tomorrow. A request may have waited for long, and its time
+// is of a clock that may have been wrong.
+static int64_t count_from_ms(const struct certificate_expected *expected,
+                             const struct certificate_facts *facts) {
+    bool is_known = expected->asked_ms > 0 && expected->asked_ms < expected->now_ms;
+    int64_t earliest_ms = (is_known ? expected->asked_ms : expected->now_ms) - DAY_MS;
+    return facts->not_before_ms > earliest_ms ? facts->not_before_ms : earliest_ms;
+}
+
 bool x509_check_length(const struct certificate_expected *expected,
                        const struct certificate_facts *facts, const STACK_OF(X509) * verified,
                        struct error *error) {
-    int64_t end_ms = x509_profile_end_ms(expected->profile, facts->not_before_ms);
+    int64_t begin_ms = count_from_ms(expected, facts);
+    int64_t end_ms = x509_profile_end_ms(expected->profile, begin_ms);
     int64_t limit_ms = issuers_end_ms(verified);
     end_ms = end_ms < limit_ms ? end_ms : limit_ms;
-    int64_t least_ms = facts->not_before_ms + (end_ms - facts->not_before_ms) / 10 * 9;
+    int64_t least_ms = begin_ms + (end_ms - begin_ms) / 10 * 9;
     if (facts->not_after_ms < least_ms) {
         return fail(error, "ends at", facts->not_after_ms, "expected at least", least_ms);
     }

@@ -145,7 +145,6 @@ static struct certificate_facts check_last(const struct ca_request *wanted) {
         .subject = wanted->subject,
         .spki_sha256 = wanted->spki_sha256,
         .now_ms = clock_wall_ms(),
-        .not_before_s = wanted->not_before_s,
     };
     ck_assert_msg(x509_check_certificate(trust, buf_slice(got.leaf), buf_slice(got.extra),
                                          &expected, &facts, chain, &error),

@@ -158,6 +158,32 @@ START_TEST(test_refused) {
 }
 END_TEST
 
+// The CA takes from the CSR what stands there: it never gets this one. Nor does a person who would carry
+// it to an offline CA.
+START_TEST(test_csr_that_asks_for_more) {
+    static const struct pki_pair subject[] = {{"CN", "X"}, {NULL, NULL}};
+    static const struct pki_pair asked[] = {{"subjectAltName", "DNS:www.example.com"},
+                                            {NULL, NULL}};
+    static const struct ca_settings offline = {.name = "offline", .backend = "file"};
+    if (_i == 0) {
+        cmp_start(&bench, NULL, 1);
+    } else {
+        client_start(&bench.client, &offline, 1, "P-256");
+    }
+    struct client_unit *unit = &bench.client.units[0];
+    buf_free(unit->csr);
+    unit->csr = pki_csr_asking(unit->key, subject, asked, false);
+    unit->request.csr = buf_slice(unit->csr);
+    cmp_expect(cmp_submit(&bench), CA_REFUSED, E_CSR_EXTENSION);
+    if (_i == 0) {
+        ck_assert_uint_eq(bench.server.seen[CMP_P10CR], 0);
+        cmp_stop(&bench);
+    } else {
+        client_stop(&bench.client);
+    }
+}
+END_TEST
+
 // Whoever it was that answered, it was not the CA, or not to this: it may have issued.
 START_TEST(test_answers_that_do_not_count) {
     static const enum cmp_fault faults[] = {
@@ -477,6 +503,7 @@ int main(void) {
     TCase *trouble = tcase_create("trouble");
     tcase_set_timeout(trouble, 120);
     tcase_add_loop_test(trouble, test_refused, 0, 16);
+    tcase_add_loop_test(trouble, test_csr_that_asks_for_more, 0, 2);
     tcase_add_loop_test(trouble, test_answers_that_do_not_count, 0, 11);
     tcase_add_test(trouble, test_answer_of_another_transaction);
     tcase_add_test(trouble, test_web_server_without_cmp);

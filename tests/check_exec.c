@@ -121,6 +121,17 @@ START_TEST(test_names_that_do_not_fill) {
 }
 END_TEST
 
+START_TEST(test_csr_that_asks_for_more) {
+    static const struct pki_pair subject[] = {{"CN", "X"}, {NULL, NULL}};
+    static const struct pki_pair asked[] = {{"basicConstraints", "CA:TRUE"}, {NULL, NULL}};
+    buf_free(csr);
+    csr = pki_csr_asking(key, subject, asked, false);
+    call.request.csr = buf_slice(csr);
+    ck_assert_ptr_null(exec_write_question(EXEC_SUBMIT, &call, &error));
+    ck_assert_int_eq(error.code, E_CSR_EXTENSION);
+}
+END_TEST
+
 // ---- answers -------------------------------------------------------------------------------------
 
 static bool reads(enum exec_operation operation, const char *text, struct exec_answer *answer) {
@@ -233,6 +244,7 @@ int main(void) {
     tcase_add_test(tests, test_submit);
     tcase_add_test(tests, test_check_and_revoke);
     tcase_add_test(tests, test_names_that_do_not_fill);
+    tcase_add_test(tests, test_csr_that_asks_for_more);
     tcase_add_test(tests, test_answers);
     tcase_add_test(tests, test_certificate);
     tcase_add_test(tests, test_no_answers);

@@ -370,6 +370,18 @@ START_TEST(a_key_of_another_type) {
 }
 END_TEST
 
+// Somebody who has taken over a bench gets no other names than the profile has, whatever the CA grants.
+START_TEST(a_csr_that_asks_for_more) {
+    static const struct pki_pair subject[] = {{"CN", "A1"}, {"serialNumber", "A1"}, {0}};
+    static const struct pki_pair asked[] = {{"subjectAltName", "DNS:www.example.com"}, {0}};
+    buf_free(csr);
+    csr = pki_csr_asking(camera_key, subject, asked, false);
+    struct ca_request wanted = request();
+    dial_and_greet(&benches[0]);
+    expect_outcome(&benches[0], OUTBOX_SUBMIT, &wanted, CA_REFUSED, E_CSR_EXTENSION);
+}
+END_TEST
+
 // ---- never twice --------------------------------------------------------------------------------
 
 START_TEST(the_same_request_is_not_passed_on_twice) {
@@ -558,6 +570,7 @@ int main(void) {
     tcase_add_test(tests, another_profile_is_refused_with_its_key);
     tcase_add_test(tests, bad_requests_go_no_further);
     tcase_add_test(tests, a_key_of_another_type);
+    tcase_add_test(tests, a_csr_that_asks_for_more);
     tcase_add_test(tests, the_same_request_is_not_passed_on_twice);
     tcase_add_test(tests, not_issued_is_said_when_it_is_settled);
     tcase_add_test(tests, a_submit_on_an_older_connection_comes_too_late);

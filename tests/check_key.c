@@ -10,6 +10,7 @@
 
 #include "ca-client/key.h"
 #include "ca-client/key_openssl.h"
+#include "ca-client/site.h"
 #include "ca-client/x509_station.h"
 #include "tests/support_folder.h"
 #include "tests/support_pki.h"
@@ -409,6 +410,30 @@ START_TEST(a_pin_that_turned_wrong_is_tried_once) {
 }
 END_TEST
 
+// A CA is looked at for each of its profiles, and again while it is out.
+START_TEST(reports_try_a_wrong_pin_once) {
+    char certificate[160];
+    char pin_file[160];
+    char uri[512];
+    EVP_PKEY *own = put_key("P-256", "mtls", "01");
+    X509 *made = certify(own, own);
+    struct buf *pem = pki_pem(made);
+    pki_write_file(folder_name, "station.pem", 0644, buf_slice(pem), certificate);
+    write_pin("314159", 0600, pin_file);
+    token_uri_with_pin(ANY, pin_file, uri);
+    struct site site = {.certificate_file = certificate, .key_file = uri};
+    watch_logins();
+    for (int i = 0; i < 2; i++) {
+        struct ca_report report = {0};
+        site_report_station(&site, &report);
+        ck_assert(report.error.code == E_KEY_PIN && login_count == 1);
+    }
+    buf_free(pem);
+    X509_free(made);
+    EVP_PKEY_free(own);
+}
+END_TEST
+
 START_TEST(another_key_in_its_place_is_refused) {
     struct error error = {0};
     EVP_PKEY *own = put_key("P-256", "mtls", "01");
@@ -428,6 +453,37 @@ START_TEST(another_key_in_its_place_is_refused) {
     key_free(key);
     EVP_PKEY_free(own);
     EVP_PKEY_free(other);
+}
+END_TEST
+
+static CK_C_GetAttributeValue real_attributes;
+static bool reads_badly;
+
+static CK_RV read_badly(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *all,
+                        CK_ULONG count) {
+    return reads_badly ? CKR_DEVICE_ERROR : real_attributes(session, object, all, count);
+}
+
+// A loose contact: nothing is signed by what was not looked at.
+START_TEST(the_key_is_still_known_after_a_bad_look) {
+    EVP_PKEY *own = put_key("P-256", "mtls", "01");
+    CK_FUNCTION_LIST *functions = token_functions();
+    real_attributes = functions->C_GetAttributeValue;
+    functions->C_GetAttributeValue = read_badly;
+    struct key *key = load(ANY);
+    ck_assert(functions->C_Finalize(NULL) == CKR_OK);
+    if (_i == 1) {
+        token_delete("station", CKO_PRIVATE_KEY);
+        token_delete("station", CKO_PUBLIC_KEY);
+        EVP_PKEY_free(put_key("P-256", "mtls", "01"));
+    }
+    ck_assert(functions->C_Initialize(NULL) == CKR_OK);
+    reads_badly = true;
+    ck_assert(!signs(key, own));
+    reads_badly = false;
+    ck_assert(signs(key, own) == (_i == 0));
+    key_free(key);
+    EVP_PKEY_free(own);
 }
 END_TEST
 
@@ -523,6 +579,8 @@ static Suite *key_suite(void) {
     tcase_add_test(token, the_pin_is_a_secret_file);
     tcase_add_loop_test(token, signs_again_after_it_was_taken_out, 0, 2);
     tcase_add_test(token, a_pin_that_turned_wrong_is_tried_once);
+    tcase_add_test(token, reports_try_a_wrong_pin_once);
+    tcase_add_loop_test(token, the_key_is_still_known_after_a_bad_look, 0, 2);
     tcase_add_test(token, another_key_in_its_place_is_refused);
     tcase_add_test(token, checks_the_pin_file_without_the_token);
     suite_add_tcase(suite, token);

@@ -81,8 +81,8 @@ static bool check_der(struct slice leaf, struct slice extra, struct buf *chain,
     return x509_check_certificate(trust, leaf, extra, &expected, &facts, chain, error);
 }
 
-static bool check_spec(const struct pki_spec *spec, struct error *error) {
-    X509 *certificate = pki_certificate(spec);
+// Frees the certificate.
+static bool check_made(X509 *certificate, struct error *error) {
     struct buf *leaf = pki_der(certificate);
     struct buf *chain = buf_new(4 * X509_OBJECT_MAX);
     bool good = check_der(buf_slice(leaf), (struct slice){NULL, 0}, chain, error);
@@ -90,6 +90,10 @@ static bool check_spec(const struct pki_spec *spec, struct error *error) {
     buf_free(leaf);
     X509_free(certificate);
     return good;
+}
+
+static bool check_spec(const struct pki_spec *spec, struct error *error) {
+    return check_made(pki_certificate(spec), error);
 }
 
 static void expect_good(const struct pki_spec *spec) {
@@ -100,8 +104,8 @@ static void expect_good(const struct pki_spec *spec) {
 static void expect_bad(const struct pki_spec *spec, enum error_code code, const char *part) {
     struct error error;
     ck_assert(!check_spec(spec, &error));
-    ck_assert_msg(error.code == code, "%s %s", error_code_text(error.code), error.text);
-    ck_assert_msg(strstr(error.text, part) != NULL, "%s", error.text);
+    ck_assert_msg(error.code == code && strstr(error.text, part) != NULL, "%s %s",
+                  error_code_text(error.code), error.text);
 }
 
 // ---- the good one -------------------------------------------------------------------------------
@@ -181,6 +185,26 @@ START_TEST(refuses_another_key) {
     ck_assert_mem_eq(facts.spki_sha256, other, SHA256_SIZE);
     ck_assert_str_ne(facts.issuer, ""); // what could be read is there for the quarantine
     EVP_PKEY_free(spec.key);
+}
+END_TEST
+
+// What pki_certificate does not make.
+START_TEST(refuses_other_forms) {
+    struct error error;
+    const struct pki_spec spec = good_spec();
+    X509 *certificate = pki_certificate(&spec);
+    ck_assert(X509_set_version(certificate, X509_VERSION_1) == 1);
+    ck_assert(X509_sign(certificate, issuing.key, EVP_sha256()) > 0);
+    ck_assert(!check_made(certificate, &error));
+    ck_assert_msg(strstr(error.text, "version 1") != NULL, "%s", error.text);
+    certificate = pki_certificate(&spec);
+    X509_NAME *name = X509_get_subject_name(certificate);
+    X509_NAME_ENTRY *last = X509_NAME_delete_entry(name, 1);
+    ck_assert(X509_NAME_add_entry(name, last, -1, -1) == 1);
+    ck_assert(X509_sign(certificate, issuing.key, EVP_sha256()) > 0);
+    ck_assert(!check_made(certificate, &error));
+    ck_assert_msg(strstr(error.text, "side by side") != NULL, "%s", error.text);
+    X509_NAME_ENTRY_free(last);
 }
 END_TEST
 
@@ -345,6 +369,8 @@ START_TEST(refuses_other_idevids) {
     spec = idevid_spec(HARDWARE_CONFIG("1.3.6.1.4.1.32473.1", SERIAL));
     pki_set(spec.extensions, "extendedKeyUsage", "clientAuth");
     expect_bad(&spec, E_CERT_USAGE, "not asked for");
+    pki_set(spec.extensions, "extendedKeyUsage", "DER:30:00");
+    expect_bad(&spec, E_CERT_MALFORMED, "empty");
     spec = idevid_spec(HARDWARE_CONFIG("1.3.6.1.4.1.32473.1", SERIAL));
     spec.not_after_ms = PKI_NOW_MS + 36500 * PKI_DAY_MS;
     expect_bad(&spec, E_CERT_VALIDITY, "2126-");
@@ -388,6 +414,21 @@ START_TEST(holds_the_length) {
     expect_bad(&spec, E_CERT_VALIDITY, "expected at least");
     spec.not_after_ms = PKI_NOW_MS + PKI_DAY_MS;
     expect_bad(&spec, E_CERT_VALIDITY, "ends at 2026-03-02");
+}
+END_TEST
+
+// Of the length that was asked for, and over all the same.
+START_TEST(what_was_spent_before_the_request_does_not_count) {
+    struct pki_spec spec = good_spec();
+    spec.not_before_ms = PKI_NOW_MS - 3649 * PKI_DAY_MS;
+    spec.not_after_ms = PKI_NOW_MS + PKI_DAY_MS;
+    expect_bad(&spec, E_CERT_VALIDITY, "expected at least 2035-02-26");
+    expected.asked_ms = PKI_NOW_MS + PKI_DAY_MS; // by a clock that was wrong
+    expect_bad(&spec, E_CERT_VALIDITY, "expected at least 2035-02-26");
+    spec.not_before_ms = PKI_NOW_MS - 3648 * PKI_DAY_MS;
+    expected.asked_ms = PKI_NOW_MS - 3648 * PKI_DAY_MS; // and was held until now
+    expect_good(&spec);
+    expected.asked_ms = 0;
 }
 END_TEST
 
@@ -524,6 +565,7 @@ int main(void) {
     tcase_add_loop_test(tests, accepts_every_key_type, 0, 5);
     tcase_add_test(tests, accepts_harmless_differences);
     tcase_add_test(tests, refuses_another_key);
+    tcase_add_test(tests, refuses_other_forms);
     tcase_add_test(tests, refuses_other_subjects);
     tcase_add_test(tests, compares_all_profile_attributes);
     tcase_add_test(tests, refuses_other_alternative_names);
@@ -537,6 +579,7 @@ int main(void) {
     tcase_add_test(tests, holds_the_begin);
     tcase_add_test(tests, holds_the_end);
     tcase_add_test(tests, holds_the_length);
+    tcase_add_test(tests, what_was_spent_before_the_request_does_not_count);
     tcase_add_test(tests, no_longer_than_the_issuer_is_long_enough);
     tcase_add_test(tests, refuses_an_expired_issuer);
     tcase_add_test(tests, refuses_bad_serial_numbers);

@@ -445,6 +445,66 @@ START_TEST(a_trial_without_further_names_asks_for_no_extension) {
 }
 END_TEST
 
+// ---- what it asks for ---------------------------------------------------------------------------
+
+static bool check_asking(const struct pki_pair extensions[], bool in_two_lists,
+                         struct error *error) {
+    static const struct pki_pair names[] = {{"CN", "A1"}, {"serialNumber", "A1"}, {NULL, NULL}};
+    struct profile profile;
+    const struct profile_subject camera = {.serial = "A1", .model = "M"};
+    EVP_PKEY *key = pki_key("P-256");
+    struct buf *csr = pki_csr_asking(key, names, extensions, in_two_lists);
+    *error = (struct error){0};
+    ck_assert(profile_built_in("https", &profile));
+    bool good = x509_check_csr_extensions(buf_slice(csr), &profile, &camera, error);
+    struct error other = {0};
+    ck_assert(good == x509_check_csr_subject(buf_slice(csr), &profile, &camera, &other));
+    buf_free(csr);
+    EVP_PKEY_free(key);
+    return good;
+}
+
+START_TEST(a_csr_may_ask_for_what_the_profile_has) {
+    static const struct pki_pair all[] = {{"subjectAltName", "DNS:A1.local"},
+                                          {"basicConstraints", "critical,CA:FALSE"},
+                                          {"keyUsage", "critical,digitalSignature,keyAgreement"},
+                                          {"extendedKeyUsage", "clientAuth"},
+                                          {"subjectKeyIdentifier", "hash"},
+                                          {NULL, NULL}};
+    struct error error;
+    ck_assert_msg(check_asking(all, false, &error), "%s", error.text);
+    ck_assert_msg(check_asking(&all[5], false, &error), "%s", error.text);
+}
+END_TEST
+
+static const struct {
+    struct pki_pair asked;
+    const char *part;
+} too_much[] = {
+    {{"subjectAltName", "DNS:a1.local,DNS:evil.example"}, "\"DNS:evil.example\""},
+    {{"subjectAltName", "IP:192.0.2.1"}, "\"IP Address:192.0.2.1\""},
+    {{"subjectAltName", "email:root@evil.example"}, "root@evil.example"},
+    {{"basicConstraints", "CA:TRUE"}, "CA:TRUE"},
+    {{"keyUsage", "digitalSignature,keyCertSign"}, "keyUsage"},
+    {{"keyUsage", "digitalSignature,cRLSign"}, "keyUsage"},
+    {{"extendedKeyUsage", "serverAuth,codeSigning"}, "\"Code Signing\""},
+    {{"extendedKeyUsage", "anyExtendedKeyUsage"}, "Any Extended Key Usage"},
+    {{"1.3.6.1.4.1.311.20.2", "DER:1e:04:00:43:00:41"}, "extension"}, // a template by its name
+};
+
+START_TEST(a_csr_may_not_ask_for_more) {
+    const struct pki_pair asked[] = {
+        {"subjectKeyIdentifier", "hash"}, too_much[_i].asked, {NULL, NULL}};
+    struct error error;
+    for (int in_two = 0; in_two < 2; in_two++) {
+        ck_assert(!check_asking(asked, in_two == 1, &error));
+        ck_assert_msg(error.code == E_CSR_EXTENSION, "%s", error.text);
+        ck_assert_msg(strstr(error.text, in_two == 1 ? "more than one" : too_much[_i].part) != NULL,
+                      "%s", error.text);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("x509_csr");
     TCase *tests = tcase_create("x509_csr");
@@ -468,6 +528,8 @@ int main(void) {
     tcase_add_test(tests, a_trial_has_the_profiles_host_names);
     tcase_add_test(tests, a_trial_has_the_profiles_hardware_module_name);
     tcase_add_test(tests, a_trial_without_further_names_asks_for_no_extension);
+    tcase_add_test(tests, a_csr_may_ask_for_what_the_profile_has);
+    tcase_add_loop_test(tests, a_csr_may_not_ask_for_more, 0, ARRAY_LENGTH(too_much));
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -263,6 +263,45 @@ START_TEST(weak_and_odd_issuers) {
 }
 END_TEST
 
+// Who meets such a chain in TLS refuses it, so that it is money lost.
+START_TEST(issuers_that_are_for_something_else) {
+    static const struct {
+        const char *usages, *part;
+    } cases[] = {{"emailProtection", "\"CN=Special\" lack serverAuth"},
+                 {"clientAuth", "lack serverAuth"},
+                 {"critical,serverAuth", "lack clientAuth"}};
+    struct pki_spec spec = {.extensions = {{"basicConstraints", "critical,CA:TRUE"},
+                                           {"keyUsage", "critical,keyCertSign"}},
+                            .not_after_ms = PKI_FOREVER_MS};
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        pki_set(spec.extensions, "extendedKeyUsage", cases[i].usages);
+        struct pki_ca ca = special_ca(&spec, "P-256");
+        expect_special_refused(&ca, E_CERT_CHAIN, cases[i].part);
+    }
+}
+END_TEST
+
+START_TEST(issuers_that_are_for_tls_and_more) {
+    static const char *const usages[] = {"serverAuth,clientAuth,emailProtection",
+                                         "anyExtendedKeyUsage"};
+    struct pki_spec spec = {.extensions = {{"basicConstraints", "critical,CA:TRUE"},
+                                           {"keyUsage", "critical,keyCertSign"}},
+                            .not_after_ms = PKI_FOREVER_MS};
+    for (size_t i = 0; i < ARRAY_LENGTH(usages); i++) {
+        pki_set(spec.extensions, "extendedKeyUsage", usages[i]);
+        struct pki_ca ca = special_ca(&spec, "P-256");
+        struct buf *leaf = leaf_from(&ca);
+        struct buf *extra = pki_der(ca.certificate);
+        struct buf *installed = pki_join(leaf, extra);
+        expect_chain(root.certificate, NULL, leaf, buf_slice(extra), installed);
+        buf_free(installed);
+        buf_free(extra);
+        buf_free(leaf);
+        pki_ca_free(&ca);
+    }
+}
+END_TEST
+
 // ---- limits -------------------------------------------------------------------------------------
 
 START_TEST(too_many_further_certificates) {
@@ -369,6 +408,8 @@ int main(void) {
     tcase_add_test(tests, an_issuer_of_the_same_name);
     tcase_add_test(tests, an_issuer_that_is_no_ca);
     tcase_add_test(tests, weak_and_odd_issuers);
+    tcase_add_test(tests, issuers_that_are_for_something_else);
+    tcase_add_test(tests, issuers_that_are_for_tls_and_more);
     tcase_add_test(tests, too_many_further_certificates);
     tcase_add_test(tests, a_chain_that_does_not_fit);
     tcase_add_test(tests, a_chain_that_is_too_deep);

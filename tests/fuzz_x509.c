@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything that reads X.509 from outside. The first byte of an input chooses what is read; an
 // input is taken as it is, or as changes to something that is right.
-#include <openssl/ec.h>
-#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ca-client/x509.h"
 #include "ca-client/x509_issue.h"
+#include "ca-client/x509_trial.h"
 #include "protocol/message.h"
 #include "station/base/buf.h"
 
@@ -29,21 +28,6 @@ static void need(bool good) {
     }
 }
 
-static void make_csr(void) {
-    unsigned char *der = NULL;
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509_REQ *request = X509_REQ_new();
-    need(X509_REQ_set_pubkey(request, key) == 1 &&
-         X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(request), "CN", MBSTRING_ASC,
-                                    (const unsigned char *)"A1", -1, -1, 0) == 1 &&
-         X509_REQ_sign(request, key, EVP_sha256()) > 0);
-    int length = i2d_X509_REQ(request, &der);
-    need(length > 0 && buf_put(world.csr, der, (size_t)length));
-    OPENSSL_free(der);
-    X509_REQ_free(request);
-    EVP_PKEY_free(key);
-}
-
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -54,18 +38,20 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     struct key *key = NULL;
     struct x509_issuer *issuer = NULL;
     struct buf *key_pem = buf_new(X509_OBJECT_MAX);
+    uint8_t spki_sha256[SHA256_SIZE];
     world.csr = buf_new(X509_OBJECT_MAX);
     world.leaf = buf_new(X509_OBJECT_MAX);
     world.root_pem = buf_new(X509_OBJECT_MAX);
-    make_csr();
+    const struct profile_subject subject = {.serial = "A1", .model = "M"};
     need(profile_built_in("idevid", &world.profile) &&
+         x509_make_trial(&world.profile, &subject, world.csr, spki_sha256, &error) &&
          x509_check_csr(buf_slice(world.csr), &world.csr_facts, &error) &&
          x509_create_root("Root", NOW_MS, world.root_pem, key_pem, &error) &&
          key_from_pem(buf_slice(key_pem), "the key", &key, &error) &&
          x509_issuer_new(buf_slice(world.root_pem), key, &issuer, &error) &&
          x509_trust_new(buf_slice(world.root_pem), (struct slice){NULL, 0}, &world.trust, &error));
     const struct x509_issue_request request = {.profile = &world.profile,
-                                               .subject = {.serial = "A1", .model = "M"},
+                                               .subject = subject,
                                                .csr = buf_slice(world.csr),
                                                .not_before_ms = NOW_MS};
     need(x509_issue(issuer, &request, world.leaf, &error));
@@ -99,6 +85,8 @@ static void try_csr(struct slice der, bool must_fail) {
     bool good = x509_check_csr(der, &facts, &error);
     need(!good || !must_fail);
     (void)!x509_csr_public_key_pem(der, pem, &error);
+    (void)!x509_check_csr_subject(der, &world.profile, &world.expected.subject, &error);
+    (void)!x509_check_csr_extensions(der, &world.profile, &world.expected.subject, &error);
     buf_free(pem);
 }
 

@@ -206,7 +206,6 @@ bool client_certificate_is_good(const struct client *client, const struct client
         .subject = unit->request.subject,
         .spki_sha256 = unit->request.spki_sha256,
         .now_ms = clock_wall_ms(),
-        .not_before_s = unit->request.not_before_s,
     };
     struct slice none = {NULL, 0};
     bool good = x509_trust_new((struct slice){(const uint8_t *)pem, length}, none, &trust, error) &&

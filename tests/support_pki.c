@@ -263,6 +263,39 @@ struct buf *pki_csr(EVP_PKEY *key, const struct pki_pair subject[], const char *
     return buf;
 }
 
+struct buf *pki_csr_asking(EVP_PKEY *key, const struct pki_pair subject[],
+                           const struct pki_pair extensions[], bool in_two_lists) {
+    X509V3_CTX context;
+    X509_REQ *request = X509_REQ_new();
+    X509_EXTENSIONS *list = sk_X509_EXTENSION_new_null();
+    unsigned char *der = NULL;
+    need(request != NULL && list != NULL, "X509_REQ_new");
+    X509V3_set_ctx(&context, NULL, NULL, request, NULL, 0);
+    for (size_t i = 0; extensions[i].name != NULL; i++) {
+        X509_EXTENSION *extension =
+            X509V3_EXT_nconf(NULL, &context, extensions[i].name, extensions[i].value);
+        need(extension != NULL && sk_X509_EXTENSION_push(list, extension) > 0, extensions[i].name);
+    }
+    fill_name(X509_REQ_get_subject_name(request), subject);
+    need(X509_REQ_set_pubkey(request, key) == 1, "key");
+    if (in_two_lists) {
+        X509_EXTENSIONS *none = sk_X509_EXTENSION_new_null();
+        need(X509_REQ_add_extensions_nid(request, none, NID_ext_req) == 1, "an empty list");
+        sk_X509_EXTENSION_free(none);
+    }
+    need(X509_REQ_add_extensions_nid(request, list, in_two_lists ? NID_ms_ext_req : NID_ext_req) ==
+             1,
+         "extensions");
+    need(X509_REQ_sign(request, key, EVP_sha256()) > 0, "signing");
+    int length = i2d_X509_REQ(request, &der);
+    need(length > 0, "i2d_X509_REQ");
+    struct buf *buf = to_buf(der, (size_t)length);
+    OPENSSL_free(der);
+    sk_X509_EXTENSION_pop_free(list, X509_EXTENSION_free);
+    X509_REQ_free(request);
+    return buf;
+}
+
 struct buf *pki_sign(EVP_PKEY *key, uint8_t algorithm, struct slice message) {
     uint8_t signature[1024];
     size_t length = sizeof signature;

@@ -80,6 +80,10 @@ struct buf *pki_join(const struct buf *a, const struct buf *b);
 // A DER PKCS #10. `digest` NULL as in pki_spec; `pss` with RSASSA-PSS.
 struct buf *pki_csr(EVP_PKEY *key, const struct pki_pair subject[], const char *digest, bool pss);
 
+// One that asks for extensions, in one list or, for a CA to take the second of, in two.
+struct buf *pki_csr_asking(EVP_PKEY *key, const struct pki_pair subject[],
+                           const struct pki_pair extensions[], bool in_two_lists);
+
 // Signs with enum signature_algorithm.
 struct buf *pki_sign(EVP_PKEY *key, uint8_t algorithm, struct slice message);
 

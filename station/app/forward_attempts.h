@@ -26,12 +26,18 @@ struct attempts;
 struct attempts *attempts_new(size_t capacity);
 void attempts_free(struct attempts *attempts);
 
-// A bench submits. `connection` counts from 1 in the order of acceptance; `oldest` is the oldest of
-// this bench that is still open. False where the request must not go out: E_CA_DOUBT where it was sent before
-// or looked up since, E_CA_BUSY where there is no room.
+// The connection that a call came on, and what else is open.
+struct attempt_origin {
+    uint64_t connection; // counts from 1 in the order of acceptance
+    uint64_t oldest;     // of all that are open, whichever bench's
+    bool has_older;      // one that is older is this bench's, or did not say yet whose it is
+};
+
+// A bench submits. False where the request must not go out: E_CA_DOUBT where it was sent before or
+// looked up since, E_CA_BUSY where there is no room.
 MUST_CHECK bool attempts_begin(struct attempts *attempts, const uint8_t spki_sha256[SHA256_SIZE],
-                               int64_t sent_ms, uint64_t connection, uint64_t oldest,
-                               int64_t now_ms, struct error *error);
+                               int64_t sent_ms, const struct attempt_origin *origin, int64_t now_ms,
+                               struct error *error);
 
 // Its outcome is known. `quiet_ms` is how long the CA's lists may lag behind from now on; 0: the CA
 // certainly did not act.
@@ -40,6 +46,6 @@ void attempts_end(struct attempts *attempts, const uint8_t spki_sha256[SHA256_SI
 
 // A bench looks the key up. Returns how long a scan that finds nothing says nothing; 0: it counts.
 int64_t attempts_look(struct attempts *attempts, const uint8_t spki_sha256[SHA256_SIZE],
-                      uint64_t connection, uint64_t oldest, int64_t now_ms);
+                      const struct attempt_origin *origin, int64_t now_ms);
 
 #endif

@@ -216,18 +216,19 @@ static void take_check(struct forward_bench *bench, struct forward_ca *ca,
     }
 }
 
-// The oldest connection of a bench that is open, by its name.
-static uint64_t oldest_of(const struct forward_bench *bench) {
+static struct attempt_origin origin_of(const struct forward_bench *bench) {
     const struct forward *forward = bench->forward;
-    uint64_t oldest = bench->number;
+    struct attempt_origin origin = {.connection = bench->number, .oldest = bench->number};
     for (size_t i = 0; i < FORWARD_BENCHES_MAX; i++) {
         const struct forward_bench *other = &forward->benches[i];
-        if (other->line != NULL && other->number < oldest &&
-            strcmp(other->name, bench->name) == 0) {
-            oldest = other->number;
+        if (other->line == NULL || other->number >= bench->number) {
+            continue;
         }
+        origin.oldest = other->number < origin.oldest ? other->number : origin.oldest;
+        origin.has_older =
+            origin.has_older || other->name[0] == '\0' || strcmp(other->name, bench->name) == 0;
     }
-    return oldest;
+    return origin;
 }
 
 // Whether the call may go to the CA now; else it was answered. One key, one call at a time: then it
@@ -238,11 +239,10 @@ static bool begin_call(struct forward_bench *bench, const struct outbox_message 
     const struct ca_request *request = &message->request;
     struct forward_call *busy = *find_call(forward, id);
     int64_t now_ms = loop_now_ms(forward->loop);
-    uint64_t oldest = oldest_of(bench);
+    const struct attempt_origin origin = origin_of(bench);
     struct error error = {0};
     if (message->type == OUTBOX_RECONCILE) {
-        *early_ms =
-            attempts_look(forward->attempts, request->spki_sha256, bench->number, oldest, now_ms);
+        *early_ms = attempts_look(forward->attempts, request->spki_sha256, &origin, now_ms);
     }
     if (busy != NULL && busy->type == message->type && busy->type != OUTBOX_SUBMIT) {
         // The same question, asked by a connection that broke: its answer goes to the new one.
@@ -262,8 +262,8 @@ static bool begin_call(struct forward_bench *bench, const struct outbox_message 
         return false;
     }
     if (message->type == OUTBOX_SUBMIT &&
-        !attempts_begin(forward->attempts, request->spki_sha256, request->sent_ms, bench->number,
-                        oldest, now_ms, &error)) {
+        !attempts_begin(forward->attempts, request->spki_sha256, request->sent_ms, &origin, now_ms,
+                        &error)) {
         answer_error(bench, message, error.code == E_CA_BUSY ? CA_NOT_SENT : CA_DOUBT, &error, 0);
         return false;
     }

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ca-client/names.h"
 #include "ca-client/x509.h"
 #include "station/base/clock.h"
 
@@ -31,7 +30,6 @@ const struct profile *forward_find_profile(const struct config *config,
 static bool judge_csr(const struct ca_request *request, const struct profile *profile,
                       struct error *error) {
     struct csr_facts facts;
-    struct names names;
     if (!x509_check_csr(request->csr, &facts, error)) {
         return false;
     }
@@ -42,7 +40,7 @@ static bool judge_csr(const struct ca_request *request, const struct profile *pr
         return error_set(error, E_CSR_KEY_TYPE, "the CSR's key is of type %u, the profile's %u",
                          facts.key_type, profile->key_type);
     }
-    return names_fill(profile, &request->subject, &names, error);
+    return x509_check_csr_extensions(request->csr, profile, &request->subject, error);
 }
 
 static bool judge_clock(const struct ca_request *request, int64_t now_ms, struct error *error) {

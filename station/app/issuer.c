@@ -114,7 +114,7 @@ static struct certificate_expected expected_of(const struct issuer_call *call) {
         .subject = subject_of(&call->request),
         .spki_sha256 = call->request.spki_sha256,
         .now_ms = clock_wall_ms(),
-        .not_before_s = call->request.not_before_s,
+        .asked_ms = call->request.sent_ms,
     };
 }
 

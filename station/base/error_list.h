@@ -64,6 +64,7 @@
     X(E_CSR_KEY, "E-CSR-KEY", UNIT, "the CSR's key is not the one that the camera reported", "set the camera aside") \
     X(E_CSR_KEY_TYPE, "E-CSR-KEY-TYPE", UNIT, "the CSR's key has another type or size than the profile", "check the camera's firmware") \
     X(E_CSR_SUBJECT, "E-CSR-SUBJECT", UNIT, "the CSR names another serial than the camera", "set the camera aside") \
+    X(E_CSR_EXTENSION, "E-CSR-EXTENSION", UNIT, "the CSR asks for more than the profile has", "set the camera aside: nobody asked its firmware for that") \
     X(E_CSR_KEY_REUSED, "E-CSR-KEY-REUSED", INTEGRITY, "another camera has the same key", "stop: cameras share keys; check their entropy and cloning") \
     X(E_CERT_MALFORMED, "E-CERT-MALFORMED", INTEGRITY, "the certificate cannot be parsed", "tell the PKI officer") \
     X(E_CERT_KEY, "E-CERT-KEY", INTEGRITY, "the certificate is for another key", "tell the PKI officer") \
