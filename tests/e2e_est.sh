@@ -199,6 +199,24 @@ case_lost_found() {
     expect_certificates "and installed" 1
 }
 
+# Two people stood for it that there is none; then it was found after all, before another was asked for.
+case_lost_released_and_found() {
+    make_bench 1
+    start_cameras 1
+    start_est --fault drop-after=1
+    tray
+    expect_exit "a lost answer, held" 5
+    birthcert release VX-000001 --approve Bob
+    expect_exit "released" 0
+    jq -r .certificate "$FOLDER/est/issued.jsonl" >"$FOLDER/found.pem"
+    cat "$FOLDER/est/issuing.pem" >>"$FOLDER/found.pem"
+    birthcert inbox import "$FOLDER/found.pem"
+    expect "found after all" 0 'its certificate is here'
+    tray
+    expect "and installed" 0 '1 passed'
+    expect_certificates "and installed" 1
+}
+
 case_lost_resent() {
     LOST=resend
     make_bench 8
@@ -341,5 +359,5 @@ case_no_names() {
 # ---- everything ----------------------------------------------------------------------------------
 
 run_cases tray basic_without_client_certificate one_connection pending pending_long pending_killed \
-    pending_lost pending_refused lost_held lost_found lost_resent killed_midway busy restarted \
+    pending_lost pending_refused lost_held lost_found lost_released_and_found lost_resent killed_midway busy restarted \
     refused_beforehand wrong_password rewritten_subject other_certificate no_names trial

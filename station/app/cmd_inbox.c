@@ -66,9 +66,11 @@ static bool add_wanted(struct inbox *inbox, const uint8_t spki_sha256[SHA256_SIZ
     return true;
 }
 
-// What never left is not waited for: a certificate for it would be a surprise.
+// What never left is not waited for: a certificate for it would be a surprise. What was released after a
+// lost answer has left before, and may be found all the same.
 static bool visit_request(void *context, const struct request_record *record) {
-    return record->state == REQUEST_QUEUED ||
+    bool has_left = record->state != REQUEST_QUEUED || record->attempt > 0;
+    return !has_left ||
            add_wanted(context, record->spki_sha256, record->serial, record->profile);
 }
 
