@@ -124,7 +124,7 @@ case_lost() {
     control '{"faults": ["drop-after@patch=1-"]}'
     birthcert revoke VX-000001 --reason superseded --wait 30
     expect "revoke, answer lost" 4 'VX-000001 .*revocation requested, and not confirmed' \
-        'birthcert reconcile'
+        'birthcert reconcile' '^asks for 1 revocation, for at most 30 s$'
     ok "revoke, answer lost: not on record as revoked" is "$(state_of VX-000001)" 3
     # It does not even arrive.
     control '{"clear_faults": true, "faults": ["http-503@patch=1-"]}'
@@ -132,7 +132,11 @@ case_lost() {
     expect_exit "revoke, not answered" 4
     expect_revoked "revoke, not answered" "$first superseded"
     birthcert reconcile --wait 1
-    expect "reconcile, still no answer" 4 'VX-000002 .*not confirmed'
+    expect "reconcile, still no answer" 4 'VX-000002 .*not confirmed' \
+        '^asks for 2 revocations, for at most 1 s$'
+    birthcert reconcile --wait 1 --json
+    expect_exit "reconcile, still no answer, as JSON" 4
+    ok "reconcile, still no answer, as JSON: no line is for people" not grep -v '^{' "$FOLDER/err"
     ask doctor >"$FOLDER/out" 2>&1 || true
     expect_text "revoke, doctor" 'requests: 2 are to be revoked: .*; birthcert reconcile'
     start_cameras 2
@@ -285,7 +289,8 @@ case_scrap_open() {
     expect "rework, in doubt" 5 'E-UNIT-HELD'
     clear_faults
     birthcert reconcile
-    expect "scrap, in doubt, reconcile" 0 'VX-000002 .*issued: on record now'
+    expect "scrap, in doubt, reconcile" 0 'VX-000002 .*issued: on record now' \
+        '^looks up 1 request, for at most 300 s$'
     birthcert scrap VX-000002 --reason unspecified
     expect_exit "scrap, settled" 0
     expect_revoked "scrap, settled" "$(certificate_of VX-000002) unspecified"

@@ -70,6 +70,11 @@ for verb in "${VERBS[@]}"; do
     ok "$verb: --config without a value" refuses "$verb" --config
 done
 
+for verb_and_wait in tray:60 reconcile:300 revoke:30 scrap:30 rework:30; do
+    ok "${verb_and_wait%:*} --help: how long it waits" gives 0 "${verb_and_wait%:*}" --help
+    ok "${verb_and_wait%:*} --help: ${verb_and_wait#*:} s" out_has "(${verb_and_wait#*:})"
+done
+
 ok 'show without a serial' refuses show
 ok 'tray without a manifest' refuses tray
 for verb in ca inbox outbox; do

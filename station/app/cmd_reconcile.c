@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // birthcert reconcile: settles what is in doubt with the CA, buys nothing; and asks again for what is
 // to be revoked.
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,9 +220,13 @@ static bool settle(struct reconcile *reconcile, struct error *error) {
     if (!station_new(reconcile->config, &reconcile_events, reconcile, &reconcile->station, error)) {
         return false;
     }
+    uint32_t wait_s = options->has_wait ? options->wait_s : WAIT_S;
     progress_warn_private_ca(reconcile->output, reconcile->station);
-    reconcile->deadline_ms =
-        clock_monotonic_ms() + INT64_C(1000) * (options->has_wait ? options->wait_s : WAIT_S);
+    if (reconcile->doubt_count > 0) {
+        output_note(reconcile->output, "looks up %zu request%s, for at most %" PRIu32 " s",
+                    reconcile->doubt_count, reconcile->doubt_count == 1 ? "" : "s", wait_s);
+    }
+    reconcile->deadline_ms = clock_monotonic_ms() + INT64_C(1000) * wait_s;
     station_hold_submissions(reconcile->station);
     reopen_requests(reconcile);
     bool done = station_run(reconcile->station, error);

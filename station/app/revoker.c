@@ -464,6 +464,8 @@ bool revoker_finish(struct revoker *revoker, uint32_t wait_s, size_t *unconfirme
     }
     bool done = open == 0 || open_cas(revoker, error);
     if (done && open > 0) {
+        output_note(revoker->output, "asks for %zu revocation%s, for at most %" PRIu32 " s", open,
+                    open == 1 ? "" : "s", wait_s);
         ask_all(revoker, wait_s);
         *error = revoker->fault;
         done = revoker->fault.code == ERROR_NONE;
