@@ -58,7 +58,7 @@ MUST_CHECK bool revoker_record(struct revoker *revoker, const struct record *las
                                struct error *error);
 
 // Says for how long at most it asks, asks the CAs for what was recorded, and once more for at most
-// `wait_s` seconds where it may help, and shows what became of each. False only where the database failed. `unconfirmed` is how many
+// `wait_s` seconds where it may help, and shows what became of each. SIGINT and SIGTERM end that early. False only where the database failed. `unconfirmed` is how many
 // stay open.
 MUST_CHECK bool revoker_finish(struct revoker *revoker, uint32_t wait_s, size_t *unconfirmed,
                                struct error *error);
