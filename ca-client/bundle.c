@@ -10,6 +10,7 @@
 
 #include "ca-client/key_openssl.h"
 #include "ca-client/x509_station.h"
+#include "station/base/clock.h"
 
 static const char opening[] = "-----BEGIN CMS-----";
 
@@ -60,6 +61,12 @@ bool bundle_sign(const char *certificate_file, const char *key_file, struct slic
     *pem = NULL;
     if (!x509_station_check(certificate_file, key_file, &not_after_ms, error)) {
         return false;
+    }
+    if (not_after_ms <= clock_wall_ms()) {
+        char end[CLOCK_TEXT_SIZE];
+        clock_format_utc(end, not_after_ms);
+        return error_set(error, E_CA_EXPIRED, "%s: the station's own certificate ended at %s",
+                         certificate_file, end);
     }
     X509 *certificate = read_certificate(certificate_file);
     struct key *key = NULL;

@@ -13,7 +13,8 @@
 #define BUNDLE_MAX (64 * 1024 * 1024)
 
 // Signs `content` with the first certificate of a PEM file and the key that belongs to it. The
-// caller frees `*pem`. E_CA_CONFIG, E_SECRET_*, E_MEMORY.
+// caller frees `*pem`. E_CA_CONFIG, E_SECRET_*, E_MEMORY; E_CA_EXPIRED where the certificate has ended:
+// who checks the signature would refuse it.
 MUST_CHECK bool bundle_sign(const char *certificate_file, const char *key_file,
                             struct slice content, struct buf **pem, struct error *error);
 

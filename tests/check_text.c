@@ -2,6 +2,7 @@
 // Text on its way to a person: hostile bytes are escaped wherever it passes, and what is printable
 // stays as it is, however often it passes.
 #include <check.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 #include "station/app/output_safe.h"
 #include "station/base/bytes.h"
+#include "station/base/clock.h"
 #include "station/base/error.h"
 #include "station/base/log.h"
 
@@ -101,6 +103,36 @@ START_TEST(test_log) {
 }
 END_TEST
 
+// For machines: one object a line, whatever the text holds.
+START_TEST(test_log_json) {
+    char said[4096];
+    char text[600];
+    int kept;
+    json_error_t fault;
+    memset(text, '"', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    FILE *file = log_begin(&kept);
+    log_set_json(true);
+    log_write(LOG_ERROR, "%s", NAME HOSTILE "\"");
+    log_write(LOG_WARNING, "%s%s", text, text); // cut, and each of its bytes becomes two
+    log_end(file, kept, said, sizeof said);
+    char *second = strchr(said, '\n');
+    ck_assert_ptr_nonnull(second);
+    *second++ = '\0';
+    json_t *first = json_loads(said, 0, &fault);
+    json_t *last = json_loads(second, 0, &fault);
+    ck_assert_str_eq(json_string_value(json_object_get(first, "type")), "log");
+    ck_assert_str_eq(json_string_value(json_object_get(first, "level")), "error");
+    ck_assert_str_eq(json_string_value(json_object_get(first, "text")), NAME HOSTILE_ESCAPED "\"");
+    int64_t wall_ms = 0;
+    ck_assert(clock_parse_utc(json_string_value(json_object_get(first, "at")), &wall_ms));
+    ck_assert_str_eq(json_string_value(json_object_get(last, "level")), "warning");
+    ck_assert_uint_eq(json_string_length(json_object_get(last, "text")), 1000);
+    json_decref(first);
+    json_decref(last);
+}
+END_TEST
+
 static Suite *text_suite(void) {
     Suite *suite = suite_create("text");
     TCase *tests = tcase_create("text");
@@ -109,6 +141,7 @@ static Suite *text_suite(void) {
     tcase_add_test(tests, test_never_cut_inside_an_escape);
     tcase_add_test(tests, test_error);
     tcase_add_test(tests, test_log);
+    tcase_add_test(tests, test_log_json);
     suite_add_tcase(suite, tests);
     return suite;
 }

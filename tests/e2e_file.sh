@@ -285,6 +285,25 @@ case_bad_files() {
     expect 'nobody to sign' 2 'E-CA-CONFIG .*client_key_file are not set'
 }
 
+# What nobody at the CA could verify is not written, and not noted as carried.
+case_ended() {
+    make_bench 1
+    make_offline
+    start_cameras 1
+    tray
+    cp "$FOLDER/offline/station.pem" "$FOLDER/good.pem"
+    openssl x509 -in "$FOLDER/good.pem" -signkey "$FOLDER/offline/station.key" -days -1 \
+        -out "$FOLDER/offline/station.pem" 2>>"$FOLDER/openssl.log"
+    birthcert outbox export "$FOLDER/bundle.pem"
+    expect "the station's certificate has ended" 4 \
+        "E-CA-EXPIRED .ca offline.: .*station.pem: the station's own certificate ended at 20"
+    ok "the station's certificate has ended: no file" not test -e "$FOLDER/bundle.pem"
+    cp "$FOLDER/good.pem" "$FOLDER/offline/station.pem"
+    birthcert outbox export "$FOLDER/bundle.pem"
+    expect 'a new one' 0 '1 requests are in .*; 0 were carried before'
+    ok 'a new one: openssl opens it' is "$(in_bundle "$FOLDER/bundle.pem")" 1
+}
+
 # A request at another CA whose answer was lost, and that cannot be looked up.
 case_held() {
     make_bench 1
@@ -482,5 +501,5 @@ case_put_aside() {
     expect_certificates 'a file that is no good' 1
 }
 
-run_cases trial carried two_cas twice twice_apart beside signed bad bad_files held released \
+run_cases trial carried two_cas twice twice_apart beside signed bad bad_files ended held released \
     released_one not_released brought_early put_aside

@@ -124,7 +124,7 @@ case_lost() {
     control '{"faults": ["drop-after@patch=1-"]}'
     birthcert revoke VX-000001 --reason superseded --wait 30
     expect "revoke, answer lost" 4 'VX-000001 .*revocation requested, and not confirmed' \
-        'birthcert reconcile'
+        'birthcert reconcile' '^asks for 1 revocation, for at most 30 s$'
     ok "revoke, answer lost: not on record as revoked" is "$(state_of VX-000001)" 3
     # It does not even arrive.
     control '{"clear_faults": true, "faults": ["http-503@patch=1-"]}'
@@ -132,7 +132,11 @@ case_lost() {
     expect_exit "revoke, not answered" 4
     expect_revoked "revoke, not answered" "$first superseded"
     birthcert reconcile --wait 1
-    expect "reconcile, still no answer" 4 'VX-000002 .*not confirmed'
+    expect "reconcile, still no answer" 4 'VX-000002 .*not confirmed' \
+        '^asks for 2 revocations, for at most 1 s$'
+    birthcert reconcile --wait 1 --json
+    expect_exit "reconcile, still no answer, as JSON" 4
+    ok "reconcile, still no answer, as JSON: no line is for people" not grep -v '^{' "$FOLDER/err"
     ask doctor >"$FOLDER/out" 2>&1 || true
     expect_text "revoke, doctor" 'requests: 2 are to be revoked: .*; birthcert reconcile'
     start_cameras 2
@@ -193,6 +197,64 @@ case_kill() {
     birthcert revoke VX-000002 --reason superseded
     expect_exit "killed, again" 3
     expect_sound "killed"
+}
+
+# Ctrl-C while the CA is waited for: the intent stands, and who pressed it is told.
+case_interrupted() {
+    local first second
+    make_passed 2
+    first=$(certificate_of VX-000001)
+    second=$(certificate_of VX-000002)
+    control '{"faults": ["stall@patch=60000:1-"]}'
+    interrupt hvca/revoked.jsonl keyCompromise revoke VX-000001 --reason keyCompromise
+    expect "revoke, interrupted" 4 'VX-000001 .*not confirmed.*E-CA-DOUBT .*before the interruption' \
+        '^interrupted; what was asked for stays requested: birthcert reconcile asks again$'
+    ok "revoke, interrupted: the intent stands" is "$(state_of VX-000001)" 3
+    interrupt hvca/revoked.jsonl cessationOfOperation scrap VX-000002 --json
+    expect_exit "scrap, interrupted" 4
+    ok "scrap, interrupted: a program is told" is "$(jq -r 'select(.type == "certificate") |
+        "\(.serial) \(.code) \(.certificate.state)"' "$FOLDER/out")" 'VX-000002 E-CA-DOUBT revoking'
+    interrupt err '^asks for 2 revocations' reconcile
+    expect "reconcile, interrupted" 4 'VX-000001 .*not confirmed' 'VX-000002 .*not confirmed' \
+        '^interrupted; .*birthcert reconcile asks again$'
+    control '{"clear_faults": true}'
+    birthcert reconcile
+    expect_exit "interrupted, then reconcile" 0
+    expect_revoked "interrupted, then reconcile" "$first keyCompromise" "$second cessationOfOperation"
+    expect_sound "interrupted"
+}
+
+# Ctrl-C while requests are looked up: then nothing is revoked either, and all of it stays open.
+case_interrupted_look_up() {
+    make_bench 2
+    start_hvca
+    start_cameras 2
+    write_manifest 1
+    tray
+    expect_exit "the first camera" 0
+    write_manifest 2
+    control '{"faults": ["drop-after@post=1-"]}'
+    kill_at_doubt
+    control '{"clear_faults": true, "faults": ["http-503@patch=1-"]}'
+    birthcert revoke VX-000001 --reason superseded --wait 0
+    expect_exit "look-up: a revocation is open" 4
+    control '{"clear_faults": true, "faults": ["stall@any=60000:1-"]}'
+    interrupt err '^looks up 1 request' reconcile
+    expect "look-up, interrupted" 5 'VX-000002 .*still in doubt' \
+        '^interrupted; what is open stays open: birthcert reconcile asks again$'
+    ok "look-up, interrupted: no CA is asked to revoke" not says '^asks for'
+    control '{"clear_faults": true}'
+    birthcert reconcile
+    expect "look-up, interrupted, then reconcile" 0 'VX-000001 .*revoked \(superseded\)' \
+        '^VX-000002 .*issued'
+    expect_sound "look-up, interrupted"
+}
+
+interrupt() { # FILE EXPRESSION VERB OPTION...: once so much is in the file
+    start_birthcert "${@:3}"
+    await "$FOLDER/$1" "$2"
+    kill -INT "$STATION_PID"
+    await_birthcert
 }
 
 # A running station has the database; nothing is revoked beside it.
@@ -285,7 +347,8 @@ case_scrap_open() {
     expect "rework, in doubt" 5 'E-UNIT-HELD'
     clear_faults
     birthcert reconcile
-    expect "scrap, in doubt, reconcile" 0 'VX-000002 .*issued: on record now'
+    expect "scrap, in doubt, reconcile" 0 'VX-000002 .*issued: on record now' \
+        '^looks up 1 request, for at most 300 s$'
     birthcert scrap VX-000002 --reason unspecified
     expect_exit "scrap, settled" 0
     expect_revoked "scrap, settled" "$(certificate_of VX-000002) unspecified"
@@ -453,4 +516,4 @@ case_orphans() {
     expect_sound "orphans"
 }
 
-run_cases revoke lost ca_away kill locked other_ca scrap scrap_open rework rework_away embedded orphans
+run_cases revoke lost ca_away kill interrupted interrupted_look_up locked other_ca scrap scrap_open rework rework_away embedded orphans

@@ -41,6 +41,13 @@ err_is_empty() { [ ! -s "$WORK/err" ]; }
 lines_of_out() { [ "$(wc -l <"$WORK/out")" = "$1" ]; }
 out_is_json() { jq -e -s 'length > 0 and all(has("type"))' "$WORK/out"; }
 err_is_json() { jq -e -s 'length > 0 and all(.type == "error")' "$WORK/err"; }
+# Each line of stderr for itself, and there is one.
+err_is_objects() {
+    local line
+    [ -s "$WORK/err" ] || return 1
+    while IFS= read -r line; do jq -e .type <<<"$line" || return 1; done <"$WORK/err"
+}
+err_has_type() { jq -e -s "any(.type == \"$1\")" "$WORK/err"; }
 # No control characters but the ends of lines.
 out_is_plain() { ! LC_ALL=C tr -d '\n' <"$WORK/out" | LC_ALL=C grep -q '[[:cntrl:]]'; }
 
@@ -61,6 +68,11 @@ for verb in "${VERBS[@]}"; do
     ok "$verb: an unknown option" refuses "$verb" --frobnicate
     ok "$verb: its usage is told" err_has "usage: birthcert $verb"
     ok "$verb: --config without a value" refuses "$verb" --config
+done
+
+for verb_and_wait in tray:60 reconcile:300 revoke:30 scrap:30 rework:30; do
+    ok "${verb_and_wait%:*} --help: how long it waits" gives 0 "${verb_and_wait%:*}" --help
+    ok "${verb_and_wait%:*} --help: ${verb_and_wait#*:} s" out_has "(${verb_and_wait#*:})"
 done
 
 ok 'show without a serial' refuses show
@@ -100,6 +112,15 @@ ok 'no configuration anywhere: status 2' gives 2 list
 if [ ! -e /etc/birthcert/birthcert.conf ]; then
     ok 'no configuration anywhere: its code' err_has E-CONFIG-MISSING
 fi
+for words in 'list --json -x' 'list -x --json' 'list --jso -x' 'nosuch --json' '--json' \
+    'tray x.csv --json --lot é' 'tray --wait é x.csv --json' 'list everything --json'; do
+    # shellcheck disable=SC2086 # several words
+    ok "$words: status 2" gives 2 $words
+    ok "$words: the error is an object" err_is_json
+    ok "$words: with its code" jq -e '.code == "E-USAGE"' "$WORK/err"
+done
+ok 'list -- --json: is no option' refuses list -- --json
+ok 'list -- --json: the error is text' grep -q '^birthcert: .*E-USAGE' "$WORK/err"
 ok 'an error with --json is an object' gives 2 show --json X --config "$WORK/none.conf"
 ok 'an error with --json can be parsed' err_is_json
 
@@ -333,6 +354,16 @@ END
     echo wrong >"$BENCH/hvca/api_secret"
     ok 'doctor, HVCA: a wrong secret: status 4' gives 4 doctor --config "$CONF"
     ok 'doctor, HVCA: its code' out_has E-CA-LOGIN
+    for words in doctor 'ca test factory' 'ca test factory --issue --serial TRIAL-3' \
+        'reconcile --wait 1'; do
+        # shellcheck disable=SC2086 # several words
+        ok "$words --json: a wrong secret: status 4" gives 4 $words --json --config "$CONF"
+        ok "$words --json: each line of stderr is an object" err_is_objects
+        ok "$words --json: the log too" err_has_type log
+    done
+    ok 'the log with --json: when, how bad and what' jq -e -s '[.[] | select(.type == "log") |
+        (.at | test("^20.*T.*[.][0-9]{3}Z$")) and .level == "error" and (.text | test("E-CA-LOGIN"))] |
+        length > 0 and all' "$WORK/err"
     cat "$WORK/secret" >"$BENCH/hvca/api_secret"
     stop
     ok 'doctor, HVCA: down: status 4' gives 4 doctor --config "$CONF"

@@ -70,8 +70,7 @@ static bool add_wanted(struct inbox *inbox, const uint8_t spki_sha256[SHA256_SIZ
 // lost answer has left before, and may be found all the same.
 static bool visit_request(void *context, const struct request_record *record) {
     bool has_left = record->state != REQUEST_QUEUED || record->attempt > 0;
-    return !has_left ||
-           add_wanted(context, record->spki_sha256, record->serial, record->profile);
+    return !has_left || add_wanted(context, record->spki_sha256, record->serial, record->profile);
 }
 
 static bool waits(const struct inbox *inbox, const char *name) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // birthcert reconcile: settles what is in doubt with the CA, buys nothing; and asks again for what is
 // to be revoked.
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ struct reconcile {
     size_t orphans;
     size_t revocations; // that were open
     size_t unconfirmed; // and still are
+    bool interrupted;   // while requests were looked up: the CAs are asked for nothing else then
     size_t shown;       // index of the doubt that is being shown
 };
 
@@ -219,12 +221,17 @@ static bool settle(struct reconcile *reconcile, struct error *error) {
     if (!station_new(reconcile->config, &reconcile_events, reconcile, &reconcile->station, error)) {
         return false;
     }
+    uint32_t wait_s = options->has_wait ? options->wait_s : WAIT_S;
     progress_warn_private_ca(reconcile->output, reconcile->station);
-    reconcile->deadline_ms =
-        clock_monotonic_ms() + INT64_C(1000) * (options->has_wait ? options->wait_s : WAIT_S);
+    if (reconcile->doubt_count > 0) {
+        output_note(reconcile->output, "looks up %zu request%s, for at most %" PRIu32 " s",
+                    reconcile->doubt_count, reconcile->doubt_count == 1 ? "" : "s", wait_s);
+    }
+    reconcile->deadline_ms = clock_monotonic_ms() + INT64_C(1000) * wait_s;
     station_hold_submissions(reconcile->station);
     reopen_requests(reconcile);
     bool done = station_run(reconcile->station, error);
+    reconcile->interrupted = station_was_interrupted(reconcile->station);
     station_free(reconcile->station);
     reconcile->station = NULL;
     return done;
@@ -236,8 +243,10 @@ static bool revoke_open(struct reconcile *reconcile, struct error *error) {
     struct revoker *revoker = NULL;
     bool done = revoker_open(reconcile->config, reconcile->output, &revoker, error) &&
                 revoker_load_open(revoker, error);
-    if (done) {
-        reconcile->revocations = revoker_chosen_count(revoker);
+    reconcile->revocations = done ? revoker_chosen_count(revoker) : 0;
+    if (done && reconcile->interrupted) {
+        reconcile->unconfirmed = reconcile->revocations;
+    } else if (done) {
         done = revoker_finish(revoker, options->has_wait ? options->wait_s : WAIT_S,
                               &reconcile->unconfirmed, error);
     }
@@ -271,6 +280,8 @@ int cmd_reconcile(const struct options *options, struct output *output) {
         output->ops->error(output, "reconcile", &error);
     } else if (status_of(&reconcile) == EXIT_NOTHING_TO_DO) {
         output_note(output, "nothing is in doubt, and every certificate is installed");
+    } else if (reconcile.interrupted) {
+        output_note(output, "interrupted; what is open stays open: birthcert reconcile asks again");
     }
     int status = done ? status_of(&reconcile) : exit_status_of(&error);
     station_free(reconcile.station);

@@ -7,9 +7,9 @@
 #include "station/app/options.h"
 #include "station/base/log.h"
 
-static int fail(const struct error *error) {
+static int fail(bool json, const struct error *error) {
     struct output output;
-    output_init(&output, false, false);
+    output_init(&output, json, false);
     output.ops->error(&output, "", error);
     return exit_status_of(error);
 }
@@ -35,16 +35,17 @@ int main(int argc, char **argv) {
     const struct verb *verb = verb_find(argv[1]);
     if (verb == NULL) {
         error_set(&error, E_USAGE, "there is no verb \"%s\"", argv[1]);
-        return fail(&error);
+        return fail(options_want_json(argc, argv), &error);
     }
     if (!options_parse(verb, argc, argv, &options, &error)) {
-        return fail(&error);
+        return fail(options_want_json(argc, argv), &error);
     }
     if (options.help) {
         options_print_help(verb);
         return EXIT_OK;
     }
     log_set_level(options.verbose ? LOG_INFO : LOG_ERROR);
+    log_set_json(options.json);
     output_init(&output, options.json, options.no_color);
     return verb->run(&options, &output);
 }

@@ -195,11 +195,22 @@ bool options_parse(const struct verb *verb, int argc, char **argv, struct option
     return take_argument(verb, argc, argv, options, error);
 }
 
+// Cut short it counts as well, as getopt_long takes it: no other option begins with --j.
+bool options_want_json(int argc, char **argv) {
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        size_t length = strlen(argv[i]);
+        if (length >= strlen("--j") && strncmp(argv[i], "--json", length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char global_help[] =
     "Options of every verb:\n"
     "  --config FILE   the configuration (else $BIRTHCERT_CONFIG, birthcert.conf in this folder,\n"
     "                  /etc/birthcert/birthcert.conf)\n"
-    "  --json          one JSON object a line on stdout, for machines\n"
+    "  --json          one JSON object a line on stdout and stderr, for machines\n"
     "  --no-color      no colours (NO_COLOR in the environment says the same)\n"
     "  --verbose       more about what happens, on stderr\n"
     "  --help          help, with an example\n"

@@ -85,6 +85,10 @@ const struct verb *verb_find(const char *name);
 MUST_CHECK bool options_parse(const struct verb *verb, int argc, char **argv,
                               struct options *options, struct error *error);
 
+// Whether --json stands on the command line, which may not be understood otherwise: who asked for it
+// reads the error too.
+bool options_want_json(int argc, char **argv);
+
 // Reads --reason, which was given: a name of RFC 5280, section 5.3.1. E_USAGE.
 MUST_CHECK bool options_read_reason(const struct options *options,
                                     enum ca_revocation_reason *reason, struct error *error);

@@ -35,6 +35,7 @@ struct revoker {
     struct issuer *issuer;
     struct loop_timer *repeat;
     int64_t deadline_ms; // monotonic
+    bool interrupted;    // by a signal
     struct error fault;  // of the database, while the CAs are asked
     struct error load_error;
     size_t count;
@@ -413,8 +414,9 @@ static void handle_repeat(void *context) {
         }
         if (is_late) {
             if (revocation->error.code == ERROR_NONE) {
-                error_set(&revocation->error, E_CA_DOUBT, "the CA %s has not answered in time",
-                          revocation->stored.ca);
+                error_set(&revocation->error, E_CA_DOUBT, "the CA %s has not answered %s",
+                          revocation->stored.ca,
+                          revoker->interrupted ? "before the interruption" : "in time");
             }
             give_up(revoker, revocation);
         } else if (revocation->repeat_ms != 0 && revocation->repeat_ms <= now_ms) {
@@ -422,6 +424,14 @@ static void handle_repeat(void *context) {
         }
     }
     stop_when_done(revoker);
+}
+
+// Nothing is asked any more: what is open ends as it does when time is up.
+static void handle_signal(void *context) {
+    struct revoker *revoker = context;
+    revoker->interrupted = true;
+    revoker->deadline_ms = loop_now_ms(revoker->loop);
+    loop_timer_start(revoker->repeat, 0);
 }
 
 static bool open_cas(struct revoker *revoker, struct error *error) {
@@ -437,7 +447,10 @@ static bool open_cas(struct revoker *revoker, struct error *error) {
     }
     issuer_on_revoked(revoker->issuer, handle_revoked);
     revoker->repeat = loop_timer_new(revoker->loop, handle_repeat, revoker);
-    return revoker->repeat != NULL || error_set(error, E_MEMORY, "no memory for revocations");
+    if (revoker->repeat == NULL) {
+        return error_set(error, E_MEMORY, "no memory for revocations");
+    }
+    return loop_on_stop_signal(revoker->loop, handle_signal, revoker, error);
 }
 
 static void ask_all(struct revoker *revoker, uint32_t wait_s) {
@@ -464,6 +477,8 @@ bool revoker_finish(struct revoker *revoker, uint32_t wait_s, size_t *unconfirme
     }
     bool done = open == 0 || open_cas(revoker, error);
     if (done && open > 0) {
+        output_note(revoker->output, "asks for %zu revocation%s, for at most %" PRIu32 " s", open,
+                    open == 1 ? "" : "s", wait_s);
         ask_all(revoker, wait_s);
         *error = revoker->fault;
         done = revoker->fault.code == ERROR_NONE;
@@ -478,6 +493,10 @@ bool revoker_finish(struct revoker *revoker, uint32_t wait_s, size_t *unconfirme
         bool is_left = state == CERTIFICATE_REVOKING ||
                        (revocation->must_revoke && state == CERTIFICATE_WITHDRAWN);
         *unconfirmed += revocation->is_chosen && is_left ? 1 : 0;
+    }
+    if (revoker->interrupted && *unconfirmed > 0) {
+        output_note(revoker->output, "interrupted; what was asked for stays requested: birthcert "
+                                     "reconcile asks again");
     }
     return done;
 }

@@ -57,8 +57,8 @@ size_t revoker_chosen_count(const struct revoker *revoker);
 MUST_CHECK bool revoker_record(struct revoker *revoker, const struct record *last,
                                struct error *error);
 
-// Asks the CAs for what was recorded, and once more for at most `wait_s` seconds where it may help,
-// and shows what became of each. False only where the database failed. `unconfirmed` is how many
+// Says for how long at most it asks, asks the CAs for what was recorded, and once more for at most
+// `wait_s` seconds where it may help, and shows what became of each. SIGINT and SIGTERM end that early. False only where the database failed. `unconfirmed` is how many
 // stay open.
 MUST_CHECK bool revoker_finish(struct revoker *revoker, uint32_t wait_s, size_t *unconfirmed,
                                struct error *error);

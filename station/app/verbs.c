@@ -54,7 +54,8 @@ const struct verb verb_table[] = {
      "Asks the CA about every request whose answer was lost or that is held, settles what it can,\n"
      "asks again for revocations that it has not confirmed, and lists certificates that were "
      "issued\n"
-     "and are not installed.\n\n"
+     "and are not installed. --wait is how long to look up requests, and then how long to ask for\n"
+     "revocations, in seconds (300).\n\n"
      "Example: birthcert reconcile"},
     {"outbox", cmd_outbox, ARGUMENT_PAIR, OPTION_AGAIN, "outbox export FILE [--again]",
      "requests for a CA that no network leads to",
@@ -110,14 +111,16 @@ const struct verb verb_table[] = {
     {"scrap", cmd_scrap, ARGUMENT_REQUIRED, OPTION_REASON | OPTION_WAIT,
      "scrap SERIAL [--reason R] [--wait SECONDS]", "closes a camera for good",
      "Has all of a camera's certificates revoked (--reason as in revoke, cessationOfOperation by\n"
-     "default) and closes its record: whenever it comes to a bench again, it fails.\n\n"
+     "default) and closes its record: whenever it comes to a bench again, it fails. --wait as in\n"
+     "revoke (30).\n\n"
      "Example: birthcert scrap VX2251L-000001"},
     {"rework", cmd_rework, ARGUMENT_REQUIRED, OPTION_APPROVE | OPTION_WAIT,
      "rework SERIAL --approve NAME [--wait SECONDS]", "a camera got another board",
      "Has the certificates of a camera revoked as superseded, and opens it for a new board, which\n"
      "gets a key and a certificate of its own. Both boards stay on record, and the old one is "
      "known\n"
-     "again. --approve is a second person beside the operator of the configuration.\n\n"
+     "again. --approve is a second person beside the operator of the configuration. --wait as in\n"
+     "revoke (30).\n\n"
      "Example: birthcert rework VX2251L-000001 --approve \"B. Officer\""},
     {"orphans", cmd_orphans, ARGUMENT_NONE, 0, "orphans", "certificates that are in no camera",
      "Lists certificates that were issued and are not installed, with age and price (price in the\n"

@@ -9,8 +9,10 @@
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
-// The only mutable global of the program. LOG_WARNING until set.
+// With the next one the only mutable globals of the program. LOG_WARNING until set.
 void log_set_level(enum log_level level);
+// Whether each line is an object of JSON with `type` "log", for machines. False until set.
+void log_set_json(bool json);
 bool log_enabled(enum log_level level);
 
 // One line, control characters escaped, cut at 1,000 bytes. Never give it a secret.
