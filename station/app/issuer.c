@@ -217,10 +217,10 @@ static bool is_good(struct issuer_ca *ca, const struct issuer_call *call,
                                   ca->issuer->chain, error);
 }
 
-// Whether a person brought what the CA would be asked for, perhaps while the request was on its way, and
-// it went back to the outbox. A CA that can be asked is not kept from it by a file that is no good: that
-// one is put aside. At an offline CA there is nobody else to ask, and
-// what was brought goes to quarantine with its reason.
+// Whether a person brought what the CA would be asked for; perhaps while the request was on its way, and
+// then went back to the outbox. A CA that can be asked is not kept from it by a file that is no good:
+// that one is put aside. At an offline CA there is nobody else to ask, and what was brought goes to
+// quarantine with its reason.
 static bool was_brought(struct issuer_ca *ca, const struct issuer_call *call,
                         enum request_action action) {
     struct issuer *issuer = ca->issuer;
