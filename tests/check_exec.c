@@ -157,8 +157,28 @@ START_TEST(test_answers) {
     ck_assert(reads(EXEC_CHECK, "{\"outcome\":\"ok\",\"quota\":7,\"text\":\"hi\"}", &answer));
     ck_assert_int_eq(answer.quota, 7);
     ck_assert_str_eq(answer.text, "hi");
-    ck_assert(reads(EXEC_SUBMIT, "{\"outcome\":\"not_sent\",\"retry_after_s\":3600}", &answer));
-    ck_assert_uint_eq(answer.retry_after_ms, 3600000);
+}
+END_TEST
+
+// Nothing was done, however long the program wants to be left alone.
+START_TEST(test_retry_after) {
+    static const struct {
+        const char *text;
+        uint32_t retry_after_ms;
+    } rows[] = {
+        {"{\"outcome\":\"not_sent\",\"retry_after_s\":0}", 0},
+        {"{\"outcome\":\"not_sent\",\"retry_after_s\":3599}", 3599000},
+        {"{\"outcome\":\"not_sent\",\"retry_after_s\":3600}", 3600000},
+        {"{\"outcome\":\"not_sent\",\"retry_after_s\":7200}", 3600000},
+        {"{\"outcome\":\"not_sent\",\"retry_after_s\":9223372036854775807}", 3600000},
+    };
+    struct exec_answer answer;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        ck_assert_msg(reads(EXEC_SUBMIT, rows[i].text, &answer), "%s: %s", rows[i].text,
+                      error.text);
+        ck_assert_int_eq(answer.outcome, CA_NOT_SENT);
+        ck_assert_uint_eq(answer.retry_after_ms, rows[i].retry_after_ms);
+    }
 }
 END_TEST
 
@@ -206,7 +226,6 @@ START_TEST(test_no_answers) {
         {EXEC_SUBMIT, "{\"outcome\":\"certificate\",\"certificate\":\"\"}"},
         {EXEC_SUBMIT, "{\"outcome\":\"certificate\",\"certificate\":\"x\"}"},
         {EXEC_SUBMIT, "{\"outcome\":\"certificate\",\"certificate\":[]}"},
-        {EXEC_SUBMIT, "{\"outcome\":\"not_sent\",\"retry_after_s\":3601}"},
         {EXEC_SUBMIT, "{\"outcome\":\"not_sent\",\"retry_after_s\":-1}"},
         {EXEC_SUBMIT, "{\"outcome\":\"not_sent\",\"retry_after_s\":\"1\"}"},
         {EXEC_RECONCILE, "{\"outcome\":\"refused\"}"},
@@ -234,6 +253,7 @@ int main(void) {
     tcase_add_test(tests, test_check_and_revoke);
     tcase_add_test(tests, test_names_that_do_not_fill);
     tcase_add_test(tests, test_answers);
+    tcase_add_test(tests, test_retry_after);
     tcase_add_test(tests, test_certificate);
     tcase_add_test(tests, test_no_answers);
     suite_add_tcase(suite, tests);
