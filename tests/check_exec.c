@@ -250,6 +250,29 @@ START_TEST(test_no_answers) {
 }
 END_TEST
 
+START_TEST(test_what_no_answer_is) {
+    static const struct {
+        const char *text;
+        const char *what;
+    } bad[] = {
+        {"", "the CA's answer to submit is empty"},
+        {" \n", "is empty"},
+        {"{\"outcome\":\"doubt\",\"outcome\":\"refused\"}",
+         "the CA's answer to submit has a member twice"},
+        {"{\"outcome\":\"doubt\",\"x\":{\"a\":1,\"a\":1}}", "has a member twice"},
+        {"{\"x\":[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]}", "has too many levels or parts"},
+        {"{\"outcome\":\"doubt\"", "the CA's answer to submit is not a JSON object"},
+        {"doubt", "is not a JSON object"},
+        {"[]", "is not a JSON object"},
+    };
+    struct exec_answer answer;
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        ck_assert_msg(!reads(EXEC_SUBMIT, bad[i].text, &answer), "%s", bad[i].text);
+        ck_assert_msg(strstr(error.text, bad[i].what) != NULL, "%s: %s", bad[i].text, error.text);
+    }
+}
+END_TEST
+
 // ---- exit statuses -------------------------------------------------------------------------------
 
 // A station with a program that answers nothing and ends with that status.
@@ -319,6 +342,7 @@ int main(void) {
     tcase_add_test(tests, test_retry_after);
     tcase_add_test(tests, test_certificate);
     tcase_add_test(tests, test_no_answers);
+    tcase_add_test(tests, test_what_no_answer_is);
     tcase_add_test(tests, test_statuses);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
