@@ -325,6 +325,13 @@ static const struct {
      "ca_key_file: pin-value: a PIN must not stand here"},
     {"[ca b]\nbackend = local\nca_key_file = pkcs11:token=t;pin=hunter2\n",
      "an attribute that is not known"},
+    {"[ca b]\nbackend = stepca\nsigning_key_file = pkcs11:token=t?pin-value=hunter2\n",
+     "signing_key_file: takes a file, no pkcs11: URI. A file with what requests are signed with. "
+     "stepca: the provisioner's key, a JSON Web Key. cfssl: the auth_key, in hex."},
+    {"[ca b]\nbackend = cfssl\nsigning_key_file = pkcs11:token=hunter2;object=auth\n",
+     "signing_key_file: takes a file, no pkcs11: URI."},
+    {"[ca b]\nbackend = ejbca\ntoken_file = pkcs11:token=hunter2\n",
+     "token_file: takes a file, no pkcs11: URI. A file that holds the access token"},
 };
 
 START_TEST(test_secret_is_not_repeated) {
