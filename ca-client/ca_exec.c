@@ -178,6 +178,10 @@ static void handle_failure(struct exec_call *call, const struct process_result *
         call_cannot_look(&call->base, ca->resends_lost);
     } else if (is_unknown && call->operation == EXEC_CHECK) {
         finish_check(call, &(struct exec_answer){.is_good = true, .quota = -1});
+    } else if (is_unknown && call->operation == EXEC_REVOKE) {
+        error.code = E_CA_UNSUPPORTED;
+        error_prefix(&error, "this program revokes nothing");
+        call_fail(&call->base, CA_REFUSED, &error, 0);
     } else {
         finish_without_answer(call, &error,
                               is_unknown || (has_exited && result->status == STATUS_LATER));

@@ -3,14 +3,14 @@
 
 #include <string.h>
 
-#include "ca-client/http.h"
+#include "ca-client/http_answer.h"
 #include "ca-client/json_load.h"
 #include "ca-client/json_request.h"
 #include "ca-client/x509.h"
 
 #define QUESTION_MAX (256 * 1024)
 #define CHAIN_MAX (64 * 1024)
-#define RETRY_AFTER_MAX_S 3600
+#define RETRY_AFTER_MAX_S (HTTP_RETRY_AFTER_MAX_MS / 1000) // a program is taken as a server is
 
 static const char *const operation_names[EXEC_OPERATION_COUNT] = {
     [EXEC_CHECK] = "check",         [EXEC_SUBMIT] = "submit", [EXEC_FETCH] = "fetch",
@@ -97,14 +97,14 @@ static bool read_outcome(json_t *root, enum exec_operation operation, struct exe
                      operation_names[operation]);
 }
 
-// An integer of that range, or `missing` where there is no such member.
-static bool read_number(json_t *root, const char *name, int64_t maximum, int64_t missing,
-                        int64_t *number, struct error *error) {
+// An integer from 0 on, or `missing` where there is no such member.
+static bool read_number(json_t *root, const char *name, int64_t missing, int64_t *number,
+                        struct error *error) {
     json_t *value = json_object_get(root, name);
     *number = value == NULL ? missing : json_integer_value(value);
-    return value == NULL || (json_is_integer(value) && *number >= 0 && *number <= maximum) ||
-           error_set(error, E_CA_NONSENSE, "the program's answer: %s is no number from 0 to %lld",
-                     name, (long long)maximum);
+    return value == NULL || (json_is_integer(value) && *number >= 0) ||
+           error_set(error, E_CA_NONSENSE, "the program's answer: %s is no whole number from 0 on",
+                     name);
 }
 
 static bool read_handle(json_t *root, struct exec_answer *answer, struct error *error) {
@@ -143,13 +143,14 @@ static bool read_members(json_t *root, enum exec_operation operation, struct exe
                          struct error *error) {
     int64_t retry_after_s = 0;
     if (!read_outcome(root, operation, answer, error) ||
-        !read_number(root, "retry_after_s", RETRY_AFTER_MAX_S, 0, &retry_after_s, error) ||
-        !read_number(root, "quota", INT64_MAX, -1, &answer->quota, error) ||
+        !read_number(root, "retry_after_s", 0, &retry_after_s, error) ||
+        !read_number(root, "quota", -1, &answer->quota, error) ||
         !read_handle(root, answer, error) ||
         !read_chain(root, operation == EXEC_CHECK ? "chain" : "certificate", answer, error)) {
         return false;
     }
-    answer->retry_after_ms = (uint32_t)retry_after_s * 1000;
+    answer->retry_after_ms =
+        1000 * (uint32_t)(retry_after_s < RETRY_AFTER_MAX_S ? retry_after_s : RETRY_AFTER_MAX_S);
     if (answer->outcome == CA_CERTIFICATE && answer->chain == NULL) {
         return error_set(error, E_CA_NONSENSE, "the program's answer: certificate is missing");
     }

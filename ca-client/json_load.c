@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "ca-client/http.h"
 
@@ -39,12 +40,32 @@ static bool is_plain(struct slice body) {
     return true;
 }
 
-static json_t *load(struct slice body, size_t maximum) {
-    json_error_t error;
-    if (body.length == 0 || body.length > maximum || !is_plain(body)) {
-        return NULL;
+static bool is_blank(struct slice body) {
+    size_t length = 0;
+    while (length < body.length && memchr(" \t\r\n", body.data[length], 4) != NULL) {
+        length++;
     }
-    return json_loadb((const char *)body.data, body.length, JSON_REJECT_DUPLICATES, &error);
+    return length == body.length;
+}
+
+// Where NULL comes back, `fault` says what the body is; it stays where it is just no JSON.
+static json_t *load(struct slice body, size_t maximum, const char **fault) {
+    json_error_t error;
+    if (is_blank(body)) {
+        *fault = "is empty";
+    } else if (body.length > maximum) {
+        *fault = "is too long";
+    } else if (!is_plain(body)) {
+        *fault = "has too many levels or parts";
+    } else {
+        json_t *root =
+            json_loadb((const char *)body.data, body.length, JSON_REJECT_DUPLICATES, &error);
+        if (root == NULL && json_error_code(&error) == json_error_duplicate_key) {
+            *fault = "has a member twice";
+        }
+        return root;
+    }
+    return NULL;
 }
 
 json_t *json_load_object(struct slice body, const char *what, struct error *error) {
@@ -53,27 +74,30 @@ json_t *json_load_object(struct slice body, const char *what, struct error *erro
 
 json_t *json_load_long_object(struct slice body, size_t maximum, const char *what,
                               struct error *error) {
-    json_t *root = load(body, maximum);
+    const char *fault = "is not a JSON object";
+    json_t *root = load(body, maximum, &fault);
     if (!json_is_object(root)) {
         json_decref(root);
-        error_set(error, E_CA_NONSENSE, "the CA's answer to %s is not a JSON object", what);
+        error_set(error, E_CA_NONSENSE, "the CA's answer to %s %s", what, fault);
         return NULL;
     }
     return root;
 }
 
 json_t *json_load_array(struct slice body, const char *what, struct error *error) {
-    json_t *root = load(body, HTTP_BODY_MAX);
+    const char *fault = "is not a JSON array";
+    json_t *root = load(body, HTTP_BODY_MAX, &fault);
     if (!json_is_array(root)) {
         json_decref(root);
-        error_set(error, E_CA_NONSENSE, "the CA's answer to %s is not a JSON array", what);
+        error_set(error, E_CA_NONSENSE, "the CA's answer to %s %s", what, fault);
         return NULL;
     }
     return root;
 }
 
 void json_load_text(struct slice body, const char *const *members, char *out, size_t capacity) {
-    json_t *root = load(body, HTTP_BODY_MAX);
+    const char *fault = NULL;
+    json_t *root = load(body, HTTP_BODY_MAX, &fault);
     out[0] = '\0';
     for (size_t i = 0; members[i] != NULL && out[0] == '\0'; i++) {
         json_t *value = json_object_get(root, members[i]);

@@ -8,6 +8,7 @@
 
 #include "protocol/message.h"
 #include "station/app/config.h"
+#include "station/app/config_keys.h"
 #include "tests/support_folder.h"
 
 #define GOOD_REST                                                                                  \
@@ -325,6 +326,13 @@ static const struct {
      "ca_key_file: pin-value: a PIN must not stand here"},
     {"[ca b]\nbackend = local\nca_key_file = pkcs11:token=t;pin=hunter2\n",
      "an attribute that is not known"},
+    {"[ca b]\nbackend = stepca\nsigning_key_file = pkcs11:token=t?pin-value=hunter2\n",
+     "signing_key_file: takes a file, no pkcs11: URI. A file with what requests are signed with. "
+     "stepca: the provisioner's key, a JSON Web Key. cfssl: the auth_key, in hex."},
+    {"[ca b]\nbackend = cfssl\nsigning_key_file = pkcs11:token=hunter2;object=auth\n",
+     "signing_key_file: takes a file, no pkcs11: URI."},
+    {"[ca b]\nbackend = ejbca\ntoken_file = pkcs11:token=hunter2\n",
+     "token_file: takes a file, no pkcs11: URI. A file that holds the access token"},
 };
 
 START_TEST(test_secret_is_not_repeated) {
@@ -333,6 +341,23 @@ START_TEST(test_secret_is_not_repeated) {
     folder_write_text("birthcert.conf", text);
     assert_fails(".conf:9:", secrets[_i].fragment);
     ck_assert_ptr_null(strstr(error.text, "hunter2"));
+}
+END_TEST
+
+// More keys than a message has room for: whole words, and that there are more.
+START_TEST(test_long_lists_of_keys) {
+    static const char *const lines[] = {"nonsense = 1\n", "socket = x\n"};
+    for (size_t i = 0; i < ARRAY_LENGTH(lines); i++) {
+        char text[512];
+        snprintf(text, sizeof text, "%s[ca b]\nbackend = vault\n%s", GOOD_REST, lines[i]);
+        folder_write_text("birthcert.conf", text);
+        ck_assert(!config_load(file, &config, &error));
+        char *end = strstr(error.text, ", ...");
+        ck_assert_msg(end != NULL && end[5] == '\0', "%s", error.text);
+        *end = '\0';
+        const char *last = strrchr(error.text, ' ') + 1;
+        ck_assert_msg(config_key_find(CONFIG_CA, last) != NULL, "\"%s\"", last);
+    }
 }
 END_TEST
 
@@ -524,6 +549,7 @@ static Suite *config_suite(void) {
     tcase_add_test(reading, test_serial_names);
     tcase_add_loop_test(reading, test_bad_text, 0, (int)ARRAY_LENGTH(bad_texts));
     tcase_add_loop_test(reading, test_secret_is_not_repeated, 0, ARRAY_LENGTH(secrets));
+    tcase_add_test(reading, test_long_lists_of_keys);
     tcase_add_test(reading, test_hostile_text_is_escaped);
     tcase_add_test(reading, test_lines);
     tcase_add_test(reading, test_no_text);

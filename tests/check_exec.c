@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The questions to a site's own CA program, and what it may answer. Programs that run are
-// tests/e2e_exec.sh's.
+// The questions to a site's own CA program, and what it may answer; what its exit statuses mean.
+// Programs in a station are tests/e2e_exec.sh's.
 #include <check.h>
 #include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ca-client/ca_exec_json.h"
 #include "ca-client/json_load.h"
 #include "ca-client/x509.h"
+#include "tests/support_ca_client.h"
+#include "tests/support_folder.h"
 #include "tests/support_pki.h"
 
 static struct call call;
@@ -168,8 +173,28 @@ START_TEST(test_answers) {
     ck_assert(reads(EXEC_CHECK, "{\"outcome\":\"ok\",\"quota\":7,\"text\":\"hi\"}", &answer));
     ck_assert_int_eq(answer.quota, 7);
     ck_assert_str_eq(answer.text, "hi");
-    ck_assert(reads(EXEC_SUBMIT, "{\"outcome\":\"not_sent\",\"retry_after_s\":3600}", &answer));
-    ck_assert_uint_eq(answer.retry_after_ms, 3600000);
+}
+END_TEST
+
+// Nothing was done, however long the program wants to be left alone.
+START_TEST(test_retry_after) {
+    static const struct {
+        const char *text;
+        uint32_t retry_after_ms;
+    } rows[] = {
+        {"{\"outcome\":\"not_sent\",\"retry_after_s\":0}", 0},
+        {"{\"outcome\":\"not_sent\",\"retry_after_s\":3599}", 3599000},
+        {"{\"outcome\":\"not_sent\",\"retry_after_s\":3600}", 3600000},
+        {"{\"outcome\":\"not_sent\",\"retry_after_s\":7200}", 3600000},
+        {"{\"outcome\":\"not_sent\",\"retry_after_s\":9223372036854775807}", 3600000},
+    };
+    struct exec_answer answer;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        ck_assert_msg(reads(EXEC_SUBMIT, rows[i].text, &answer), "%s: %s", rows[i].text,
+                      error.text);
+        ck_assert_int_eq(answer.outcome, CA_NOT_SENT);
+        ck_assert_uint_eq(answer.retry_after_ms, rows[i].retry_after_ms);
+    }
 }
 END_TEST
 
@@ -217,7 +242,6 @@ START_TEST(test_no_answers) {
         {EXEC_SUBMIT, "{\"outcome\":\"certificate\",\"certificate\":\"\"}"},
         {EXEC_SUBMIT, "{\"outcome\":\"certificate\",\"certificate\":\"x\"}"},
         {EXEC_SUBMIT, "{\"outcome\":\"certificate\",\"certificate\":[]}"},
-        {EXEC_SUBMIT, "{\"outcome\":\"not_sent\",\"retry_after_s\":3601}"},
         {EXEC_SUBMIT, "{\"outcome\":\"not_sent\",\"retry_after_s\":-1}"},
         {EXEC_SUBMIT, "{\"outcome\":\"not_sent\",\"retry_after_s\":\"1\"}"},
         {EXEC_RECONCILE, "{\"outcome\":\"refused\"}"},
@@ -237,6 +261,87 @@ START_TEST(test_no_answers) {
 }
 END_TEST
 
+START_TEST(test_what_no_answer_is) {
+    static const struct {
+        const char *text;
+        const char *what;
+    } bad[] = {
+        {"", "the CA's answer to submit is empty"},
+        {" \n", "is empty"},
+        {"{\"outcome\":\"doubt\",\"outcome\":\"refused\"}",
+         "the CA's answer to submit has a member twice"},
+        {"{\"outcome\":\"doubt\",\"x\":{\"a\":1,\"a\":1}}", "has a member twice"},
+        {"{\"x\":[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]}", "has too many levels or parts"},
+        {"{\"outcome\":\"doubt\"", "the CA's answer to submit is not a JSON object"},
+        {"doubt", "is not a JSON object"},
+        {"[]", "is not a JSON object"},
+    };
+    struct exec_answer answer;
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        ck_assert_msg(!reads(EXEC_SUBMIT, bad[i].text, &answer), "%s", bad[i].text);
+        ck_assert_msg(strstr(error.text, bad[i].what) != NULL, "%s: %s", bad[i].text, error.text);
+    }
+}
+END_TEST
+
+// ---- exit statuses -------------------------------------------------------------------------------
+
+// A station with a program that answers nothing and ends with that status.
+static void start_client(struct client *client, int status) {
+    char script[64];
+    char path[256];
+    snprintf(script, sizeof script, "#!/bin/sh\ncat >/dev/null\nexit %d\n", status);
+    folder_write_text("program", script);
+    folder_path(path, sizeof path, "program");
+    ck_assert_int_eq(chmod(path, 0700), 0);
+    const struct ca_settings settings = {.name = "site", .backend = "exec", .command = path};
+    client_start(client, &settings, 1, "P-256");
+    client->units[0].request.certificate = buf_slice(client->units[0].csr); // any DER will do here
+}
+
+START_TEST(test_statuses) {
+    static const struct {
+        enum exec_operation operation;
+        int status;
+        enum ca_outcome outcome;
+        enum error_code code;
+    } rows[] = {
+        {EXEC_REVOKE, 64, CA_REFUSED, E_CA_UNSUPPORTED},
+        {EXEC_REVOKE, 75, CA_NOT_SENT, E_CA_UNREACHABLE},
+        {EXEC_REVOKE, 1, CA_DOUBT, E_CA_NONSENSE},
+        {EXEC_SUBMIT, 64, CA_NOT_SENT, E_CA_NONSENSE},
+        {EXEC_FETCH, 64, CA_NOT_SENT, E_CA_NONSENSE},
+        {EXEC_RECONCILE, 64, CA_CANNOT_TELL, E_UNIT_HELD},
+    };
+    static struct client client;
+    const struct client_unit *unit = &client.units[0];
+    signal(SIGPIPE, SIG_IGN); // as the program does
+    folder_make();
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        start_client(&client, rows[i].status);
+        switch (rows[i].operation) {
+        case EXEC_REVOKE:
+            client_revoke(&client, &client.units[0], CA_REVOKE_SUPERSEDED);
+            break;
+        case EXEC_SUBMIT:
+            client_submit(&client, &client.units[0]);
+            break;
+        case EXEC_FETCH:
+            client_fetch(&client, &client.units[0]);
+            break;
+        default:
+            client_reconcile(&client, &client.units[0]);
+        }
+        client_wait(&client);
+        ck_assert_msg(unit->outcome == rows[i].outcome && unit->error.code == rows[i].code,
+                      "%s, status %d: outcome %d, %s", exec_operation_name(rows[i].operation),
+                      rows[i].status, unit->outcome, unit->error.text);
+        client_stop(&client);
+    }
+    folder_remove();
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("exec");
     TCase *tests = tcase_create("exec");
@@ -246,8 +351,11 @@ int main(void) {
     tcase_add_test(tests, test_names_that_do_not_fill);
     tcase_add_test(tests, test_csr_that_asks_for_more);
     tcase_add_test(tests, test_answers);
+    tcase_add_test(tests, test_retry_after);
     tcase_add_test(tests, test_certificate);
     tcase_add_test(tests, test_no_answers);
+    tcase_add_test(tests, test_what_no_answer_is);
+    tcase_add_test(tests, test_statuses);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

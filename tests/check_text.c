@@ -71,6 +71,34 @@ START_TEST(test_error) {
 }
 END_TEST
 
+// Ends in "..." where it does not fit, after a whole word where there is one, and never inside an escape.
+START_TEST(test_long_error) {
+    char text[ERROR_TEXT_MAX + 8];
+    struct error error;
+    memset(text, 'x', sizeof text);
+    text[ERROR_TEXT_MAX - 1] = '\0';
+    ck_assert(!error_set(&error, E_CONFIG, "%s", text));
+    ck_assert_str_eq(error.text, text); // it fits
+    text[ERROR_TEXT_MAX - 1] = 'x';
+    text[ERROR_TEXT_MAX] = '\0';
+    text[230] = ' ';
+    ck_assert(!error_set(&error, E_CONFIG, "%s", text));
+    ck_assert_uint_eq(strlen(error.text), 234);
+    ck_assert_str_eq(error.text + 229, "x ...");
+    ck_assert(!error_prefix(&error, "%s", text));
+    ck_assert_uint_eq(strlen(error.text), 234);
+    for (size_t before = 0; before < 4; before++) {
+        memset(text, '\n', sizeof text - 1);
+        memset(text, 'x', before);
+        text[sizeof text - 1] = '\0';
+        ck_assert(!error_set(&error, E_CONFIG, "%s", text));
+        size_t length = strlen(error.text);
+        ck_assert_uint_eq(length, before + (ERROR_TEXT_MAX - 4 - before) / 4 * 4 + 3);
+        ck_assert_str_eq(error.text + length - 7, "\\x0a...");
+    }
+}
+END_TEST
+
 // What is written to stderr until log_end, which takes it.
 static FILE *log_begin(int *kept) {
     FILE *file = tmpfile();
@@ -140,6 +168,7 @@ static Suite *text_suite(void) {
     tcase_add_test(tests, test_twice_is_once);
     tcase_add_test(tests, test_never_cut_inside_an_escape);
     tcase_add_test(tests, test_error);
+    tcase_add_test(tests, test_long_error);
     tcase_add_test(tests, test_log);
     tcase_add_test(tests, test_log_json);
     suite_add_tcase(suite, tests);

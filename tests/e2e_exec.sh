@@ -59,6 +59,28 @@ case_revoke() {
             .reason == "superseded" and (.certificate | startswith("-----BEGIN"))' "$FOLDER/question"
 }
 
+# A program that knows no revoke: the certificates are out of use, and nothing is asked for ever.
+case_revokes_nothing() {
+    make_bench 2
+    make_site
+    start_cameras 2
+    tray
+    before '[ "$1" != revoke ] || exit 64'
+    birthcert scrap VX-000001
+    expect 'scrap, a program that revokes nothing' 0 \
+        'its CA revokes nothing by itself' 'ask the administrator of the CA site'
+    birthcert revoke VX-000002 --reason keyCompromise
+    expect 'revoke, a program that revokes nothing' 4 'VX-000002' 'its CA revokes nothing by itself'
+    birthcert ca test site --issue
+    expect 'ca test --issue, a program that revokes nothing' 0 'issued, and good' \
+        'its CA revokes nothing by itself'
+    birthcert reconcile
+    expect_exit 'a program that revokes nothing: nothing is left open' 3
+    ok 'a program that revokes nothing: it was asked once for each' is "$(asked revoke)" 3
+    ok 'a program that revokes nothing: all are withdrawn' is "$(sqlite3 "$FOLDER/birthcert.db" \
+        'SELECT state, count(*) FROM certificate GROUP BY state')" '5|3'
+}
+
 # No answer, in every way in which there can be none: each is looked up, and none is bought twice.
 case_lost() {
     make_bench 6
@@ -249,5 +271,5 @@ await_file() { # FILE
     for _ in $(seq 500); do [ -e "$1" ] || sleep 0.02; done
 }
 
-run_cases good revoke lost timeout later accepted cannot_look resend resent_trial refused \
-    bad_certificate bad_settings killed left_behind
+run_cases good revoke revokes_nothing lost timeout later accepted cannot_look resend resent_trial \
+    refused bad_certificate bad_settings killed left_behind

@@ -385,12 +385,18 @@ case_socket() {
     FORWARD=("$BUILD/birthcert" forward --config "$FOLDER/gateway/forward.conf")
     STATUS=0
     "${FORWARD[@]}" >"$FOLDER/out" 2>"$FOLDER/err" || STATUS=$?
-    expect "a second forwarder" 2 'E-EXISTS .*another birthcert forward listens there'
+    expect "a second forwarder" 2 \
+        'E-FORWARD-RUNS .*another birthcert forward listens there; stop that one first'
+    rm "$FOLDER/run/forward.sock.lock" # what listens without it is none that is known
+    STATUS=0
+    "${FORWARD[@]}" >"$FOLDER/out" 2>"$FOLDER/err" || STATUS=$?
+    expect "another program on the socket" 2 \
+        'E-FORWARD-RUNS .*another program listens there; stop that one first'
     stop_forward
     echo keep >"$FOLDER/run/forward.sock"
     STATUS=0
     "${FORWARD[@]}" >"$FOLDER/out" 2>"$FOLDER/err" || STATUS=$?
-    expect "a file in the socket's place" 2 'E-EXISTS .*is no socket'
+    expect "a file in the socket's place" 2 'E-EXISTS .*is no socket; choose another name'
     ok "a file in the socket's place: it stays" is "$(cat "$FOLDER/run/forward.sock")" keep
     rm "$FOLDER/run/forward.sock"
     start_forward

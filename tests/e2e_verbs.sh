@@ -75,6 +75,14 @@ for verb_and_wait in tray:60 reconcile:300 revoke:30 scrap:30 rework:30; do
     ok "${verb_and_wait%:*} --help: ${verb_and_wait#*:} s" out_has "(${verb_and_wait#*:})"
 done
 
+ok 'scrap "-r 5"' refuses scrap '-r 5'
+ok 'scrap "-r 5": the option is named' err_has 'scrap: option "-r 5" is not known; usage: birthcert scrap '
+ok 'scrap --json -rx VX-1' refuses scrap --json -rx VX-1
+ok 'scrap --json -rx VX-1: the option is named' err_has 'option "-rx" is not known'
+ok 'scrap VX-1 -r' refuses scrap VX-1 -r
+ok 'scrap VX-1 -r: the option is named' err_has 'option "-r" is not known'
+ok 'scrap --reasons VX-1' refuses scrap --reasons VX-1
+ok 'scrap --reasons VX-1: the option is named' err_has 'option "--reasons" is not known'
 ok 'show without a serial' refuses show
 ok 'tray without a manifest' refuses tray
 for verb in ca inbox outbox; do

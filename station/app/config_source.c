@@ -67,7 +67,7 @@ bool config_source_blame(const struct config_source *source, struct config_place
 bool config_source_fail(const struct config_source *source, struct config_place place,
                         const struct config_block *block, struct error *error, const char *format,
                         ...) {
-    char text[ERROR_TEXT_MAX];
+    char text[ERROR_TEXT_MAX + 1]; // what is longer, error_set has to see as longer
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);

@@ -214,10 +214,15 @@ static bool set_file(const struct config_key *key, const char *value, const char
                                     : set_held(path, member, error);
 }
 
-// systemd passes credentials as files in a folder that only the service sees.
+// systemd passes credentials as files in a folder that only the service sees. A token gives nothing
+// away that could be read; its URI is not repeated, since a PIN may stand in it by mistake.
 static bool set_secret(const struct config_key *key, const char *value, const char *folder,
                        const char **member, struct error *error) {
     static const char prefix[] = "credential:";
+    if (key_is_uri(value)) {
+        return error_set(error, E_CONFIG, "%s: takes a file, no pkcs11: URI. %s", key->name,
+                         key->comment);
+    }
     if (strncmp(value, prefix, strlen(prefix)) != 0) {
         return set_file(key, value, folder, member, error);
     }

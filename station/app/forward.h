@@ -15,7 +15,7 @@
 struct forward;
 
 // Opens the CAs that profiles name, and listens. All arguments must outlive it. E_CONFIG, E_CA_*,
-// E_SECRET_*, E_EXISTS.
+// E_SECRET_*, E_EXISTS, E_FORWARD_RUNS.
 MUST_CHECK bool forward_new(struct loop *loop, const struct config *config, struct output *output,
                             struct forward **forward, struct error *error);
 void forward_free(struct forward *forward); // takes NULL

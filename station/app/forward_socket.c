@@ -38,7 +38,7 @@ static bool lock_path(struct forward_socket *forward, struct error *error) {
         return true;
     }
     return errno == EWOULDBLOCK
-               ? fail(forward, E_EXISTS, "another birthcert forward listens there", error)
+               ? fail(forward, E_FORWARD_RUNS, "another birthcert forward listens there", error)
                : error_set(error, E_CONFIG, "socket: %s: %s", path, strerror(errno));
 }
 
@@ -64,7 +64,7 @@ static bool remove_stale(const struct forward_socket *forward, struct error *err
         close(probe);
     }
     if (!is_stale) {
-        return fail(forward, E_EXISTS, "another program listens there", error);
+        return fail(forward, E_FORWARD_RUNS, "another program listens there", error);
     }
     return unlink(forward->address.sun_path) == 0 ||
            fail(forward, E_CONFIG, strerror(errno), error);

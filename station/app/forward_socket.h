@@ -13,7 +13,7 @@ struct forward_socket;
 
 // Makes the socket with mode 0660 in a folder that is there. A socket that nobody listens on any
 // more is replaced; anything else at that path, and a second forwarder, is refused. E_EXISTS,
-// E_CONFIG, E_SYSTEM. The path is copied.
+// E_FORWARD_RUNS, E_CONFIG, E_SYSTEM. The path is copied.
 MUST_CHECK bool forward_socket_new(const char *path, struct forward_socket **socket,
                                    struct error *error);
 // Closes and removes it. Takes NULL.

@@ -171,6 +171,14 @@ static bool take_argument(const struct verb *verb, int argc, char **argv, struct
     return true;
 }
 
+// The word that getopt has stopped at. It goes on to the next one only after the last letter of one
+// with short options.
+static const char *stopped_at(int argc, char **argv) {
+    const char *next = optind < argc ? argv[optind] : "";
+    bool is_next = optopt != 0 && next[0] == '-' && next[1] == (char)optopt && next[2] != '\0';
+    return is_next ? next : argv[optind - 1];
+}
+
 bool options_parse(const struct verb *verb, int argc, char **argv, struct options *options,
                    struct error *error) {
     int code;
@@ -181,7 +189,7 @@ bool options_parse(const struct verb *verb, int argc, char **argv, struct option
     while ((code = getopt_long(argc, argv, ":", option_table, &index)) != -1) {
         if (code == ':' || code == '?') {
             return error_set(error, E_USAGE, "%s: option \"%s\" %s; usage: birthcert %s",
-                             verb->name, argv[optind - 1],
+                             verb->name, stopped_at(argc, argv),
                              code == ':' ? "needs a value" : "is not known", verb->usage);
         }
         if (code < GLOBAL_CONFIG && (verb->options & (unsigned)code) == 0) {

@@ -13,7 +13,8 @@
     X(E_SECRET_MISSING, "E-SECRET-MISSING", USAGE, "a private file cannot be read", "check the file name and its owner") \
     X(E_MANIFEST, "E-MANIFEST", USAGE, "the tray manifest has an error", "correct the named line; nothing was started") \
     X(E_NOTHING_TO_DO, "E-NOTHING-TO-DO", USAGE, "there is nothing to do", "") \
-    X(E_EXISTS, "E-EXISTS", USAGE, "a file that would be made is already there", "name another folder, or move the file away") \
+    X(E_EXISTS, "E-EXISTS", USAGE, "a file that would be made is already there", "choose another name, or move away what is there") \
+    X(E_FORWARD_RUNS, "E-FORWARD-RUNS", USAGE, "another forwarder listens on the socket", "stop that one first: two forwarders would not know of each other's requests") \
     /* the store */ \
     X(E_STORE_OPEN, "E-STORE-OPEN", STATION, "the database cannot be opened", "check the path, its owner and the disk") \
     X(E_STORE_LOCKED, "E-STORE-LOCKED", STATION, "another process writes to the database", "stop the other station program, then start again") \
