@@ -105,7 +105,8 @@ const struct verb verb_table[] = {
      "one by its serial number, a quarantined one too. --reason is unspecified, keyCompromise,\n"
      "affiliationChanged, superseded, cessationOfOperation or privilegeWithdrawn. There is no way\n"
      "back: from then on the camera fails on a bench. What the CA does not confirm within --wait\n"
-     "seconds (30) stays requested; reconcile, or the same again, repeats it.\n\n"
+     "seconds (30) stays requested; reconcile, or the same again, repeats it. Where a CA revokes\n"
+     "nothing by itself, the certificate is out of use here, and the text says whom to ask.\n\n"
      "Example: birthcert revoke VX2251L-000001 --reason keyCompromise"},
     {"scrap", cmd_scrap, ARGUMENT_REQUIRED, OPTION_REASON | OPTION_WAIT,
      "scrap SERIAL [--reason R] [--wait SECONDS]", "closes a camera for good",
