@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "db/store.h"
+#include "station/app/carry.h"
 #include "station/app/options.h"
 #include "station/app/progress.h"
 #include "station/app/revoker.h"
@@ -138,6 +139,24 @@ static void say_what_to_ask(const struct store_row *row, char remedy[QUESTION_SI
              row->ca, key, time);
 }
 
+// Nothing is in doubt there, and there is no CA to ask. What was brought waits for nobody.
+static bool is_with_person(const struct reconcile *reconcile, const struct store_row *row) {
+    return carry_is_for(reconcile->config, row) &&
+           !carry_is_in(reconcile->config, row->credential.spki_sha256);
+}
+
+static void say_who_carries(const struct reconcile *reconcile, struct output_request *request) {
+    if (carry_is_out(reconcile->config, request->row->credential.spki_sha256)) {
+        request->finding = "carried to the CA: waits for a person";
+        request->remedy = "birthcert inbox import brings the certificate, birthcert release says "
+                          "that the CA issues none";
+    } else {
+        request->finding = "waits for a person to carry it to the CA";
+        request->remedy = "birthcert outbox export writes it into a file, birthcert release says "
+                          "that the CA issues none";
+    }
+}
+
 static bool show_settled(void *context, const struct store_row *row) {
     struct reconcile *reconcile = context;
     const struct doubt *doubt = &reconcile->doubts[reconcile->shown];
@@ -147,16 +166,18 @@ static bool show_settled(void *context, const struct store_row *row) {
     struct output_request request = {.row = row};
     char question[QUESTION_SIZE];
     request.finding = finding_of(row, &request.remedy);
-    if (row->credential.request == REQUEST_HELD) {
+    enum request_state state = row->credential.request;
+    bool is_open = is_in_doubt(state) || state == REQUEST_QUARANTINED;
+    bool is_carried = is_with_person(reconcile, row);
+    if (state == REQUEST_HELD) {
         say_what_to_ask(row, question);
         request.remedy = question;
+    } else if (is_carried) {
+        say_who_carries(reconcile, &request);
     }
     reconcile->output->ops->request(reconcile->output, &request);
-    if (is_in_doubt(row->credential.request) || row->credential.request == REQUEST_QUARANTINED) {
-        reconcile->unsettled++;
-    } else {
-        reconcile->settled++;
-    }
+    reconcile->unsettled += is_open && !is_carried ? 1 : 0;
+    reconcile->settled += is_open ? 0 : 1;
     return false;
 }
 

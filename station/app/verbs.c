@@ -89,13 +89,13 @@ const struct verb verb_table[] = {
      "Example: birthcert ca test hvca"},
     {"release", cmd_release, ARGUMENT_REQUIRED, OPTION_APPROVE | OPTION_PROFILE,
      "release SERIAL --approve NAME [--profile NAME]", "a held request is sent again",
-     "Puts a camera's request that is held back into the outbox, after the CA's administrator "
-     "looked\n"
-     "and found no certificate: if there is one after all, it is paid for twice. --approve is a "
-     "second\n"
-     "person beside the operator of the configuration; --profile names the one that was looked "
-     "for\n"
-     "where several are held. Where a certificate was found, inbox import takes it instead.\n\n"
+     "Puts a camera's request that is held, or that persons carry to a CA with backend = file, "
+     "back\n"
+     "into the outbox, after the CA's administrator looked and found no certificate: if there is "
+     "one\n"
+     "after all, it is paid for twice. --approve is a second person beside the operator of the\n"
+     "configuration; --profile names the one that was looked for where there are several. Where a\n"
+     "certificate was found, inbox import takes it instead.\n\n"
      "Example: birthcert release VX2251L-000001 --approve \"B. Officer\""},
     {"revoke", cmd_revoke, ARGUMENT_REQUIRED, OPTION_REASON | OPTION_CERTIFICATE | OPTION_WAIT,
      "revoke SERIAL --reason R [--certificate HEX] [--wait SECONDS]",
