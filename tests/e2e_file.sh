@@ -121,6 +121,11 @@ case_given_up() {
         'VX-000001 .*carried to the CA: waits for a person.*birthcert inbox import brings the certificate, birthcert release'
     birthcert scrap VX-000001
     expect 'scrap of what is carried' 5 'E-UNIT-HELD .*birthcert reconcile'
+    sed -i.kept 's/^\(\[ca \|ca = \)offline/\1renamed/' "$FOLDER/conf.d/30-ca.conf"
+    birthcert reconcile
+    expect 'reconcile of what is carried to a CA that was renamed' 5 \
+        'VX-000001 .*accepted: it was sent to CA offline, and the profile names renamed now; .*put the section of that CA back'
+    mv "$FOLDER/conf.d/30-ca.conf.kept" "$FOLDER/conf.d/30-ca.conf"
     birthcert release VX-000001 --approve Tester
     expect 'release by the operator alone' 2 'a second person has to approve'
     for name in VX-000001 VX-000002; do
@@ -421,7 +426,24 @@ case_not_released() {
     printf '[profile https]\nca = other\n' >"$FOLDER/conf.d/40-profile.conf"
     birthcert release VX-000001 --approve Boss
     expect 'the profile names another CA now' 5 'CA blind has the request, the profile names other'
+    birthcert reconcile
+    expect 'reconcile, the profile names another CA' 5 \
+        'VX-000001 .*held: it was sent to CA blind, and the profile names other now; have .profile https. name CA blind again, then'
+    sed -i 's/^\[profile https\]/[profile web]/' "$FOLDER/birthcert.conf"
+    printf '[profile web]\nca = other\n' >"$FOLDER/conf.d/40-profile.conf"
+    birthcert reconcile
+    expect 'reconcile, no such profile' 5 \
+        'VX-000001 .*held: it was sent to CA blind, and the profile names none now; have .profile https. name CA blind again, then'
+    sed -i 's/^\[profile web\]/[profile https]/' "$FOLDER/birthcert.conf"
+    sed -i 's/^\[ca blind\]/[ca renamed]/' "$FOLDER/conf.d/30-ca.conf"
+    printf '[profile https]\nca = renamed\n' >"$FOLDER/conf.d/40-profile.conf"
+    birthcert reconcile
+    expect 'reconcile, no such CA' 5 \
+        'VX-000001 .*held: it was sent to CA blind, and the profile names renamed now; .* put the section of that CA back, then'
+    sed -i 's/^\[ca renamed\]/[ca blind]/' "$FOLDER/conf.d/30-ca.conf"
     printf '[profile https]\nca = blind\n' >"$FOLDER/conf.d/40-profile.conf"
+    birthcert reconcile
+    expect 'reconcile, all of it put back' 5 'VX-000001 .*held: the CA cannot tell; ask the administrator of CA blind'
     issue_for_database
     birthcert inbox import "$FOLDER/found.pem"
     birthcert release VX-000001 --approve Boss

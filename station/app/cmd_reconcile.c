@@ -12,9 +12,11 @@
 #include "station/app/revoker.h"
 #include "station/app/station.h"
 #include "station/base/clock.h"
+#include "station/core/request.h"
 
 #define WAIT_S 300
 #define DOUBTS_MAX 4096
+#define FINDING_SIZE 256
 #define QUESTION_SIZE 512
 
 struct doubt {
@@ -139,6 +141,26 @@ static void say_what_to_ask(const struct store_row *row, char remedy[QUESTION_SI
              row->ca, key, time);
 }
 
+// Only the CA that got the request can be asked about it.
+static bool is_at_other_ca(const struct store_row *row, const struct profile *profile) {
+    return is_in_doubt(row->credential.request) && row->ca[0] != '\0' &&
+           (profile == NULL || strcmp(profile->ca, row->ca) != 0);
+}
+
+static void say_where_it_is(const struct reconcile *reconcile, const struct store_row *row,
+                            const struct profile *profile, char finding[FINDING_SIZE],
+                            char remedy[QUESTION_SIZE]) {
+    snprintf(finding, FINDING_SIZE, "%s: it was sent to CA %s, and the profile names %s now",
+             request_state_name(row->credential.request), row->ca,
+             profile != NULL ? profile->ca : "none");
+    bool is_there = config_find_ca(reconcile->config, row->ca) != NULL;
+    snprintf(remedy, QUESTION_SIZE,
+             is_there ? "have [profile %s] name CA %s again, then run birthcert reconcile"
+                      : "have [profile %s] name CA %s again, and put the section of that CA back, "
+                        "then run birthcert reconcile",
+             row->credential.profile, row->ca);
+}
+
 // Nothing is in doubt there, and there is no CA to ask. What was brought waits for nobody.
 static bool is_with_person(const struct reconcile *reconcile, const struct store_row *row) {
     return carry_is_for(reconcile->config, row) &&
@@ -164,12 +186,19 @@ static bool show_settled(void *context, const struct store_row *row) {
         return true;
     }
     struct output_request request = {.row = row};
+    char finding[FINDING_SIZE];
     char question[QUESTION_SIZE];
     request.finding = finding_of(row, &request.remedy);
     enum request_state state = row->credential.request;
     bool is_open = is_in_doubt(state) || state == REQUEST_QUARANTINED;
-    bool is_carried = is_with_person(reconcile, row);
-    if (state == REQUEST_HELD) {
+    const struct profile *profile = config_find_profile(reconcile->config, row->credential.profile);
+    bool is_elsewhere = is_at_other_ca(row, profile);
+    bool is_carried = !is_elsewhere && is_with_person(reconcile, row);
+    if (is_elsewhere) {
+        say_where_it_is(reconcile, row, profile, finding, question);
+        request.finding = finding;
+        request.remedy = question;
+    } else if (state == REQUEST_HELD) {
         say_what_to_ask(row, question);
         request.remedy = question;
     } else if (is_carried) {
