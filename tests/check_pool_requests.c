@@ -182,7 +182,7 @@ START_TEST(test_confirmations) {
     resume(&bench, 20, REQUEST_QUEUED);
     pool_bench_turn(&bench, 0);
     ck_assert_uint_eq(pool_bench_count_asks(&bench, REQUEST_ACT_SUBMIT), 1);
-    ck_assert_uint_eq(pool_requests_to_settle(bench.pool), 21);
+    ck_assert_uint_eq(pool_requests_to_settle(bench.pool, bench.now.monotonic_ms), 21);
     for (size_t i = 0; i < 20; i++) {
         pool_bench_answer_ca(&bench, bench.asks[i].credential_id, OUTCOME_CONFIRMED, ERROR_NONE);
     }
@@ -251,15 +251,15 @@ START_TEST(test_hold_submissions) {
     resume(&bench, 0, REQUEST_QUEUED);
     resume(&bench, 1, REQUEST_DOUBT);
     resume(&bench, 2, REQUEST_ACCEPTED);
-    ck_assert_uint_eq(pool_requests_to_settle(bench.pool), 2);
+    ck_assert_uint_eq(pool_requests_to_settle(bench.pool, bench.now.monotonic_ms), 2);
     pool_bench_turn(&bench, 0);
     ck_assert_uint_eq(bench.ask_count, 2);
     ck_assert_uint_eq(pool_bench_count_asks(&bench, REQUEST_ACT_SUBMIT), 0);
     pool_bench_answer_ca(&bench, 1002, OUTCOME_CERTIFICATE, ERROR_NONE);
     pool_bench_settle(&bench);
-    ck_assert_uint_eq(pool_requests_to_settle(bench.pool), 1);
+    ck_assert_uint_eq(pool_requests_to_settle(bench.pool, bench.now.monotonic_ms), 1);
     // Not issued: back in the outbox, and it stays there.
-    for (int i = 0; pool_requests_to_settle(bench.pool) > 0; i++) {
+    for (int i = 0; pool_requests_to_settle(bench.pool, bench.now.monotonic_ms) > 0; i++) {
         ck_assert_int_lt(i, 20);
         pool_bench_answer_ca(&bench, 1001, OUTCOME_NOT_ISSUED, ERROR_NONE);
         pool_bench_settle(&bench);
@@ -270,6 +270,29 @@ START_TEST(test_hold_submissions) {
     pool_hold_submissions(bench.pool, false);
     pool_bench_turn(&bench, 0);
     ck_assert_uint_eq(pool_bench_count_asks(&bench, REQUEST_ACT_SUBMIT), 2);
+    pool_bench_free(&bench);
+}
+END_TEST
+
+// Only a person ends that; whether one did is looked at once.
+START_TEST(test_carried) {
+    static struct pool_bench bench;
+    pool_bench_init(&bench);
+    bench.ca_policy.is_offline = true;
+    pool_hold_submissions(bench.pool, true);
+    resume(&bench, 0, REQUEST_ACCEPTED);
+    resume(&bench, 1, REQUEST_ACCEPTED);
+    ck_assert_uint_eq(pool_requests_to_settle(bench.pool, bench.now.monotonic_ms), 2);
+    pool_bench_turn(&bench, 0);
+    ck_assert_uint_eq(pool_bench_count_asks(&bench, REQUEST_ACT_FETCH), 2);
+    ck_assert_uint_eq(pool_requests_to_settle(bench.pool, bench.now.monotonic_ms), 2);
+    pool_bench_answer_ca(&bench, 1000, OUTCOME_ACCEPTED, ERROR_NONE);
+    pool_bench_settle(&bench);
+    ck_assert_uint_eq(pool_requests_to_settle(bench.pool, bench.now.monotonic_ms), 1);
+    pool_bench_answer_ca(&bench, 1001, OUTCOME_CERTIFICATE, ERROR_NONE);
+    pool_bench_settle(&bench);
+    ck_assert_uint_eq(pool_requests_to_settle(bench.pool, bench.now.monotonic_ms), 0);
+    ck_assert_uint_eq(pool_requests_in_progress(bench.pool), 1);
     pool_bench_free(&bench);
 }
 END_TEST
@@ -470,6 +493,7 @@ int main(void) {
     tcase_add_test(turn, test_two_cas);
     tcase_add_test(turn, test_backoff_of_one);
     tcase_add_test(turn, test_hold_submissions);
+    tcase_add_test(turn, test_carried);
     tcase_add_test(turn, test_stop);
     suite_add_tcase(suite, turn);
     TCase *units = tcase_create("units");

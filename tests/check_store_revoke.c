@@ -254,6 +254,23 @@ START_TEST(test_scrap) {
 }
 END_TEST
 
+// What a CA accepted keeps the unit open until somebody says that it issues nothing.
+START_TEST(test_scrap_accepted) {
+    struct unit_record unit = store_make_unit(&fixture, "SN-1", 1, REQUEST_ACCEPTED, INSTALL_NONE);
+    struct record scrap = whole(RECORD_SCRAP, &unit);
+    store_refuse(&fixture, &scrap, E_STORE_CONFLICT);
+    struct record release = store_record(&fixture, RECORD_REQUEST, &unit, 0);
+    release.request = REQUEST_QUEUED;
+    text_copy(release.text, sizeof release.text, "approved by bob");
+    store_accept(&fixture, &release);
+    ck_assert_str_eq(store_last_event(&fixture, unit.unit_id).text, "queued: approved by bob");
+    store_accept(&fixture, &scrap);
+    struct store_row row = last_row("SN-1", false);
+    ck_assert_int_eq(row.unit.result, UNIT_SCRAPPED);
+    ck_assert_int_eq(row.credential.request, REQUEST_WITHDRAWN);
+}
+END_TEST
+
 // Nothing is done for it any more, and its row stays as it was.
 START_TEST(test_scrapped_stays) {
     static const enum record_kind kinds[] = {RECORD_KEY,     RECORD_CSR,     RECORD_SENT,
@@ -494,6 +511,8 @@ START_TEST(test_sent_again) {
     ck_assert_uint_eq(count_resent(), 2);
     send_again("SN-5", 5, REQUEST_SENT, E_CA_DOUBT); // the station died while it was under way
     ck_assert_uint_eq(count_resent(), 3);
+    send_again("SN-6", 6, REQUEST_ACCEPTED, ERROR_NONE); // a person says that the CA issued none
+    ck_assert_uint_eq(count_resent(), 3);
 }
 END_TEST
 
@@ -510,6 +529,7 @@ int main(void) {
     tcase_add_test(tests, test_revoked_comes_again);
     tcase_add_test(tests, test_select_certificates);
     tcase_add_test(tests, test_scrap);
+    tcase_add_test(tests, test_scrap_accepted);
     tcase_add_test(tests, test_scrapped_stays);
     tcase_add_test(tests, test_scrap_and_requests);
     tcase_add_test(tests, test_rework);

@@ -180,10 +180,6 @@ END_TEST
 START_TEST(test_unsupported) {
     make_passed("SN-1", 1);
     struct options options = {.argument = "SN-1", .reason = "superseded", .approve = "bob"};
-    ck_assert_int_eq(run(cmd_revoke, options), EXIT_USAGE);
-    ck_assert_said("E-CA-UNSUPPORTED");
-    ck_assert_said("of the issuer \"CN=Factory CA,O=Example\"");
-    ck_assert_int_eq(state_of("SN-1"), CERTIFICATE_LIVE);
     ck_assert_int_eq(run(cmd_rework, options), EXIT_OK);
     ck_assert_said("ask the administrator of the CA hvca");
     ck_assert_int_eq(state_of("SN-1"), CERTIFICATE_WITHDRAWN);
@@ -192,6 +188,73 @@ START_TEST(test_unsupported) {
     ck_assert_int_eq(store_admit_again(&fixture, "SN-1").result, UNIT_SCRAPPED);
     ck_assert_int_eq(run(cmd_scrap, options), EXIT_OK); // says once more what is left to be done
     ck_assert_said("ask the administrator");
+}
+END_TEST
+
+static bool count_event(void *context, const struct store_event *event) {
+    (void)event;
+    ++*(size_t *)context;
+    return true;
+}
+
+static size_t event_count(const char *serial) {
+    struct unit_record unit = store_admit_again(&fixture, serial);
+    size_t count = 0;
+    struct error error;
+    ck_assert(store_sqlite.select_events(fixture.store, unit.unit_id, count_event, &count, &error));
+    return count;
+}
+
+START_TEST(test_revoke_unsupported) {
+    make_passed("SN-1", 1);
+    struct options options = {.argument = "SN-1", .reason = "keyCompromise"};
+    ck_assert_int_eq(run(cmd_revoke, options), EXIT_STATION);
+    ck_assert_said("its CA revokes nothing by itself");
+    ck_assert_said("ask the administrator of the CA hvca");
+    ck_assert_said("of the issuer \"CN=Factory CA,O=Example\"");
+    ck_assert_int_eq(state_of("SN-1"), CERTIFICATE_WITHDRAWN);
+    ck_assert_int_eq(store_admit_again(&fixture, "SN-1").credentials[0].request, REQUEST_WITHDRAWN);
+    // Asked for again it is said again, for the reason that is on record, and nothing is recorded.
+    size_t events = event_count("SN-1");
+    options.reason = "superseded";
+    ck_assert_int_eq(run(cmd_revoke, options), EXIT_STATION);
+    ck_assert_said("ask the administrator of the CA hvca");
+    ck_assert_not_said("superseded");
+    ck_assert_uint_eq(event_count("SN-1"), events + 1); // of looking at it
+}
+END_TEST
+
+// That one is out of use needs no section of its CA.
+START_TEST(test_withdrawn_elsewhere) {
+    make_passed("SN-1", 1);
+    struct options options = {.argument = "SN-1", .reason = "superseded"};
+    ck_assert_int_eq(run(cmd_revoke, options), EXIT_STATION);
+    FILE *out = fopen(config_file, "w");
+    ck_assert_ptr_nonnull(out);
+    fprintf(out,
+            "[store]\npath = %s\n[ca trial]\nbackend = local\nca_certificate_file = root.pem\n"
+            "ca_key_file = root.key\n[profile https]\nbased_on = https\nca = trial\n"
+            "[slot 1]\nserial = /dev/null\n",
+            fixture.path);
+    fclose(out);
+    ck_assert_int_eq(run(cmd_revoke, options), EXIT_STATION);
+    ck_assert_said("ask the administrator of the CA hvca");
+    ck_assert_int_eq(run(cmd_scrap, options), EXIT_OK);
+    ck_assert_said("SCRAPPED");
+}
+END_TEST
+
+START_TEST(test_revoke_quarantined) {
+    char number[2 * CERTIFICATE_SERIAL_MAX + 1];
+    store_make_unit(&fixture, "SN-1", 1, REQUEST_QUARANTINED, INSTALL_NONE);
+    ck_assert_int_eq(run(cmd_orphans, (struct options){0}), EXIT_OK);
+    ck_assert_int_eq(sscanf(strstr(said, "--certificate "), "--certificate %40[0-9a-f]", number),
+                     1);
+    struct options options = {.argument = "SN-1", .reason = "superseded", .certificate = number};
+    ck_assert_int_eq(run(cmd_revoke, options), EXIT_STATION);
+    ck_assert_said(number);
+    ck_assert_int_eq(state_of("SN-1"), CERTIFICATE_WITHDRAWN);
+    ck_assert_int_eq(run(cmd_orphans, (struct options){0}), EXIT_NOTHING_TO_DO);
 }
 END_TEST
 
@@ -260,6 +323,9 @@ int main(void) {
     tcase_add_test(tests, test_locked);
     tcase_add_test(tests, test_unsettled);
     tcase_add_test(tests, test_unsupported);
+    tcase_add_test(tests, test_revoke_unsupported);
+    tcase_add_test(tests, test_withdrawn_elsewhere);
+    tcase_add_test(tests, test_revoke_quarantined);
     tcase_add_test(tests, test_no_orphans);
     tcase_add_test(tests, test_orphans);
     tcase_add_test(tests, test_possible_surplus);

@@ -106,6 +106,53 @@ case_carried() {
     expect 'imported twice' 3 '0 certificates for requests that wait, 8 for none'
 }
 
+# What is with persons is nothing to settle; and where the CA issues none, two people say so.
+case_given_up() {
+    make_bench 2
+    make_offline
+    start_cameras 2
+    tray
+    birthcert reconcile
+    expect 'reconcile before anything is carried' 3 \
+        'VX-000001 .*waits for a person to carry it to the CA.*birthcert outbox export'
+    birthcert outbox export "$FOLDER/bundle.pem"
+    birthcert reconcile
+    expect 'reconcile of what is carried' 3 \
+        'VX-000001 .*carried to the CA: waits for a person.*birthcert inbox import brings the certificate, birthcert release'
+    birthcert scrap VX-000001
+    expect 'scrap of what is carried' 5 'E-UNIT-HELD .*birthcert reconcile'
+    sed -i.kept 's/^\(\[ca \|ca = \)offline/\1renamed/' "$FOLDER/conf.d/30-ca.conf"
+    birthcert reconcile
+    expect 'reconcile of what is carried to a CA that was renamed' 5 \
+        'VX-000001 .*accepted: it was sent to CA offline, and the profile names renamed now; .*put the section of that CA back'
+    mv "$FOLDER/conf.d/30-ca.conf.kept" "$FOLDER/conf.d/30-ca.conf"
+    birthcert release VX-000001 --approve Tester
+    expect 'release by the operator alone' 2 'a second person has to approve'
+    for name in VX-000001 VX-000002; do
+        birthcert release "$name" --approve 'B. Officer'
+        expect "release of $name" 0 "$name: its certificate is asked for again"
+    done
+    ok 'release: who approved stands in the history' \
+        is "$(ask show VX-000001 | grep -c 'approved by B. Officer')" 1
+    birthcert release VX-000001 --approve Boss
+    expect 'release twice' 3 'E-NOTHING-TO-DO'
+    birthcert scrap VX-000001
+    expect 'scrap, then' 0 'VX-000001 +SCRAPPED .*withdrawn'
+    tray
+    birthcert outbox export "$FOLDER/again.pem"
+    expect 'the other is carried once more' 0 '1 requests are in .*; 0 were carried before'
+    issue "$FOLDER/bundle.pem" "$FOLDER/certificates.pem"
+    birthcert inbox import "$FOLDER/certificates.pem"
+    expect 'both come after all' 0 '1 certificates for requests that wait, 1 for none'
+    birthcert release VX-000002 --approve Boss
+    expect 'its certificate was brought' 5 'its certificate was brought: birthcert reconcile'
+    birthcert reconcile
+    expect 'reconcile takes it' 0 'VX-000002 .*issued: on record now'
+    tray
+    expect_slot 'scrapped' 1 FAIL E-UNIT-SCRAPPED
+    expect_slot 'the other' 2 PASS
+}
+
 # A camera that waits for another CA, which takes its time, is not left because of the one that persons
 # carry requests to.
 case_two_cas() {
@@ -363,7 +410,7 @@ END
     ok 'release: who approved stands in the history' \
         is "$(ask show VX-000001 | grep -c 'approved by B. Officer')" 1
     birthcert release VX-000001 --approve Boss
-    expect 'release twice' 3 'E-NOTHING-TO-DO .*none of its 1 requests is held'
+    expect 'release twice' 3 'E-NOTHING-TO-DO .*none of its 1 requests is held or carried'
     cp fixtures/exec-ca.sh "$FOLDER/offline/program"
     echo "$FOLDER/offline" >"$FOLDER/offline/exec-ca.folder"
     tray
@@ -391,9 +438,9 @@ case_released_one() {
     birthcert reconcile # the tray ends with the first that is held
     ok 'two are held: each was asked for once' is "$(cat "$FOLDER"/asked.* | wc -l)" 2
     birthcert release VX-000001 --approve Boss
-    expect 'which one?' 2 'E-USAGE .*2 requests are held .https at CA blind-https, idevid at CA blind-id'
+    expect 'which one?' 2 'E-USAGE .*2 requests are held or carried .https at CA blind-https, idevid at CA blind-id'
     birthcert release VX-000001 --approve Boss --profile mqtt
-    expect 'none of that profile' 3 'E-NOTHING-TO-DO .*held for profile mqtt'
+    expect 'none of that profile' 3 'E-NOTHING-TO-DO .*held or carried for profile mqtt'
     birthcert release VX-000001 --approve Boss --profile idevid
     expect 'that one' 0 'asked for again'
     tray
@@ -419,7 +466,24 @@ case_not_released() {
     printf '[profile https]\nca = other\n' >"$FOLDER/conf.d/40-profile.conf"
     birthcert release VX-000001 --approve Boss
     expect 'the profile names another CA now' 5 'CA blind has the request, the profile names other'
+    birthcert reconcile
+    expect 'reconcile, the profile names another CA' 5 \
+        'VX-000001 .*held: it was sent to CA blind, and the profile names other now; have .profile https. name CA blind again, then'
+    sed -i 's/^\[profile https\]/[profile web]/' "$FOLDER/birthcert.conf"
+    printf '[profile web]\nca = other\n' >"$FOLDER/conf.d/40-profile.conf"
+    birthcert reconcile
+    expect 'reconcile, no such profile' 5 \
+        'VX-000001 .*held: it was sent to CA blind, and the profile names none now; have .profile https. name CA blind again, then'
+    sed -i 's/^\[profile web\]/[profile https]/' "$FOLDER/birthcert.conf"
+    sed -i 's/^\[ca blind\]/[ca renamed]/' "$FOLDER/conf.d/30-ca.conf"
+    printf '[profile https]\nca = renamed\n' >"$FOLDER/conf.d/40-profile.conf"
+    birthcert reconcile
+    expect 'reconcile, no such CA' 5 \
+        'VX-000001 .*held: it was sent to CA blind, and the profile names renamed now; .* put the section of that CA back, then'
+    sed -i 's/^\[ca renamed\]/[ca blind]/' "$FOLDER/conf.d/30-ca.conf"
     printf '[profile https]\nca = blind\n' >"$FOLDER/conf.d/40-profile.conf"
+    birthcert reconcile
+    expect 'reconcile, all of it put back' 5 'VX-000001 .*held: the CA cannot tell; ask the administrator of CA blind'
     issue_for_database
     birthcert inbox import "$FOLDER/found.pem"
     birthcert release VX-000001 --approve Boss
@@ -501,5 +565,5 @@ case_put_aside() {
     expect_certificates 'a file that is no good' 1
 }
 
-run_cases trial carried two_cas twice twice_apart beside signed bad bad_files ended held released \
+run_cases trial carried given_up two_cas twice twice_apart beside signed bad bad_files ended held released \
     released_one not_released brought_early put_aside

@@ -449,14 +449,24 @@ case_rework_away() {
 # ---- a CA that revokes nothing -------------------------------------------------------------------
 
 case_embedded() {
-    make_bench 2
-    start_cameras 2
+    local certificate
+    make_bench 3
+    start_cameras 3
     tray
     expect_exit "embedded CA" 0
+    certificate=$(certificate_of VX-000003)
+    for _ in 1 2; do
+        birthcert revoke VX-000003 --reason keyCompromise
+        expect "embedded CA, revoke" 4 'VX-000003 .*not revoked: its CA revokes nothing' \
+            "administrator of the CA trial to revoke the serial number ${certificate,,} of the issuer \"CN="
+    done
+    birthcert revoke VX-000003 --reason superseded --certificate "$certificate"
+    expect "embedded CA, revoke by its number" 4 'VX-000003 .*not revoked' 'keyCompromise'
+    ok "embedded CA, revoke: recorded once" is "$(sql 'SELECT count(*) FROM event WHERE kind = 15')" 1
+    tray
+    expect_slot "embedded CA, revoke, on a bench" 3 FAIL 'E-UNIT-REVOKED'
     stop_cameras
-    birthcert revoke VX-000001 --reason superseded
-    expect "embedded CA, revoke" 2 'E-CA-UNSUPPORTED .*CA trial revokes nothing.*administrator.*serial number [0-9a-f]+ of the issuer "CN='
-    ok "embedded CA, revoke: nothing was done" is "$(state_of VX-000001)" 1
+    write_manifest 2
     birthcert scrap VX-000001
     expect "embedded CA, scrap" 0 'not revoked: its CA revokes nothing' \
         'ask the administrator of the CA trial to revoke the serial number' 'VX-000001 +SCRAPPED'
@@ -471,6 +481,26 @@ case_embedded() {
     expect_slot "embedded CA, on a bench" 2 PASS
     ok "embedded CA: one live certificate" is "$(live_certificates)" 1
     expect_sound "embedded CA"
+}
+
+# One camera, two CAs: what the one can revoke is revoked, whatever the other cannot.
+case_two_cas() {
+    local certificate
+    make_bench 1
+    start_hvca
+    printf '[profile idevid]\nbased_on = idevid\nca = trial\ncredential = 2\n' \
+        >"$FOLDER/conf.d/40-idevid.conf"
+    start_cameras 1 --credentials 2
+    tray
+    expect_exit "two CAs" 0
+    certificate=$(sql "SELECT upper(hex(x.serial)) FROM certificate x JOIN credential c
+        ON c.id = x.credential WHERE c.profile = 'https'")
+    birthcert revoke VX-000001 --reason keyCompromise
+    expect "two CAs, revoke" 4 'VX-000001 +https .*revoked \(keyCompromise\)' \
+        'VX-000001 +idevid .*not revoked: its CA revokes nothing'
+    expect_revoked "two CAs, revoke" "$certificate keyCompromise"
+    ok "two CAs, revoke: none is live" is "$(live_certificates)" 0
+    expect_sound "two CAs"
 }
 
 # ---- orphans -------------------------------------------------------------------------------------
@@ -516,4 +546,5 @@ case_orphans() {
     expect_sound "orphans"
 }
 
-run_cases revoke lost ca_away kill interrupted interrupted_look_up locked other_ca scrap scrap_open rework rework_away embedded orphans
+run_cases revoke lost ca_away kill interrupted interrupted_look_up locked other_ca scrap scrap_open \
+    rework rework_away embedded two_cas orphans

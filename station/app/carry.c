@@ -10,7 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ca-client/ca.h"
 #include "station/app/input_file.h"
+
+bool carry_is_for(const struct config *config, const struct store_row *row) {
+    const struct config_ca *ca = config_find_ca(config, row->ca);
+    const struct ca_ops *ops = ca != NULL ? ca_find(ca->settings.backend) : NULL;
+    return row->credential.request == REQUEST_ACCEPTED && ops != NULL && ops->is_offline;
+}
 
 static bool fail(struct error *error, const char *path) {
     return error_set(error, E_SYSTEM, "%s: %s", path, strerror(errno));

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "db/store.h"
 #include "station/app/config.h"
 #include "station/base/buf.h"
 #include "station/base/bytes.h"
@@ -16,6 +17,8 @@
 
 #define CARRY_CERTIFICATE_MAX (256 * 1024) // one with those above it, PEM
 
+// Whether persons carry the request: the CA that has it is one that no network leads to.
+bool carry_is_for(const struct config *config, const struct store_row *row);
 // Whether the request was carried away before.
 bool carry_is_out(const struct config *config, const uint8_t spki_sha256[SHA256_SIZE]);
 // Notes that it is: durable when this returns true. E_SYSTEM.

@@ -7,14 +7,17 @@
 #include <string.h>
 
 #include "db/store.h"
+#include "station/app/carry.h"
 #include "station/app/options.h"
 #include "station/app/progress.h"
 #include "station/app/revoker.h"
 #include "station/app/station.h"
 #include "station/base/clock.h"
+#include "station/core/request.h"
 
 #define WAIT_S 300
 #define DOUBTS_MAX 4096
+#define FINDING_SIZE 256
 #define QUESTION_SIZE 512
 
 struct doubt {
@@ -140,6 +143,44 @@ static void say_what_to_ask(const struct store_row *row, char remedy[QUESTION_SI
              row->ca, key, time);
 }
 
+// Only the CA that got the request can be asked about it.
+static bool is_at_other_ca(const struct store_row *row, const struct profile *profile) {
+    return is_in_doubt(row->credential.request) && row->ca[0] != '\0' &&
+           (profile == NULL || strcmp(profile->ca, row->ca) != 0);
+}
+
+static void say_where_it_is(const struct reconcile *reconcile, const struct store_row *row,
+                            const struct profile *profile, char finding[FINDING_SIZE],
+                            char remedy[QUESTION_SIZE]) {
+    snprintf(finding, FINDING_SIZE, "%s: it was sent to CA %s, and the profile names %s now",
+             request_state_name(row->credential.request), row->ca,
+             profile != NULL ? profile->ca : "none");
+    bool is_there = config_find_ca(reconcile->config, row->ca) != NULL;
+    snprintf(remedy, QUESTION_SIZE,
+             is_there ? "have [profile %s] name CA %s again, then run birthcert reconcile"
+                      : "have [profile %s] name CA %s again, and put the section of that CA back, "
+                        "then run birthcert reconcile",
+             row->credential.profile, row->ca);
+}
+
+// Nothing is in doubt there, and there is no CA to ask. What was brought waits for nobody.
+static bool is_with_person(const struct reconcile *reconcile, const struct store_row *row) {
+    return carry_is_for(reconcile->config, row) &&
+           !carry_is_in(reconcile->config, row->credential.spki_sha256);
+}
+
+static void say_who_carries(const struct reconcile *reconcile, struct output_request *request) {
+    if (carry_is_out(reconcile->config, request->row->credential.spki_sha256)) {
+        request->finding = "carried to the CA: waits for a person";
+        request->remedy = "birthcert inbox import brings the certificate, birthcert release says "
+                          "that the CA issues none";
+    } else {
+        request->finding = "waits for a person to carry it to the CA";
+        request->remedy = "birthcert outbox export writes it into a file, birthcert release says "
+                          "that the CA issues none";
+    }
+}
+
 static bool show_settled(void *context, const struct store_row *row) {
     struct reconcile *reconcile = context;
     const struct doubt *doubt = &reconcile->doubts[reconcile->shown];
@@ -147,18 +188,27 @@ static bool show_settled(void *context, const struct store_row *row) {
         return true;
     }
     struct output_request request = {.row = row};
+    char finding[FINDING_SIZE];
     char question[QUESTION_SIZE];
     request.finding = finding_of(row, &request.remedy);
-    if (row->credential.request == REQUEST_HELD) {
+    enum request_state state = row->credential.request;
+    bool is_open = is_in_doubt(state) || state == REQUEST_QUARANTINED;
+    const struct profile *profile = config_find_profile(reconcile->config, row->credential.profile);
+    bool is_elsewhere = is_at_other_ca(row, profile);
+    bool is_carried = !is_elsewhere && is_with_person(reconcile, row);
+    if (is_elsewhere) {
+        say_where_it_is(reconcile, row, profile, finding, question);
+        request.finding = finding;
+        request.remedy = question;
+    } else if (state == REQUEST_HELD) {
         say_what_to_ask(row, question);
         request.remedy = question;
+    } else if (is_carried) {
+        say_who_carries(reconcile, &request);
     }
     reconcile->output->ops->request(reconcile->output, &request);
-    if (is_in_doubt(row->credential.request) || row->credential.request == REQUEST_QUARANTINED) {
-        reconcile->unsettled++;
-    } else {
-        reconcile->settled++;
-    }
+    reconcile->unsettled += is_open && !is_carried ? 1 : 0;
+    reconcile->settled += is_open ? 0 : 1;
     return false;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// birthcert release: the CA's administrator says that nothing was issued. A request that was held
-// goes back to the outbox. Two people stand for that: if it is not so, a certificate is paid for
-// twice.
+// birthcert release: the CA's administrator says that nothing was issued. A request that was held, or
+// that persons carry, goes back to the outbox. Two people stand for that: if it is not so, a
+// certificate is paid for twice.
 #include <stdio.h>
 #include <string.h>
 
@@ -19,8 +19,8 @@ struct release {
     struct store *store;
     struct batch *batch;
     bool is_known;
-    size_t held;
-    size_t others;  // requests that are not held
+    size_t held;    // or with persons
+    size_t others;  // requests that are not
     char names[96]; // of the profiles of those that are
     struct error error;
 };
@@ -48,7 +48,7 @@ static bool may_release(struct release *release, const struct store_row *row) {
 // Nothing was found for one public key: that says nothing of another.
 static bool is_meant(const struct release *release, const struct store_row *row) {
     const char *wanted = release->options->profile;
-    return row->credential.request == REQUEST_HELD &&
+    return (row->credential.request == REQUEST_HELD || carry_is_for(release->config, row)) &&
            (wanted == NULL || strcmp(wanted, row->credential.profile) == 0);
 }
 
@@ -76,16 +76,17 @@ static bool choose(struct release *release, const struct store_filter *filter,
     }
     if (release->held == 0) {
         return error_set(error, E_NOTHING_TO_DO,
-                         "%s: none of its %zu requests is held%s%s; what is in doubt is settled by "
-                         "birthcert reconcile",
+                         "%s: none of its %zu requests is held or carried%s%s; what is in doubt is "
+                         "settled by birthcert reconcile",
                          filter->serial, release->others,
                          release->options->profile != NULL ? " for profile " : "",
                          release->options->profile != NULL ? release->options->profile : "");
     }
     return release->held == 1 ||
-           error_set(error, E_USAGE,
-                     "%s: %zu requests are held (%s): --profile says which one was looked for",
-                     filter->serial, release->held, release->names);
+           error_set(
+               error, E_USAGE,
+               "%s: %zu requests are held or carried (%s): --profile says which one was looked for",
+               filter->serial, release->held, release->names);
 }
 
 static bool visit_row(void *context, const struct store_row *row) {

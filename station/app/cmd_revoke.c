@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// birthcert revoke: a camera's certificate is revoked at the CA that issued it.
+// birthcert revoke: a camera's certificate is revoked at the CA that issued it; where that one revokes
+// nothing, it goes out of use here.
 #include <ctype.h>
 #include <string.h>
 
@@ -69,17 +70,21 @@ static bool choose_named(struct revoke *revoke, struct error *error) {
         return stored->state == CERTIFICATE_REVOKED
                    ? error_set(error, E_NOTHING_TO_DO, "%s: the certificate %s is revoked since %s",
                                stored->serial, wanted, time)
-                   : revoker_choose(revoke->revoker, i, revoke->reason, true, error);
+                   : revoker_choose(revoke->revoker, i, revoke->reason, error);
     }
     return error_set(error, E_STORE_UNKNOWN, "%s has no certificate %s on record",
                      revoke->unit.serial, wanted);
 }
 
+// With what was withdrawn on the board of now: that it is not revoked is said again.
 static bool choose_live(struct revoke *revoke, struct error *error) {
     for (size_t i = 0; i < revoker_count(revoke->revoker); i++) {
-        enum certificate_state state = revoker_certificate(revoke->revoker, i)->state;
-        bool is_meant = state == CERTIFICATE_LIVE || state == CERTIFICATE_REVOKING;
-        if (is_meant && !revoker_choose(revoke->revoker, i, revoke->reason, true, error)) {
+        const struct store_certificate *stored = revoker_certificate(revoke->revoker, i);
+        bool is_withdrawn =
+            stored->state == CERTIFICATE_WITHDRAWN && stored->board == revoke->unit.board;
+        bool is_meant = stored->state == CERTIFICATE_LIVE ||
+                        stored->state == CERTIFICATE_REVOKING || is_withdrawn;
+        if (is_meant && !revoker_choose(revoke->revoker, i, revoke->reason, error)) {
             return false;
         }
     }
@@ -110,11 +115,12 @@ int cmd_revoke(const struct options *options, struct output *output) {
     bool done = read_reason(options, &revoke.reason, &error) &&
                 config_load(options->config, &config, &error) &&
                 revoke_unit(&revoke, config, &unconfirmed, &error);
+    size_t left = done ? unconfirmed + revoker_withdrawn_count(revoke.revoker) : 0;
     revoker_close(revoke.revoker);
     config_free(config);
     if (!done) {
         output->ops->error(output, "revoke", &error);
         return exit_status_of(&error);
     }
-    return unconfirmed > 0 ? EXIT_STATION : EXIT_OK;
+    return left > 0 ? EXIT_STATION : EXIT_OK;
 }

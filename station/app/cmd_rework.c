@@ -33,7 +33,7 @@ static bool choose_used(struct rework *rework, struct error *error) {
     for (size_t i = 0; i < revoker_count(rework->revoker); i++) {
         enum certificate_state state = revoker_certificate(rework->revoker, i)->state;
         bool is_ended = state == CERTIFICATE_REVOKED || state == CERTIFICATE_WITHDRAWN;
-        if (!is_ended && !revoker_choose(rework->revoker, i, CA_REVOKE_SUPERSEDED, false, error)) {
+        if (!is_ended && !revoker_choose(rework->revoker, i, CA_REVOKE_SUPERSEDED, error)) {
             return false;
         }
     }

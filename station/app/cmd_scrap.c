@@ -19,7 +19,7 @@ struct scrap {
 static bool choose_all(struct scrap *scrap, struct error *error) {
     for (size_t i = 0; i < revoker_count(scrap->revoker); i++) {
         bool is_revoked = revoker_certificate(scrap->revoker, i)->state == CERTIFICATE_REVOKED;
-        if (!is_revoked && !revoker_choose(scrap->revoker, i, scrap->reason, false, error)) {
+        if (!is_revoked && !revoker_choose(scrap->revoker, i, scrap->reason, error)) {
             return false;
         }
     }

@@ -280,6 +280,7 @@ void issuer_policy(const struct issuer *issuer, const struct profile *profile,
     const struct ca_settings *settings = &ca->config->settings;
     *policy = (struct ca_policy){
         .fetch_repeats = ca->ops->fetch_repeats,
+        .is_offline = ca->ops->is_offline,
         .not_before_window_s = ca->ops->not_before_window_s,
         .settle_ms = settings->settle_ms > 0 ? settings->settle_ms : ca->ops->settle_ms,
         .in_flight = settings->in_flight > 0 ? settings->in_flight : 1,

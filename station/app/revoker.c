@@ -18,7 +18,6 @@ struct revocation {
     struct store_certificate stored; // its chain lies in `leaf`
     uint8_t *leaf;
     bool is_chosen;
-    bool must_revoke;   // to put it out of use is not enough
     bool is_asked;      // its CA works on it
     bool is_answered;   // or needs not be asked
     int64_t repeat_ms;  // monotonic; 0: never
@@ -99,6 +98,7 @@ static bool note_row(void *context, const struct store_row *row) {
     enum request_state request = row->credential.request;
     unit->unit_id = row->unit.unit_id;
     unit->result = row->unit.result;
+    unit->board = row->unit.board;
     memcpy(unit->serial, row->unit.serial, sizeof unit->serial);
     unit->unsettled += request >= REQUEST_SENT && request <= REQUEST_HELD ? 1 : 0;
     unit->has_key = unit->has_key || (row->credential.has_key && !row->is_old_board);
@@ -174,31 +174,31 @@ static bool can_revoke(const struct config_ca *ca, const struct store_certificat
     return ops != NULL && ops->can_revoke && handle[0] != '\0';
 }
 
+// An intent that stands already is not written again.
+static enum certificate_state next_state(const struct revocation *revocation) {
+    if (!revocation->is_chosen || revocation->stored.state == CERTIFICATE_REVOKING) {
+        return revocation->stored.state;
+    }
+    return revocation->is_answered ? CERTIFICATE_WITHDRAWN : CERTIFICATE_REVOKING;
+}
+
 bool revoker_choose(struct revoker *revoker, size_t index, enum ca_revocation_reason reason,
-                    bool must_revoke, struct error *error) {
+                    struct error *error) {
     struct revocation *revocation = &revoker->revocations[index];
     struct store_certificate *stored = &revocation->stored;
     const struct config_ca *ca = config_find_ca(revoker->config, stored->ca);
-    char handle[HANDLE_SIZE];
-    write_handle(stored, handle);
-    if (ca == NULL && stored->ca[0] != '\0') {
+    if (ca == NULL && stored->ca[0] != '\0' && stored->state != CERTIFICATE_WITHDRAWN) {
+        char handle[HANDLE_SIZE];
+        write_handle(stored, handle);
         return error_set(error, E_CA_CONFIG,
                          "%s: the certificate %s is of CA %s, which is not in %s any more: put its "
                          "section back",
                          stored->serial, handle, stored->ca, revoker->config->file);
     }
-    bool revokes = can_revoke(ca, stored);
-    if (!revokes && must_revoke) {
-        return error_set(error, E_CA_UNSUPPORTED,
-                         "%s: the CA %s revokes nothing by itself; ask its administrator to revoke "
-                         "the serial number %s of the issuer \"%s\"",
-                         stored->serial, name_of_ca(stored), handle, stored->certificate.issuer);
-    }
     revocation->is_chosen = true;
-    revocation->must_revoke = must_revoke;
-    if (stored->state != CERTIFICATE_REVOKING) {
+    revocation->is_answered = stored->state != CERTIFICATE_REVOKING && !can_revoke(ca, stored);
+    if (next_state(revocation) != stored->state) {
         (void)text_copy(stored->reason, sizeof stored->reason, ca_revocation_reason_name(reason));
-        revocation->is_answered = !revokes;
     }
     return true;
 }
@@ -207,6 +207,16 @@ size_t revoker_chosen_count(const struct revoker *revoker) {
     size_t count = 0;
     for (size_t i = 0; i < revoker->count; i++) {
         count += revoker->revocations[i].is_chosen ? 1 : 0;
+    }
+    return count;
+}
+
+size_t revoker_withdrawn_count(const struct revoker *revoker) {
+    size_t count = 0;
+    for (size_t i = 0; i < revoker->count; i++) {
+        const struct revocation *revocation = &revoker->revocations[i];
+        bool is_withdrawn = revocation->stored.state == CERTIFICATE_WITHDRAWN;
+        count += revocation->is_chosen && is_withdrawn ? 1 : 0;
     }
     return count;
 }
@@ -232,14 +242,6 @@ static bool commit_one(struct revoker *revoker, const struct record *record, str
         return error_set(error, E_INTERNAL, "the batch is full");
     }
     return writer_commit(revoker->store, revoker->batch, error);
-}
-
-// An intent that stands already is not written again.
-static enum certificate_state next_state(const struct revocation *revocation) {
-    if (!revocation->is_chosen || revocation->stored.state == CERTIFICATE_REVOKING) {
-        return revocation->stored.state;
-    }
-    return revocation->is_answered ? CERTIFICATE_WITHDRAWN : CERTIFICATE_REVOKING;
 }
 
 bool revoker_record(struct revoker *revoker, const struct record *last, struct error *error) {
@@ -489,9 +491,7 @@ bool revoker_finish(struct revoker *revoker, uint32_t wait_s, size_t *unconfirme
     free(revoker->view);
     for (size_t i = 0; i < revoker->count; i++) {
         const struct revocation *revocation = &revoker->revocations[i];
-        enum certificate_state state = revocation->stored.state;
-        bool is_left = state == CERTIFICATE_REVOKING ||
-                       (revocation->must_revoke && state == CERTIFICATE_WITHDRAWN);
+        bool is_left = revocation->stored.state == CERTIFICATE_REVOKING;
         *unconfirmed += revocation->is_chosen && is_left ? 1 : 0;
     }
     if (revoker->interrupted && *unconfirmed > 0) {

@@ -28,6 +28,7 @@ struct revoker_unit {
     int64_t unit_id;
     char serial[SERIAL_SIZE];
     enum unit_result result;
+    uint32_t board;
     size_t unsettled; // requests of which it is not known whether the CA issued
     bool has_key;     // its board has one on record
 };
@@ -44,13 +45,14 @@ MUST_CHECK bool revoker_load_open(struct revoker *revoker, struct error *error);
 size_t revoker_count(const struct revoker *revoker);
 const struct store_certificate *revoker_certificate(const struct revoker *revoker, size_t index);
 
-// Chooses one that is not revoked. `must_revoke`: E_CA_UNSUPPORTED where its CA cannot; else it is
-// withdrawn here then. E_CA_CONFIG where the CA's section is gone. The reason of a revocation that
-// is open stays as it was.
+// Chooses one that is not revoked. Where its CA revokes nothing it is withdrawn, or stays so.
+// E_CA_CONFIG where the CA's section is gone. The reason of a revocation that is open stays as it
+// was.
 MUST_CHECK bool revoker_choose(struct revoker *revoker, size_t index,
-                               enum ca_revocation_reason reason, bool must_revoke,
-                               struct error *error);
+                               enum ca_revocation_reason reason, struct error *error);
 size_t revoker_chosen_count(const struct revoker *revoker);
+// Those of them that are out of use here, and that nobody revoked.
+size_t revoker_withdrawn_count(const struct revoker *revoker);
 
 // Makes the intent to end the chosen ones durable, in one transaction with `last`, which may be NULL
 // and is about the unit as a whole. Where it fails, no CA hears of anything.

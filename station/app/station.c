@@ -405,7 +405,7 @@ void station_hold_submissions(struct station *station) {
 }
 
 size_t station_requests_to_settle(const struct station *station) {
-    return pool_requests_to_settle(station->pool);
+    return pool_requests_to_settle(station->pool, loop_now_ms(station->loop));
 }
 
 bool station_run(struct station *station, struct error *error) {

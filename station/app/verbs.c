@@ -90,13 +90,13 @@ const struct verb verb_table[] = {
      "Example: birthcert ca test hvca"},
     {"release", cmd_release, ARGUMENT_REQUIRED, OPTION_APPROVE | OPTION_PROFILE,
      "release SERIAL --approve NAME [--profile NAME]", "a held request is sent again",
-     "Puts a camera's request that is held back into the outbox, after the CA's administrator "
-     "looked\n"
-     "and found no certificate: if there is one after all, it is paid for twice. --approve is a "
-     "second\n"
-     "person beside the operator of the configuration; --profile names the one that was looked "
-     "for\n"
-     "where several are held. Where a certificate was found, inbox import takes it instead.\n\n"
+     "Puts a camera's request that is held, or that persons carry to a CA with backend = file, "
+     "back\n"
+     "into the outbox, after the CA's administrator looked and found no certificate: if there is "
+     "one\n"
+     "after all, it is paid for twice. --approve is a second person beside the operator of the\n"
+     "configuration; --profile names the one that was looked for where there are several. Where a\n"
+     "certificate was found, inbox import takes it instead.\n\n"
      "Example: birthcert release VX2251L-000001 --approve \"B. Officer\""},
     {"revoke", cmd_revoke, ARGUMENT_REQUIRED, OPTION_REASON | OPTION_CERTIFICATE | OPTION_WAIT,
      "revoke SERIAL --reason R [--certificate HEX] [--wait SECONDS]",
@@ -106,7 +106,8 @@ const struct verb verb_table[] = {
      "one by its serial number, a quarantined one too. --reason is unspecified, keyCompromise,\n"
      "affiliationChanged, superseded, cessationOfOperation or privilegeWithdrawn. There is no way\n"
      "back: from then on the camera fails on a bench. What the CA does not confirm within --wait\n"
-     "seconds (30) stays requested; reconcile, or the same again, repeats it.\n\n"
+     "seconds (30) stays requested; reconcile, or the same again, repeats it. Where a CA revokes\n"
+     "nothing by itself, the certificate is out of use here, and the text says whom to ask.\n\n"
      "Example: birthcert revoke VX2251L-000001 --reason keyCompromise"},
     {"scrap", cmd_scrap, ARGUMENT_REQUIRED, OPTION_REASON | OPTION_WAIT,
      "scrap SERIAL [--reason R] [--wait SECONDS]", "closes a camera for good",

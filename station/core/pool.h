@@ -87,8 +87,9 @@ void pool_committed(struct pool *pool, const struct pool_time *now);
 
 // While held nothing new is bought: what was sent is settled, what is queued stays in the outbox.
 void pool_hold_submissions(struct pool *pool, bool hold);
-// Requests that were sent and are not settled.
-size_t pool_requests_to_settle(const struct pool *pool);
+// Requests that were sent and are not settled; without those that wait for a person, once it was
+// looked whether that one brought a certificate.
+size_t pool_requests_to_settle(const struct pool *pool, int64_t monotonic_ms);
 
 // No new cameras, no new actions: what is in hand ends, and is recorded.
 void pool_stop(struct pool *pool);

@@ -261,12 +261,15 @@ void pool_hold_submissions(struct pool *pool, bool hold) {
     pool->holds_submissions = hold;
 }
 
-size_t pool_requests_to_settle(const struct pool *pool) {
+size_t pool_requests_to_settle(const struct pool *pool, int64_t monotonic_ms) {
     size_t count = 0;
     for (size_t i = 0; i < pool->request_end; i++) {
         const struct request *request = &pool->requests[i];
-        bool queued = request->step == STEP_DUE && request->purpose == PURPOSE_SUBMIT;
-        count += request->step != STEP_FREE && !queued ? 1 : 0;
+        bool waits = request->step == STEP_DUE;
+        bool queued = waits && request->purpose == PURPOSE_SUBMIT;
+        bool carried = waits && request->purpose == PURPOSE_FETCH && request->policy->is_offline &&
+                       request->due_ms > monotonic_ms;
+        count += request->step != STEP_FREE && !queued && !carried ? 1 : 0;
     }
     return count;
 }
