@@ -78,7 +78,7 @@ done
 ok 'scrap "-r 5"' refuses scrap '-r 5'
 ok 'scrap "-r 5": the option is named' err_has 'scrap: option "-r 5" is not known; usage: birthcert scrap '
 ok 'scrap --json -rx VX-1' refuses scrap --json -rx VX-1
-ok 'scrap --json -rx VX-1: the option is named' err_has 'option "-rx" is not known'
+ok 'scrap --json -rx VX-1: the option is named' err_has 'option \"-rx\" is not known'
 ok 'scrap VX-1 -r' refuses scrap VX-1 -r
 ok 'scrap VX-1 -r: the option is named' err_has 'option "-r" is not known'
 ok 'scrap --reasons VX-1' refuses scrap --reasons VX-1
