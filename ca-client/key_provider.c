@@ -349,8 +349,10 @@ static int sign_hash(const struct signing *signing, struct slice hash, unsigned 
                      size_t *out_length, size_t out_size) {
     uint8_t signature[KEY_SIGNATURE_MAX];
     size_t length = 0;
-    bool is_rsa = strcmp(signing->key->kind, "RSA") == 0;
-    if (!(is_rsa ? sign_rsa : sign_ecdsa)(signing, hash, signature, &length) || length > out_size) {
+    bool is_signed = strcmp(signing->key->kind, "RSA") == 0
+                         ? sign_rsa(signing, hash, signature, &length)
+                         : sign_ecdsa(signing, hash, signature, &length);
+    if (!is_signed || length > out_size) {
         return 0;
     }
     memcpy(out, signature, length);

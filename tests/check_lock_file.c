@@ -58,7 +58,7 @@ START_TEST(test_one_at_a_time) {
     ck_assert_int_ge(lock, 0);
     ck_assert_int_eq(lock_file_take(path, 0600, owner), -1);
     ck_assert_int_eq(errno, EWOULDBLOCK);
-    ck_assert_int_eq(atoi(owner), getpid());
+    ck_assert_int_eq(strtol(owner, NULL, 10), getpid());
     close(lock);
     lock = lock_file_take(path, 0600, owner);
     ck_assert_int_ge(lock, 0);
@@ -90,7 +90,7 @@ START_TEST(test_child_that_stays) {
     pid_t killed = kill_owner(60000, &heir);
     ck_assert_int_eq(lock_file_take(path, 0600, owner), -1);
     ck_assert_int_eq(errno, EWOULDBLOCK);
-    ck_assert_int_eq(atoi(owner), killed);
+    ck_assert_int_eq(strtol(owner, NULL, 10), killed);
     kill(heir, SIGKILL);
 }
 END_TEST
