@@ -33,6 +33,20 @@ ca = offline
 END
 }
 
+# Instead: a CA that can be asked, by the program that was written there.
+use_program() { # NAME
+    chmod 755 "$FOLDER/offline/program"
+    cat >"$FOLDER/conf.d/30-ca.conf" <<END
+[ca $1]
+backend = exec
+command = offline/program
+root_file = offline/root.pem
+settle = 1s
+[profile https]
+ca = $1
+END
+}
+
 open_bundle() { # FILE
     openssl cms -verify -inform PEM -in "$1" -CAfile "$FOLDER/offline/station.pem" -purpose any \
         -partial_chain 2>"$FOLDER/cms.log"
@@ -356,16 +370,7 @@ case_held() {
     make_bench 1
     make_offline
     printf '#!/bin/sh\ncase $1 in submit) exit 1 ;; esac\nexit 64\n' >"$FOLDER/offline/program"
-    chmod 755 "$FOLDER/offline/program"
-    cat >"$FOLDER/conf.d/30-ca.conf" <<END
-[ca blind]
-backend = exec
-command = offline/program
-root_file = offline/root.pem
-settle = 1s
-[profile https]
-ca = blind
-END
+    use_program blind
     start_cameras 1
     tray
     expect 'held' 5 'E-UNIT-HELD'
@@ -385,16 +390,7 @@ case_released() {
     make_offline
     printf '#!/bin/sh\ncase $1 in submit) echo x >>"%s/asked"; exit 1 ;; esac\nexit 64\n' "$FOLDER" \
         >"$FOLDER/offline/program"
-    chmod 755 "$FOLDER/offline/program"
-    cat >"$FOLDER/conf.d/30-ca.conf" <<END
-[ca blind]
-backend = exec
-command = offline/program
-root_file = offline/root.pem
-settle = 1s
-[profile https]
-ca = blind
-END
+    use_program blind
     start_cameras 1
     tray
     expect 'held' 5 'E-UNIT-HELD' 'birthcert release'
@@ -514,16 +510,7 @@ case_brought_early() {
     printf 'echo x >>"%s/asked"\n[ -e "%s/go" ] && exec "%s/offline/ca" submit\n' "$FOLDER" "$FOLDER" \
         "$FOLDER" >>"$FOLDER/offline/program"
     printf 'while ! [ -e "%s/go" ]; do sleep 0.05; done\nexit 75\n' "$FOLDER" >>"$FOLDER/offline/program"
-    chmod 755 "$FOLDER/offline/program"
-    cat >"$FOLDER/conf.d/30-ca.conf" <<END
-[ca site]
-backend = exec
-command = offline/program
-root_file = offline/root.pem
-settle = 1s
-[profile https]
-ca = site
-END
+    use_program site
     start_cameras 1
     start_birthcert tray "$FOLDER/tray.csv"
     await "$FOLDER/asked" x
