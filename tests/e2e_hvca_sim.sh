@@ -22,17 +22,31 @@ test_init() {
         "$(sha256sum "$STATE/root.pem" "$STATE/api_secret")"
 }
 
+# With TLS 1.3 the client has sent its request before the server refuses its certificate; what is still
+# unread then makes the end a reset, which may overtake the alert.
+alert_says() { # TEXT CURL-OPTION...
+    local text=$1
+    shift
+    for _ in {1..20}; do
+        plain "$@"
+        ! grep -q "$text" "$WORK/curl.err" || return 0
+    done
+    return 1
+}
+
 test_login() {
     ok "login gives a token" at_least "${#TOKEN}" 16
     ok "it listens on 127.0.0.1 only" not grep -qi "00000000:$(printf %04X "$PORT")" /proc/net/tcp
     plain -H "$JSON" -d '{}' "$URL/login"
     ok "no client certificate, no TLS" is "$STATUS" 000
-    ok "no client certificate: the alert says so" grep -q 'certificate required' "$WORK/curl.err"
+    ok "no client certificate: the alert says so" \
+        alert_says 'certificate required' -H "$JSON" -d '{}' "$URL/login"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$WORK/foreign.key" \
         -out "$WORK/foreign.pem" -subj /CN=foreign 2>/dev/null
     plain --cert "$WORK/foreign.pem" --key "$WORK/foreign.key" "$URL/trustchain"
     ok "a foreign client certificate, no TLS" is "$STATUS" 000
-    ok "a foreign client certificate: the alert says so" grep -q 'unknown ca' "$WORK/curl.err"
+    ok "a foreign client certificate: the alert says so" \
+        alert_says 'unknown ca' --cert "$WORK/foreign.pem" --key "$WORK/foreign.key" "$URL/trustchain"
     call POST /login -H "$JSON" -d '{"api_key": "0123456789abcdef", "api_secret": "x"}'
     ok "a wrong secret: 401" is_problem 401
     call POST /login -H 'Content-Type: application/json' -d '{}'
