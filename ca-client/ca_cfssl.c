@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ca-client/ca_cfssl_internal.h"
+#include "ca-client/json_load.h"
 #include "ca-client/x509.h"
 #include "station/base/clock.h"
 #include "station/base/secret.h"
@@ -276,7 +277,7 @@ static void finish_revoke(struct call *call, const struct http_response *respons
     struct ca_result result = {0};
     web_judge(response, problem->text, &result);
     if (response->outcome == HTTP_ANSWERED && response->status == 200 &&
-        cfssl_read_success(response->body)) {
+        json_load_flag(response->body, "success")) {
         result = (struct ca_result){.outcome = CA_REVOKED};
     } else if (response->outcome == HTTP_ANSWERED && response->status == 404) {
         result.outcome = CA_NOT_SENT; // as it is set up now

@@ -77,7 +77,6 @@ MUST_CHECK bool cfssl_read_certificate(struct slice body, struct buf *der, struc
 MUST_CHECK bool cfssl_read_info(struct slice body, struct cfssl_policy *policy, struct buf *issuer,
                                 struct error *error);
 void cfssl_read_problem(struct slice body, struct cfssl_problem *problem);
-bool cfssl_read_success(struct slice body);
 
 // ---- judging, ca_cfssl_judge.c ------------------------------------------------------------------
 

@@ -52,14 +52,6 @@ bool cfssl_read_certificate(struct slice body, struct buf *der, struct error *er
     return good;
 }
 
-bool cfssl_read_success(struct slice body) {
-    struct error ignored;
-    json_t *root = json_load_object(body, "revoke", &ignored);
-    bool is_success = json_is_true(json_object_get(root, "success"));
-    json_decref(root);
-    return is_success;
-}
-
 // ---- info ---------------------------------------------------------------------------------------
 
 // Usages that do no harm in a camera's certificate; what cfssl does not know it leaves out.

@@ -145,7 +145,6 @@ MUST_CHECK bool ejbca_write_path(char out[WEB_PATH_SIZE], const char *before, co
 // ---- what is read, ca_ejbca_read.c --------------------------------------------------------------
 
 void ejbca_read_problem(struct slice body, struct ejbca_problem *problem);
-bool ejbca_read_revoked(struct slice body);
 // The subject of the CA with that name, as EJBCA writes it. E_CA_CONFIG where the station sees no such
 // CA, with those that it sees.
 MUST_CHECK bool ejbca_read_authorities(struct slice body, const char *name,

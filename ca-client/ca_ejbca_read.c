@@ -39,14 +39,6 @@ void ejbca_read_problem(struct slice body, struct ejbca_problem *problem) {
     json_decref(root);
 }
 
-bool ejbca_read_revoked(struct slice body) {
-    struct error ignored;
-    json_t *root = json_load_object(body, "revoke", &ignored);
-    bool is_revoked = json_is_true(json_object_get(root, "revoked"));
-    json_decref(root);
-    return is_revoked;
-}
-
 // ---- CAs ----------------------------------------------------------------------------------------
 
 static bool say_authorities(const json_t *list, const char *name, struct error *error) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ca-client/ca_ejbca_internal.h"
+#include "ca-client/json_load.h"
 
 // As EJBCA calls them.
 static const char *reason_name(enum ca_revocation_reason reason) {
@@ -51,7 +52,7 @@ static void handle_revoke(struct call *call, const struct http_response *respons
         error_set(&result.error, E_CA_POLICY,
                   "EJBCA keeps the revocation until it is approved: have it approved there, then "
                   "revoke again here");
-    } else if (ejbca_is_good(response) && ejbca_read_revoked(response->body)) {
+    } else if (ejbca_is_good(response) && json_load_flag(response->body, "revoked")) {
         finish_revoked(call);
         return;
     } else {

@@ -22,12 +22,10 @@ void stepca_read_problem(struct slice body, struct stepca_problem *problem) {
 }
 
 bool stepca_read_revoked(struct slice body) {
-    struct error ignored;
-    json_t *root = json_load_object(body, "revoke", &ignored);
-    const char *status = json_string_value(json_object_get(root, "status"));
-    bool is_revoked = status != NULL && strcmp(status, "ok") == 0;
-    json_decref(root);
-    return is_revoked;
+    static const char *const members[] = {"status", NULL};
+    char status[8];
+    json_load_text(body, members, status, sizeof status);
+    return strcmp(status, "ok") == 0;
 }
 
 // ---- certificates -------------------------------------------------------------------------------

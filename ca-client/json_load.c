@@ -108,6 +108,14 @@ void json_load_text(struct slice body, const char *const *members, char *out, si
     json_decref(root);
 }
 
+bool json_load_flag(struct slice body, const char *member) {
+    const char *fault = NULL;
+    json_t *root = load(body, HTTP_BODY_MAX, &fault);
+    bool is_true = json_is_true(json_object_get(root, member));
+    json_decref(root);
+    return is_true;
+}
+
 static int put_piece(const char *piece, size_t size, void *context) {
     struct buf *out = context;
     return buf_put(out, piece, size) ? 0 : -1;

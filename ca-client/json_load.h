@@ -29,6 +29,9 @@ json_t *json_load_long_object(struct slice body, size_t maximum, const char *wha
 // `capacity` - 1, and as it is: error_set escapes it. "" where there is none, or no object.
 void json_load_text(struct slice body, const char *const *members, char *out, size_t capacity);
 
+// Whether that member of a CA's answer is true. False also where there is none, or no object.
+bool json_load_flag(struct slice body, const char *member);
+
 // Compact text of `root`, which is given back also after a failure, as the body of a request. The
 // caller frees it. NULL and E_MEMORY where it is NULL or does not fit into `maximum` bytes.
 struct buf *json_write(json_t *root, size_t maximum, struct error *error);
