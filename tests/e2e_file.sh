@@ -244,9 +244,8 @@ envelope() { # WHO
         -inkey "$FOLDER/offline/$1.key" -outform PEM -out "$FOLDER/signed.pem"
 }
 
-# What is brought is checked as any CA's answer is.
-# The CA's clerk issued twice: the first in the file is taken, the other is somebody's to revoke.
-case_twice() {
+# Two certificates for the one camera of lot LOT-1, first.pem and second.pem.
+issue_twice() {
     make_bench 1
     make_offline
     start_cameras 1
@@ -254,6 +253,11 @@ case_twice() {
     birthcert outbox export "$FOLDER/bundle.pem"
     issue "$FOLDER/bundle.pem" "$FOLDER/first.pem"
     issue "$FOLDER/bundle.pem" "$FOLDER/second.pem"
+}
+
+# The CA's clerk issued twice: the first in the file is taken, the other is somebody's to revoke.
+case_twice() {
+    issue_twice
     cat "$FOLDER/first.pem" "$FOLDER/first.pem" "$FOLDER/second.pem" >"$FOLDER/certificates.pem"
     birthcert inbox import "$FOLDER/certificates.pem"
     expect 'two for one key' 0 '1 certificates for requests that wait, 0 for none' \
@@ -268,13 +272,7 @@ case_twice() {
 
 # The same, one after the other, before a station takes the first.
 case_twice_apart() {
-    make_bench 1
-    make_offline
-    start_cameras 1
-    tray --lot LOT-1
-    birthcert outbox export "$FOLDER/bundle.pem"
-    issue "$FOLDER/bundle.pem" "$FOLDER/first.pem"
-    issue "$FOLDER/bundle.pem" "$FOLDER/second.pem"
+    issue_twice
     birthcert inbox import "$FOLDER/first.pem"
     birthcert inbox import "$FOLDER/first.pem"
     expect 'the same one again' 0 '1 certificates for requests that wait'
@@ -287,6 +285,7 @@ case_twice_apart() {
         "$(cameras_say | cut -d ' ' -f 3)" "$(fingerprint "$FOLDER/first.pem")"
 }
 
+# What is brought is checked as any CA's answer is.
 case_bad() {
     make_bench 2
     make_offline

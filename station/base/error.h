@@ -42,8 +42,8 @@ struct error {
     char text[ERROR_TEXT_MAX]; // for a person; control characters already escaped
 };
 
-// Sets code and text. Text longer than ERROR_TEXT_MAX - 1 bytes ends in "...", after a whole word. Returns false, always, so
-// that a failing function can end in `return error_set(...)`.
+// Sets code and text. Text longer than ERROR_TEXT_MAX - 1 bytes ends in "...", after a whole word.
+// Returns false, always, so that a failing function can end in `return error_set(...)`.
 bool error_set(struct error *error, enum error_code code, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
