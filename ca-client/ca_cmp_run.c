@@ -5,6 +5,7 @@
 
 #include "ca-client/ca_cmp_internal.h"
 #include "ca-client/der.h"
+#include "ca-client/x509_openssl.h"
 
 #define EXTRA_MAX (64 * 1024)
 #define SENDER_NONCE_TAG (DER_CONTEXT_CONSTRUCTED | 5) // RFC 4210, section 5.1.1
@@ -120,8 +121,8 @@ static int judge_certificate(OSSL_CMP_CTX *context, X509 *certificate, int failu
 }
 
 static bool set_csr(OSSL_CMP_CTX *context, struct slice der) {
-    const unsigned char *at = der.data;
-    X509_REQ *csr = d2i_X509_REQ(NULL, &at, (long)der.length);
+    struct error ignored; // it was checked before
+    X509_REQ *csr = x509_decode_csr(der, &ignored);
     bool good = csr != NULL && OSSL_CMP_CTX_set1_p10CSR(context, csr) == 1;
     X509_REQ_free(csr);
     return good;

@@ -6,6 +6,7 @@
 
 #include "ca-client/ca_ejbca_internal.h"
 #include "ca-client/names.h"
+#include "ca-client/x509_openssl.h"
 #include "protocol/message.h"
 
 #define DAY_S INT64_C(86400)
@@ -154,12 +155,9 @@ static bool check_names(const struct ca_request *request, const GENERAL_NAMES *f
 }
 
 bool ejbca_names_fit(const struct ca_request *request, struct error *error) {
-    const unsigned char *cursor = request->csr.data;
-    X509_REQ *csr = d2i_X509_REQ(NULL, &cursor, (long)request->csr.length);
+    X509_REQ *csr = x509_decode_csr(request->csr, error);
     if (csr == NULL) {
-        ERR_clear_error();
-        return error_set(error, E_CSR_MALFORMED, "%zu bytes that are not one PKCS #10 request",
-                         request->csr.length);
+        return false;
     }
     GENERAL_NAMES *found = csr_names(csr);
     bool good = check_names(request, found, error);

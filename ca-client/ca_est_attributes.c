@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ca-client/ca_est_internal.h"
+#include "ca-client/x509_openssl.h"
 #include "protocol/message.h"
 
 #define BIT(key_type) (1U << (key_type))
@@ -245,20 +246,17 @@ bool est_csr_fits(const struct est_wishes *wishes, const struct profile *profile
     if (!est_profile_fits(wishes, profile, error)) {
         return false;
     }
-    const unsigned char *cursor = csr.data;
-    X509_REQ *parsed = d2i_X509_REQ(NULL, &cursor, (long)csr.length);
-    int signature = parsed != NULL ? X509_REQ_get_signature_nid(parsed) : NID_undef;
-    bool good = true;
+    X509_REQ *parsed = x509_decode_csr(csr, error);
     if (parsed == NULL) {
-        good = error_set(error, E_CSR_MALFORMED, "%zu bytes that are not one PKCS #10 request",
-                         csr.length);
-    } else if (!find_signature(wishes, profile, signature)) {
-        good = error_set(error, E_CA_POLICY,
-                         "the CA wants CSRs signed with %s (csrattrs), the camera signs with %s",
-                         OBJ_nid2ln(wishes->signatures[0]), OBJ_nid2ln(signature));
-    } else {
-        good = check_contents(wishes, parsed, error);
+        return false;
     }
+    int signature = X509_REQ_get_signature_nid(parsed);
+    bool good =
+        find_signature(wishes, profile, signature)
+            ? check_contents(wishes, parsed, error)
+            : error_set(error, E_CA_POLICY,
+                        "the CA wants CSRs signed with %s (csrattrs), the camera signs with %s",
+                        OBJ_nid2ln(wishes->signatures[0]), OBJ_nid2ln(signature));
     X509_REQ_free(parsed);
     ERR_clear_error();
     return good;

@@ -5,6 +5,7 @@
 #include <openssl/x509v3.h>
 
 #include "ca-client/x509_internal.h"
+#include "ca-client/x509_openssl.h"
 
 struct wish {
     X509_EXTENSION *extension;
@@ -117,14 +118,8 @@ bool x509_check_csr_extensions(struct slice csr_der, const struct profile *profi
     if (!names_fill(profile, subject, &names, error)) {
         return false;
     }
-    const unsigned char *cursor = csr_der.data;
-    X509_REQ *csr = csr_der.length > 0 && csr_der.length <= X509_OBJECT_MAX
-                        ? d2i_X509_REQ(NULL, &cursor, (long)csr_der.length)
-                        : NULL;
-    bool good = csr != NULL
-                    ? check_wishes(csr, &wish, error)
-                    : error_set(error, E_CSR_MALFORMED,
-                                "%zu bytes that are not one PKCS #10 request", csr_der.length);
+    X509_REQ *csr = x509_decode_csr(csr_der, error);
+    bool good = csr != NULL && check_wishes(csr, &wish, error);
     X509_REQ_free(csr);
     ERR_clear_error();
     return good;

@@ -2,6 +2,7 @@
 #include <openssl/err.h>
 
 #include "ca-client/x509_internal.h"
+#include "ca-client/x509_openssl.h"
 
 // The bits of a BIT STRING that is made of whole bytes.
 static bool take_bits(struct slice *rest, struct slice *bits) {
@@ -101,6 +102,19 @@ X509 *x509_decode(struct slice der, const char *what, struct error *error) {
         return NULL;
     }
     return certificate;
+}
+
+X509_REQ *x509_decode_csr(struct slice der, struct error *error) {
+    struct csr_parts parts;
+    const unsigned char *cursor = der.data;
+    X509_REQ *csr =
+        x509_split_csr(der, &parts) ? d2i_X509_REQ(NULL, &cursor, (long)der.length) : NULL;
+    ERR_clear_error();
+    if (csr == NULL) {
+        error_set(error, E_CSR_MALFORMED, "%zu bytes that are not one PKCS #10 request",
+                  der.length);
+    }
+    return csr;
 }
 
 struct slice x509_first_der(struct slice der) {
