@@ -156,7 +156,9 @@ struct ca_ops {
     // Fetching what was accepted is the whole request once more, and may issue: submit and fetch are
     // the same call then, each journaled before it, and a lost answer to either leaves a doubt.
     bool fetch_repeats;
-    bool waits;                   // to hear what becomes of each certificate: ca_result.offer
+    bool waits; // to hear what becomes of each certificate: ca_result.offer
+    bool
+        forgets; // nothing that it issued can be had again: the station's own record is all there is
     uint32_t not_before_window_s; // stamps may lie this far back, one per second; 0: no stamps
     uint32_t settle_ms;           // how long after a request the CA's lists may lag behind
     // The keys of [ca NAME] that it takes beside those that every CA has; NULL ends the list.

@@ -339,6 +339,7 @@ const struct ca_ops ca_cfssl = {
     .name = "cfssl",
     .is_public = true, // not the embedded one
     .can_revoke = true,
+    .forgets = true,
     .keys = cfssl_keys,
     .remark = "cfssl: `cfssl serve`, or multirootca.",
     .example = cfssl_example,

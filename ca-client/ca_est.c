@@ -175,6 +175,7 @@ const struct ca_ops ca_est = {
     .name = "est",
     .is_public = true,
     .can_revoke = false,
+    .forgets = true,
     .fetch_repeats = true,
     .keys = est_keys,
     .remark =

@@ -132,6 +132,7 @@ const struct ca_ops ca_file = {
     .is_public = true,
     .is_offline = true,
     .can_revoke = false,
+    .forgets = true,
     .keys = file_keys,
     .remark =
         "For a bench without a network: `birthcert outbox export` writes what is waiting for\n"

@@ -272,6 +272,7 @@ const struct ca_ops ca_local = {
     .name = "local",
     .is_public = false,
     .can_revoke = false,
+    .forgets = true,
     .keys = local_keys,
     .remark = "",
     .example = "",

@@ -259,6 +259,7 @@ const struct ca_ops ca_stepca = {
     .name = "stepca",
     .is_public = true, // not the embedded one
     .can_revoke = true,
+    .forgets = true,
     .keys = stepca_keys,
     .remark = "step-ca, by a JWK provisioner.",
     .example = stepca_example,

@@ -37,7 +37,8 @@ void batch_clear(struct batch *batch) {
     arena_clear(&batch->answer_bytes);
 }
 
-// The objects that an answer may carry: a CSR or a chain; a request that is looked up, its offer too.
+// The objects that an answer may carry: a CSR or a chain; a request that is looked up, its offer or
+// its certificate too.
 static size_t answer_objects(enum record_kind kind) {
     bool one = kind == RECORD_SENT || kind == RECORD_LOAD_CERTIFICATE;
     return kind == RECORD_LOAD_REQUEST ? 2 : one ? 1 : 0;

@@ -98,7 +98,7 @@ struct unit_record {
 };
 
 // All that the CA side needs to ask for one certificate: the answer to RECORD_SENT and to
-// RECORD_LOAD_REQUEST. `csr` and `offer` live in the answer's bytes.
+// RECORD_LOAD_REQUEST. Its slices live in the answer's bytes.
 struct request_record {
     int64_t unit_id;
     int64_t credential_id;
@@ -119,6 +119,10 @@ struct request_record {
     struct slice csr;
     struct slice
         offer; // of one that is UNCONFIRMED or QUARANTINED: see RECORD_CERTIFICATE; or empty
+    // Of one that is QUARANTINED and has no offer: the last of its certificates in quarantine, and
+    // what the CA gave with it, DER; OBJECT_MAX at most, together.
+    struct slice leaf;
+    struct slice extra;
 };
 
 // A certificate, with the facts that the checks found in it.

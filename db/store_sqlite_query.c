@@ -95,9 +95,13 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
     [SQL_OFFER_PUT] = "INSERT INTO offer (credential, der) VALUES (?1, ?2)"
                       " ON CONFLICT (credential) DO UPDATE SET der = excluded.der",
     [SQL_OFFER_DROP] = "DELETE FROM offer WHERE credential = ?",
-    [SQL_REQUEST_BY_ID] = "SELECT " REQUEST_COLUMNS ", r.der, o.der FROM credential c"
-                          " JOIN unit u ON u.id = c.unit LEFT JOIN csr r ON r.credential = c.id"
-                          " LEFT JOIN offer o ON o.credential = c.id WHERE c.id = ?",
+    [SQL_REQUEST_BY_ID] =
+        "SELECT " REQUEST_COLUMNS ", r.der, o.der, x.leaf, m.der FROM credential c"
+        " JOIN unit u ON u.id = c.unit LEFT JOIN csr r ON r.credential = c.id"
+        " LEFT JOIN offer o ON o.credential = c.id LEFT JOIN certificate x ON x.id ="
+        " (SELECT max(id) FROM certificate WHERE credential = c.id AND state = 2"
+        " AND c.request = 7 AND o.der IS NULL)"
+        " LEFT JOIN intermediates m ON m.id = x.intermediates WHERE c.id = ?",
     [SQL_REQUESTS_PENDING] =
         "SELECT " REQUEST_COLUMNS ", r.der FROM credential c"
         " JOIN unit u ON u.id = c.unit LEFT JOIN csr r ON r.credential = c.id"

@@ -154,7 +154,7 @@ bool change_csr(struct change *change, struct error *error) {
     return change->answer->code != ERROR_NONE || csr_write(change, error);
 }
 
-// Copies the request, its CSR and its offer into the answer.
+// Copies the request with all that belongs to it into the answer.
 static bool request_answer(struct change *change, struct error *error) {
     struct query query = query_begin(change->store, SQL_REQUEST_BY_ID);
     query_bind_integer(&query, change->record->credential_id);
@@ -165,10 +165,13 @@ static bool request_answer(struct change *change, struct error *error) {
     assert(found); // it was loaded in this transaction
     struct request_record *request = &change->answer->request;
     request_read(&query, 0, request);
-    bool good = arena_copy(change->answer_bytes, query_slice(&query, REQUEST_COLUMN_COUNT),
-                           &request->csr) &&
-                arena_copy(change->answer_bytes, query_slice(&query, REQUEST_COLUMN_COUNT + 1),
-                           &request->offer);
+    struct slice *const slices[] = {&request->csr, &request->offer, &request->leaf,
+                                    &request->extra};
+    bool good = true;
+    for (int i = 0; i < (int)ARRAY_LENGTH(slices); i++) {
+        good = good && arena_copy(change->answer_bytes,
+                                  query_slice(&query, REQUEST_COLUMN_COUNT + i), slices[i]);
+    }
     query_end(&query);
     return good || error_set(error, E_INTERNAL, "%s: the batch has no room for its answers",
                              change->store->name);

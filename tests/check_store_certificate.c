@@ -103,6 +103,14 @@ START_TEST(test_certificate_quarantined) {
     struct record load = store_record(&fixture, RECORD_LOAD_CERTIFICATE, &unit, 0);
     store_refuse(&fixture, &load, E_STORE_CONFLICT);
     store_accept(&fixture, &record); // told twice
+    // What the CA gave can be looked at again.
+    struct request_record request = store_load_request(&fixture, &unit);
+    struct slice chain = record.certificate.chain;
+    struct slice leaf = {chain.data, request.leaf.length};
+    ck_assert_uint_gt(leaf.length, 0);
+    ck_assert(slice_equal(request.leaf, leaf));
+    ck_assert(slice_equal(request.extra,
+                          (struct slice){chain.data + leaf.length, chain.length - leaf.length}));
     // No power cut makes a doubt of it, and of the doubt another purchase.
     struct record doubt = store_record(&fixture, RECORD_REQUEST, &unit, 0);
     doubt.request = REQUEST_DOUBT;
@@ -112,6 +120,7 @@ START_TEST(test_certificate_quarantined) {
     store_accept(&fixture, &record);
     ck_assert_int_eq(store_admit_again(&fixture, "SN-1").credentials[0].request, REQUEST_ISSUED);
     ck_assert(slice_equal(load_certificate(&unit).chain, record.certificate.chain));
+    ck_assert_uint_eq(store_load_request(&fixture, &unit).leaf.length, 0);
 }
 END_TEST
 

@@ -352,8 +352,15 @@ case_no_names() {
     tray
     expect_text "no host names" 'E-CERT-NAMES .*lacks .*local' 'several certificates in a row'
     printf '[profile https]\ndns_names =\n' >"$FOLDER/conf.d/40-names.conf"
-    birthcert reconcile
     ok "no host names: none is installed" is "$(cameras_say | wc -l)" 0
+    local bought
+    bought=$(issued)
+    # The fault was the profile's. EST tells nothing again, so what is on record is looked at.
+    birthcert reconcile
+    expect "no host names, the profile corrected" 0 'issued: on record now'
+    ok "no host names, the profile corrected: nothing is bought" is "$(issued)" "$bought"
+    expect_good_end "no host names, the profile corrected" 8
+    ok "no host names, the profile corrected: one each" is "$(issued)" 8
 }
 
 # ---- everything ----------------------------------------------------------------------------------

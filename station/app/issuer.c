@@ -33,7 +33,7 @@ struct issuer_ca {
 struct issuer_call {
     bool used;
     bool is_brought; // its certificate was brought by a person, and is about to be told
-    struct request_record request; // without the CSR
+    struct request_record request; // without slices
     const struct profile *profile;
 };
 
@@ -118,19 +118,33 @@ static struct certificate_expected expected_of(const struct issuer_call *call) {
     };
 }
 
-// What is not installed is kept too, as it came: a person will want to see it.
+// What is not installed is kept too, as it came: a person will want to see it, or to have it looked at
+// again. Lives until the next certificate.
+static struct slice keep_as_it_came(struct issuer *issuer, const struct ca_result *from_ca) {
+    struct buf *kept = issuer->chain;
+    struct slice leaf = from_ca->leaf;
+    buf_clear(kept);
+    if (leaf.length + from_ca->extra.length <= OBJECT_MAX &&
+        buf_put(kept, leaf.data, leaf.length) &&
+        buf_put(kept, from_ca->extra.data, from_ca->extra.length)) {
+        return buf_slice(kept);
+    }
+    leaf.length = leaf.length < OBJECT_MAX ? leaf.length : OBJECT_MAX;
+    return leaf;
+}
+
 static void judge_certificate(struct issuer_ca *ca, const struct issuer_call *call,
                               const struct ca_result *from_ca, struct request_result *result) {
     struct certificate_facts facts = {0};
     const struct certificate_expected expected = expected_of(call);
-    struct slice kept = from_ca->leaf;
+    struct slice kept;
     buf_clear(ca->issuer->chain);
     if (x509_check_certificate(ca->trust, from_ca->leaf, from_ca->extra, &expected, &facts,
                                ca->issuer->chain, &result->error)) {
         kept = buf_slice(ca->issuer->chain);
         ca->issuer->quarantine_code = ERROR_NONE;
     } else {
-        kept.length = kept.length < OBJECT_MAX ? kept.length : OBJECT_MAX;
+        kept = keep_as_it_came(ca->issuer, from_ca);
         x509_sha256(from_ca->leaf, facts.sha256);
         log_error(call->request.serial, &result->error);
         count_quarantine(ca->issuer, &result->error);
@@ -269,6 +283,27 @@ static void handle_brought(void *context) {
     }
 }
 
+// ---- what is in quarantine ----------------------------------------------------------------------
+
+// The station's root, profile or clock may have been what was wrong.
+static bool is_good_now(struct issuer_ca *ca, const struct issuer_call *call,
+                        const struct request_record *request, enum request_action action) {
+    struct error error;
+    const struct brought on_record = {.leaf = request->leaf, .extra = request->extra};
+    return action == REQUEST_ACT_RECONCILE && ca->ops->forgets && request->leaf.length > 0 &&
+           is_good(ca, call, &on_record, &error);
+}
+
+// No CA is asked: it is what the CA gave.
+static void tell_again(struct issuer_ca *ca, const struct request_record *request) {
+    const struct ca_result result = {.id = request->credential_id,
+                                     .outcome = CA_CERTIFICATE,
+                                     .leaf = request->leaf,
+                                     .extra = request->extra,
+                                     .handle = ""};
+    handle_result(ca, &result);
+}
+
 static const struct ca_events ca_events = {
     .on_result = handle_result,
     .on_report = handle_report,
@@ -313,10 +348,15 @@ void issuer_ask(struct issuer *issuer, enum request_action action,
     }
     *call = (struct issuer_call){.used = true, .request = *request, .profile = profile};
     call->request.csr = call->request.offer = (struct slice){0};
+    call->request.leaf = call->request.extra = (struct slice){0};
     issuer->call_count++;
     if (was_brought(ca, call, action)) {
         call->is_brought = true;
         loop_timer_start(issuer->brought, 0);
+        return;
+    }
+    if (is_good_now(ca, call, request, action)) {
+        tell_again(ca, request);
         return;
     }
     struct ca_request to_ca = {

@@ -54,7 +54,7 @@
     X(E_UNIT_FOREIGN_KEY, "E-UNIT-FOREIGN-KEY", UNIT, "the camera holds a key that this database does not know", "if no other station works on it, set foreign_key = replace in the profile") \
     X(E_UNIT_FOREIGN, "E-UNIT-FOREIGN", UNIT, "the camera was provisioned elsewhere", "look it up in the other station's database") \
     X(E_UNIT_KEY_CHANGED, "E-UNIT-KEY-CHANGED", INTEGRITY, "the camera's key is not the one on record", "set it aside: its board was changed or wiped, or another camera has this serial (birthcert show SERIAL)") \
-    X(E_UNIT_QUARANTINED, "E-UNIT-QUARANTINED", INTEGRITY, "the CA issued a certificate that must not be installed", "tell the PKI officer; birthcert reconcile lists it") \
+    X(E_UNIT_QUARANTINED, "E-UNIT-QUARANTINED", INTEGRITY, "the CA issued a certificate that must not be installed", "tell the PKI officer; once the configuration is corrected, birthcert reconcile has it judged anew") \
     X(E_UNIT_HELD, "E-UNIT-HELD", INTEGRITY, "it is not known whether the CA issued a certificate", "birthcert inbox import takes the certificate that the CA's administrator finds, birthcert release sends again where there is none") \
     X(E_UNIT_REVOKED, "E-UNIT-REVOKED", UNIT, "the camera's certificate is revoked or withdrawn", "set it aside: the PKI officer decides (birthcert rework or scrap)") \
     X(E_UNIT_SCRAPPED, "E-UNIT-SCRAPPED", UNIT, "the camera was scrapped: it is closed for good", "set it aside; birthcert show SERIAL says when and why") \
