@@ -272,18 +272,27 @@ static void send_revoke(struct call *call, bool knows_issuer, web_answer *on_ans
     web_send_json(call, "POST", "/api/v1/cfssl/revoke", body, false, on_answer);
 }
 
+// Without a database cfssl has no such function. That it is cfssl which says so, and no proxy or wrong
+// url, its answer to info has told.
+static void say_unsupported(struct call *call) {
+    struct error error;
+    error_set(&error, E_CA_UNSUPPORTED,
+              "this cfssl was started without -db-config: it keeps no record of what it issues, and "
+              "revokes nothing");
+    call_fail(call, CA_REFUSED, &error, 0);
+}
+
 static void finish_revoke(struct call *call, const struct http_response *response,
                           const struct cfssl_problem *problem) {
     struct ca_result result = {0};
+    if (response->outcome == HTTP_ANSWERED && response->status == 404) {
+        ask_policy(call, say_unsupported);
+        return;
+    }
     web_judge(response, problem->text, &result);
     if (response->outcome == HTTP_ANSWERED && response->status == 200 &&
         json_load_flag(response->body, "success")) {
         result = (struct ca_result){.outcome = CA_REVOKED};
-    } else if (response->outcome == HTTP_ANSWERED && response->status == 404) {
-        result.outcome = CA_NOT_SENT; // as it is set up now
-        error_set(&result.error, E_CA_UNSUPPORTED,
-                  "this cfssl keeps no record of what it issued: it revokes only when it is "
-                  "started with -db-config");
     }
     call_finish(call, &result);
 }

@@ -114,7 +114,7 @@ case_revoke() {
     start_without_database
     ok "revoke, no database: the driver says no" not drive revoke 1
     ok "revoke, no database: it says why" grep -q \
-        '^2 not sent E-CA-UNSUPPORTED .*-db-config$' "$FOLDER/driven"
+        '^2 refused E-CA-UNSUPPORTED .*-db-config' "$FOLDER/driven"
 }
 
 start_without_database() {
