@@ -112,6 +112,11 @@ MUST_CHECK bool x509_der_to_pem(struct slice der, const char *label, struct buf 
 #define X509_PKCS7_MAX (256 * 1024)
 MUST_CHECK bool x509_pkcs7_to_der(struct slice pkcs7, struct buf *der, struct error *error);
 
+// The certificates of a file that a person brought, as DER one after the other: PEM, DER, or a PKCS #7
+// in either. `der` is spoilt where it fails. E_CERT_MALFORMED, with what the file is instead.
+#define X509_FILE_MAX (64 * 1024 * 1024)
+MUST_CHECK bool x509_file_to_der(struct slice file, struct buf *der, struct error *error);
+
 // The subjectPublicKeyInfo of a CSR or of a certificate as PEM ("PUBLIC KEY"), for CAs that take a
 // key instead of a CSR.
 MUST_CHECK bool x509_csr_public_key_pem(struct slice csr_der, struct buf *pem, struct error *error);

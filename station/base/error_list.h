@@ -12,6 +12,7 @@
     X(E_SECRET_EXPOSED, "E-SECRET-EXPOSED", USAGE, "a private file can be read by others", "chmod 600 FILE, and replace the secret if others had access") \
     X(E_SECRET_MISSING, "E-SECRET-MISSING", USAGE, "a private file cannot be read", "check the file name and its owner") \
     X(E_MANIFEST, "E-MANIFEST", USAGE, "the tray manifest has an error", "correct the named line; nothing was started") \
+    X(E_CERT_FILE, "E-CERT-FILE", USAGE, "no certificates can be read from the file", "have the CA's administrator send the certificates alone: PEM, DER or PKCS #7 (.p7b)") \
     X(E_NOTHING_TO_DO, "E-NOTHING-TO-DO", USAGE, "there is nothing to do", "") \
     X(E_EXISTS, "E-EXISTS", USAGE, "a file that would be made is already there", "choose another name, or move away what is there") \
     X(E_FORWARD_RUNS, "E-FORWARD-RUNS", USAGE, "another forwarder listens on the socket", "stop that one first: two forwarders would not know of each other's requests") \
