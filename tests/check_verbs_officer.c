@@ -286,9 +286,8 @@ START_TEST(test_orphans) {
     write_config("price = 1.10 EUR\n");
     ck_assert_int_eq(run(cmd_orphans, (struct options){.json = true}), EXIT_OK);
     ck_assert_said("\"count\":2,\"at_work\":1,\"costs\":[\"2.20 EUR\"]");
-    write_config("price = by agreement\n");
+    write_config("price =\n");
     ck_assert_int_eq(run(cmd_orphans, (struct options){.json = true}), EXIT_OK);
-    ck_assert_said("\"price\":\"by agreement\"");
     ck_assert_said("\"costs\":[]");
 }
 END_TEST
