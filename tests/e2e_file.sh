@@ -346,6 +346,9 @@ case_bad_files() {
     tray
     birthcert outbox export "$FOLDER/no/such/folder"
     expect 'a place that is not there' 2 "E-USAGE $FOLDER/no/such/folder: No such file"
+    birthcert outbox export -
+    expect 'no file' 2 'E-USAGE -: name a file'
+    ok 'no file: none is made' not test -e -
     birthcert outbox export "$FOLDER/tray.csv/below"
     expect 'a place below a file' 2 "E-USAGE $FOLDER/tray.csv/below: Not a directory"
     birthcert outbox export "$FOLDER/first.pem"
