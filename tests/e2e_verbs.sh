@@ -83,6 +83,14 @@ ok 'scrap VX-1 -r' refuses scrap VX-1 -r
 ok 'scrap VX-1 -r: the option is named' err_has 'option "-r" is not known'
 ok 'scrap --reasons VX-1' refuses scrap --reasons VX-1
 ok 'scrap --reasons VX-1: the option is named' err_has 'option "--reasons" is not known'
+for words in --json=x --js=x --once=; do
+    ok "run $words" refuses run "$words"
+    ok "run $words: takes no value" err_has "option \"$words\" takes no value"
+done
+for words in --jsonx=1 --wa=x; do
+    ok "run $words" refuses run "$words"
+    ok "run $words: is not known" err_has "option \"$words\" is not known"
+done
 ok 'show without a serial' refuses show
 ok 'tray without a manifest' refuses tray
 for verb in ca inbox outbox; do
