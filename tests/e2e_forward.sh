@@ -149,7 +149,7 @@ case_revokes_nothing() {
         printf 'ca_certificate_file = root.pem\nca_key_file = root.key\n[profile https]\nca = local\n'
     } >"$FOLDER/gateway/forward.conf"
     cp "$FOLDER/gateway/root.pem" "$FOLDER/root.pem"
-    start_forward
+    start_forward --json
     tray
     expect "a tray, of the CA behind" 0 '4 passed' 'not a public CA'
     birthcert doctor
@@ -158,6 +158,9 @@ case_revokes_nothing() {
     expect "scrap" 0 'not revoked: its CA revokes nothing' 'ask the administrator of the CA gateway'
     birthcert revoke VX-000002 --reason keyCompromise
     expect "revoke" 4 'VX-000002' 'not revoked: its CA revokes nothing'
+    ok "forward --json: an object for each" is "$(jq -r 'select(.type == "forwarded" and .call == "revoke")
+        | "\(.bench) \(.serial) \(.ca) \(.outcome) \(.code)"' "$FOLDER/forward.out" | tr '\n' ,)" \
+        'bench VX-000001 local refused E-CA-UNSUPPORTED,bench VX-000002 local refused E-CA-UNSUPPORTED,'
     birthcert ca test gateway --issue
     expect "ca test --issue" 0 'issued, and good' 'not revoked: its CA revokes nothing'
     birthcert reconcile
