@@ -410,11 +410,17 @@ case_socket() {
     rm -r "$FOLDER/run"
     STATUS=0
     "${FORWARD[@]}" >"$FOLDER/out" 2>"$FOLDER/err" || STATUS=$?
-    expect "no folder for the socket" 2 'E-CONFIG socket: .*/run/forward.sock'
+    expect "no folder for the socket" 2 \
+        "E-CONFIG socket $FOLDER/run/forward.sock: its folder $FOLDER/run: No such file"
     STATUS=0
     "$BUILD/birthcert" tray "$FOLDER/tray.csv" --config "$FOLDER/gateway/forward.conf" \
         >"$FOLDER/out" 2>"$FOLDER/err" || STATUS=$?
     expect_exit "a tray with the forwarder's configuration" 2
+    STATUS=0
+    "$BUILD/birthcert" ca test hvca --issue --config "$FOLDER/gateway/forward.conf" \
+        >"$FOLDER/out" 2>"$FOLDER/err" || STATUS=$?
+    expect "a trial with the forwarder's configuration" 2 \
+        'E-USAGE --issue: .*forward.conf .*no database .*on a bench, .*leave --issue out'
     STATUS=0
     "$BUILD/birthcert" forward --config "$FOLDER/birthcert.conf" >"$FOLDER/out" 2>"$FOLDER/err" ||
         STATUS=$?

@@ -126,8 +126,15 @@ static bool issue_one(const struct options *options, struct doctor *doctor,
 }
 
 // Before anything is asked or written.
-static bool check_issue(const struct options *options, const struct config_ca *ca,
-                        struct error *error) {
+static bool check_issue(const struct options *options, const struct config *config,
+                        const struct config_ca *ca, struct error *error) {
+    if (config->forward_socket[0] != '\0') {
+        return error_set(
+            error, E_USAGE,
+            "--issue: %s is for birthcert forward, which has no database to record the "
+            "certificate in: try it on a bench, through the forwarder, or leave --issue out",
+            config->file);
+    }
     if (ca_find(ca->settings.backend)->is_offline) {
         return error_set(error, E_CA_UNSUPPORTED,
                          "--issue: no network leads to CA %s: to try it, begin with one camera, "
@@ -144,7 +151,7 @@ static bool test_ca(const struct options *options, struct doctor *doctor, struct
         return error_set(error, E_CONFIG, "%s: there is no [ca %s]", doctor->config->file,
                          options->object);
     }
-    if (options->issue && !check_issue(options, ca, error)) {
+    if (options->issue && !check_issue(options, doctor->config, ca, error)) {
         return false;
     }
     struct config *view = config_view(doctor->config, ca->name);
