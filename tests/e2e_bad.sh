@@ -435,6 +435,21 @@ case_ca_stalls() {
     expect_certificates "CA, answers too late" 3
 }
 
+# Who tries it out is not left in the dark, and may end it.
+case_ca_trial_stalls() {
+    make_bench 1
+    start_hvca --fault stall@post=60000:1
+    start_birthcert ca test hvca --issue
+    await "$FOLDER/err" '^waits for CA hvca, for at most 120 s'
+    kill -TERM "$STATION_PID"
+    await_birthcert
+    expect "CA, stalls a trial that is interrupted" 4 \
+        'CA hvca: E-INTERRUPTED TRIAL-.*: interrupted: its request is .*birthcert show TRIAL-.*reconcile'
+    clear_faults
+    birthcert reconcile
+    expect "CA, stalls a trial, then" 0 'TRIAL-.*issued: on record now'
+}
+
 case_ca_down() {
     make_bench 3
     start_cameras 3
@@ -548,6 +563,6 @@ case_wrong_root() {
 
 run_cases mute silent_midway twice ports certificates ca_429_retry ca_nonsense_login \
     ca_nonsense_policy ca_login ca_quota ca_quota_midway ca_wrong_server ca_wrong_client ca_down \
-    ca_dies_for_good ca_dies ca_stalls ca_503 ca_lost_before ca_lost_after ca_lag ca_lost_place \
+    ca_dies_for_good ca_dies ca_stalls ca_trial_stalls ca_503 ca_lost_before ca_lost_after ca_lag ca_lost_place \
     ca_nonsense_post ca_nonsense_get ca_token ca_429 ca_422 ca_other_certificate wrong_root \
     manifest configuration database read_only refusals liars hostile foreign key_type
