@@ -45,6 +45,7 @@
     X(E_CAM_KEY_TYPE, "E-CAM-KEY-TYPE", UNIT, "the camera cannot make a key of the profile's type", "correct the profile's key type, or update the camera's firmware") \
     X(E_CAM_CREDENTIAL, "E-CAM-CREDENTIAL", UNIT, "the camera has no such credential", "correct the profile's credential number") \
     X(E_CAM_SERIAL, "E-CAM-SERIAL", UNIT, "the camera reports an unusable serial", "set it aside: its serial was not written") \
+    X(E_CAM_NAMES, "E-CAM-NAMES", UNIT, "what the camera reports cannot stand in the profile's names", "set it aside if its label says otherwise; else change the names in the profile") \
     X(E_CAM_LABEL, "E-CAM-LABEL", UNIT, "the label and the camera disagree", "compare the label with the camera; set both aside if they differ") \
     X(E_CAM_TWICE, "E-CAM-TWICE", UNIT, "the same serial is in two slots at once", "set both cameras aside: one of the serials is wrong") \
     X(E_CAM_SWAPPED, "E-CAM-SWAPPED", UNIT, "another camera is in the slot than before", "put the first camera in any slot: it goes on where it was") \
