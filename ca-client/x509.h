@@ -82,8 +82,8 @@ struct certificate_expected {
 // whose extended key usages, where they have some, allow these; CA:FALSE;
 // validity (begun, by at most 5 minutes of clock difference; not after the profile's end; at least
 // 90 % of what was asked for, counted from the day before the request where it begins earlier still,
-// unless the issuer expires before); chain to a pinned root with X509_verify_cert; no SHA-1
-// signature. `extra_der` are further certificates from the CA, DER one after the other, may be empty.
+// unless the issuer expires before); chain to a pinned root with X509_verify_cert, of issuers
+// with keys on P-256, P-384 or P-521, RSA from 2048 bits, Ed25519 or Ed448; no SHA-1 signature. `extra_der` are further certificates from the CA, DER one after the other, may be empty.
 // On success `chain` gets what is to be installed: leaf first, then intermediates, without the root.
 // E_CERT_*.
 MUST_CHECK bool x509_check_certificate(struct x509_trust *trust, struct slice leaf_der,
