@@ -10,7 +10,8 @@
 #define POLL_LIMIT_MS (5 * 60 * 1000)
 #define FAILURES_MAX 6
 #define FAILURE_FIRST_MS 200
-#define WAIT_MAX_MS 60000 // the station itself waits for what takes longer
+#define SILENCE_MAX_MS 2500 // the station has to know soon that the CA is out
+#define WAIT_MAX_MS 60000   // the station itself waits for what takes longer
 
 static void poll_certificate(struct hvca_call *call);
 
@@ -82,6 +83,7 @@ static void handle_pending(struct hvca_call *call) {
     struct error error;
     call->failures = 0;
     call->unknown_count = 0;
+    call->silent_since_ms = 0;
     if (clock_monotonic_ms() - call->base.started_ms > POLL_LIMIT_MS) {
         error_set(&error, E_CA_BUSY, "the certificate %s is still pending", call->base.handle);
         fail_fetch(call, &error, 0);
@@ -107,7 +109,9 @@ static void handle_poll(void *context, const struct http_response *response) {
     // A 404 may be a copy of the CA's data that lags behind the one that named the certificate.
     bool is_unknown = response->outcome == HTTP_ANSWERED && response->status == 404;
     call->unknown_count = is_unknown ? call->unknown_count + 1 : 0;
-    if (hvca_is_passing(response) || is_unknown) {
+    call->silent_since_ms = is_unknown ? 0 : call->silent_since_ms;
+    bool is_out = !is_unknown && clock_monotonic_ms() - call->silent_since_ms > SILENCE_MAX_MS;
+    if (!is_out && (hvca_is_passing(response) || is_unknown)) {
         poll_again_after_failure(call, &error, response->retry_after_ms);
     } else {
         fail_fetch(call, &error, response->retry_after_ms);
@@ -116,6 +120,9 @@ static void handle_poll(void *context, const struct http_response *response) {
 
 static void poll_certificate(struct hvca_call *call) {
     char path[HVCA_PATH_SIZE];
+    if (call->silent_since_ms == 0) {
+        call->silent_since_ms = clock_monotonic_ms();
+    }
     hvca_certificate_path(path, call->base.handle);
     hvca_send(call->ca, "GET", path, NULL, handle_poll, call);
 }

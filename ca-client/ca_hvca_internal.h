@@ -99,8 +99,9 @@ struct hvca_call {
     uint32_t failures;              // in a row
     uint32_t delay_ms;              // before the next poll
     uint32_t unknown_count;         // answers 404 in a row
-    struct hvca_scan *scan;         // owned, reconcile only
-    struct ca_report *report;       // owned, check only
+    int64_t silent_since_ms;  // when the first poll after its last answer left; 0: none is out
+    struct hvca_scan *scan;   // owned, reconcile only
+    struct ca_report *report; // owned, check only
 };
 
 struct hvca_scan_cache_entry {

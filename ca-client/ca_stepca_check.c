@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can be known before anything is bought: the provisioner and its key, the root, and by a request
+// What can be known before anything is bought: the provisioner and its key, the chain, and by a request
 // that cannot be issued, whether the station's tokens and the provisioner's template do.
 #include <stdio.h>
 #include <string.h>
@@ -46,9 +46,49 @@ static void send_probe(struct call *call) {
     web_send_json(call, "POST", "/1.0/sign", body, false, handle_probe);
 }
 
-// ---- the root -----------------------------------------------------------------------------------
+// ---- the chain ----------------------------------------------------------------------------------
 
-// It tells its roots, not who issues below them: one of them has to be ours.
+// Subjects: who issues is told first.
+static void put_above(struct ca_report *report, const char *root) {
+    size_t last = 0;
+    while (last + 1 < ARRAY_LENGTH(report->chain) && report->chain[last][0] != '\0') {
+        last++;
+    }
+    (void)text_copy(report->chain[last], sizeof report->chain[last], root); // of the same size
+}
+
+static bool read_issuers(const struct http_response *response, struct buf *der) {
+    struct error ignored;
+    return response->status / 100 == 2 && der != NULL &&
+           stepca_read_list(response->body, "intermediates", der, &ignored);
+}
+
+// step-ca tells them since late in 2024; one before has no such page.
+static void handle_intermediates(struct call *call, const struct http_response *response) {
+    const struct site *site = &ca_of(call)->web.site;
+    struct ca_report *report = &to_call(call)->report;
+    struct buf *der = buf_new(STEPCA_CERTIFICATES_MAX);
+    char root[sizeof report->chain[0]];
+    struct error error;
+    memcpy(root, report->chain[0], sizeof root);
+    if (response->outcome != HTTP_ANSWERED) {
+        web_explain(response, "", "intermediates", &error);
+        finish(call, &error);
+        buf_free(der);
+        return;
+    }
+    if (read_issuers(response, der)) {
+        site_report_chain(site, buf_slice(der), clock_wall_ms(), report);
+    } else {
+        snprintf(report->chain[0], sizeof report->chain[0],
+                 "a CA that this version of step-ca does not name");
+    }
+    put_above(report, root);
+    buf_free(der);
+    send_probe(call);
+}
+
+// Of its roots one has to be ours.
 static struct slice choose_root(const struct site *site, struct slice roots) {
     struct error error;
     struct slice first = x509_first_der(roots);
@@ -77,7 +117,7 @@ static void handle_roots(struct call *call, const struct http_response *response
     const struct site *site = &ca_of(call)->web.site;
     struct buf *der = buf_new(STEPCA_CERTIFICATES_MAX);
     bool good = der != NULL && is_good(response, "roots", &error) &&
-                stepca_read_roots(response->body, der, &error);
+                stepca_read_list(response->body, "roots", der, &error);
     if (good) {
         site_report_chain(site, choose_root(site, buf_slice(der)), clock_wall_ms(),
                           &to_call(call)->report);
@@ -86,7 +126,7 @@ static void handle_roots(struct call *call, const struct http_response *response
     }
     buf_free(der);
     if (good) {
-        send_probe(call);
+        web_send_json(call, "GET", "/1.0/intermediates", NULL, false, handle_intermediates);
     } else {
         finish(call, &error);
     }

@@ -79,8 +79,9 @@ void stepca_read_problem(struct slice body, struct stepca_problem *problem);
 bool stepca_read_revoked(struct slice body);
 // The certificates of an answer to `sign`, DER, the leaf first. E_CA_NONSENSE.
 MUST_CHECK bool stepca_read_certificates(struct slice body, struct buf *der, struct error *error);
-// Those of an answer to `roots`. E_CA_NONSENSE.
-MUST_CHECK bool stepca_read_roots(struct slice body, struct buf *der, struct error *error);
+// Those of an answer to `what`, roots or intermediates, at least one. E_CA_NONSENSE.
+MUST_CHECK bool stepca_read_list(struct slice body, const char *what, struct buf *der,
+                                 struct error *error);
 
 // Adds to what earlier pages said. E_CA_NONSENSE.
 MUST_CHECK bool stepca_read_provisioners(struct slice body, const char *name, const char *key_id,

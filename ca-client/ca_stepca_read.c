@@ -49,12 +49,12 @@ bool stepca_read_certificates(struct slice body, struct buf *der, struct error *
     return good;
 }
 
-bool stepca_read_roots(struct slice body, struct buf *der, struct error *error) {
-    json_t *root = json_load_object(body, "roots", error);
+bool stepca_read_list(struct slice body, const char *what, struct buf *der, struct error *error) {
+    json_t *root = json_load_object(body, what, error);
     const json_t *list = json_object_get(root, "crts");
-    bool good = root != NULL && json_take_certificates(list, "roots", der, error);
+    bool good = root != NULL && json_take_certificates(list, what, der, error);
     if (good && buf_length(der) == 0) {
-        good = error_set(error, E_CA_NONSENSE, "the CA's answer to roots holds no certificate");
+        good = error_set(error, E_CA_NONSENSE, "the CA's answer to %s holds no certificate", what);
     }
     json_decref(root);
     return good;

@@ -82,8 +82,8 @@ struct certificate_expected {
 // whose extended key usages, where they have some, allow these; CA:FALSE;
 // validity (begun, by at most 5 minutes of clock difference; not after the profile's end; at least
 // 90 % of what was asked for, counted from the day before the request where it begins earlier still,
-// unless the issuer expires before); chain to a pinned root with X509_verify_cert; no SHA-1
-// signature. `extra_der` are further certificates from the CA, DER one after the other, may be empty.
+// unless the issuer expires before); chain to a pinned root with X509_verify_cert, of issuers
+// with keys on P-256, P-384 or P-521, RSA from 2048 bits, Ed25519 or Ed448; no SHA-1 signature. `extra_der` are further certificates from the CA, DER one after the other, may be empty.
 // On success `chain` gets what is to be installed: leaf first, then intermediates, without the root.
 // E_CERT_*.
 MUST_CHECK bool x509_check_certificate(struct x509_trust *trust, struct slice leaf_der,
@@ -111,6 +111,11 @@ MUST_CHECK bool x509_der_to_pem(struct slice der, const char *label, struct buf 
 // spoilt where it fails. E_CERT_MALFORMED.
 #define X509_PKCS7_MAX (256 * 1024)
 MUST_CHECK bool x509_pkcs7_to_der(struct slice pkcs7, struct buf *der, struct error *error);
+
+// The certificates of a file that a person brought, as DER one after the other: PEM, DER, or a PKCS #7
+// in either. `der` is spoilt where it fails. E_CERT_MALFORMED, with what the file is instead.
+#define X509_FILE_MAX (64 * 1024 * 1024)
+MUST_CHECK bool x509_file_to_der(struct slice file, struct buf *der, struct error *error);
 
 // The subjectPublicKeyInfo of a CSR or of a certificate as PEM ("PUBLIC KEY"), for CAs that take a
 // key instead of a CSR.

@@ -89,10 +89,10 @@ bool x509_check_names(const X509 *certificate, const struct names *names, struct
 
 // ---- the chain, x509_trust.c --------------------------------------------------------------------
 
-// X509_verify_cert at `time_ms`, up to a pinned root. On success `verified` holds the chain, leaf
+// X509_verify_cert at `time_ms`, up to a pinned root, by any way that leads there; and the keys of those
+// who sign are of a kind that is taken. On success `verified` holds the chain, leaf
 // first, root last; the caller frees it. E_CERT_CHAIN, E_CERT_WEAK, E_CERT_EXTENSION,
-// E_CERT_VALIDITY,
-// E_CERT_MALFORMED (what the CA gave along).
+// E_CERT_VALIDITY, E_CERT_MALFORMED (what the CA gave along).
 bool x509_trust_verify(struct x509_trust *trust, X509 *leaf, struct slice extra_der,
                        int64_t time_ms, STACK_OF(X509) * *verified, struct error *error);
 

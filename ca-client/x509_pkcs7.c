@@ -28,9 +28,11 @@ static bool put_certificates(const PKCS7 *pkcs7, struct buf *der, struct error *
 
 bool x509_pkcs7_to_der(struct slice pkcs7_der, struct buf *der, struct error *error) {
     const unsigned char *cursor = pkcs7_der.data;
-    PKCS7 *pkcs7 = pkcs7_der.length > 0 && pkcs7_der.length <= X509_PKCS7_MAX
-                       ? d2i_PKCS7(NULL, &cursor, (long)pkcs7_der.length)
-                       : NULL;
+    if (pkcs7_der.length > X509_PKCS7_MAX) {
+        return error_set(error, E_CERT_MALFORMED, "%zu bytes of PKCS #7, over %d", pkcs7_der.length,
+                         X509_PKCS7_MAX);
+    }
+    PKCS7 *pkcs7 = pkcs7_der.length > 0 ? d2i_PKCS7(NULL, &cursor, (long)pkcs7_der.length) : NULL;
     bool good = pkcs7 != NULL && cursor == pkcs7_der.data + pkcs7_der.length
                     ? put_certificates(pkcs7, der, error)
                     : error_set(error, E_CERT_MALFORMED, "%zu bytes that are not one PKCS #7",

@@ -128,8 +128,10 @@ static bool check_leads_to(struct x509_trust *trust, struct slice chain_der, int
     x509_name_text(X509_get_subject_name(issuer), subject, sizeof subject);
     X509_free(issuer);
     if (!good && error->code != E_MEMORY) {
+        const char *what =
+            error->code == E_CERT_WEAK ? "which is too weak" : "root_file does not hold it";
         error->code = E_CA_CONFIG;
-        error_prefix(error, "the CA issues under \"%s\", root_file does not hold it", subject);
+        error_prefix(error, "the CA issues under \"%s\", %s", subject, what);
     }
     return good;
 }

@@ -165,6 +165,34 @@ static bool fail_verification(X509_STORE_CTX *context, struct error *error) {
                      X509_verify_cert_error_string(reason), name, issuer);
 }
 
+// Curves that browsers and TLS libraries take; X509_verify_cert sees to it that RSA is long enough.
+static bool is_usable_key(const EVP_PKEY *key) {
+    char curve[32];
+    if (EVP_PKEY_is_a(key, "EC")) {
+        bool is_named = EVP_PKEY_get_group_name(key, curve, sizeof curve, NULL) == 1;
+        int nid = is_named ? OBJ_txt2nid(curve) : NID_undef;
+        return nid == NID_X9_62_prime256v1 || nid == NID_secp384r1 || nid == NID_secp521r1;
+    }
+    return EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS") ||
+           EVP_PKEY_is_a(key, "ED25519") || EVP_PKEY_is_a(key, "ED448");
+}
+
+// Of all who sign, the root too; of a chain without a leaf, its first as well.
+static bool check_issuer_keys(const STACK_OF(X509) * chain, struct error *error) {
+    char name[X509_NAME_TEXT_SIZE];
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        X509 *issuer = sk_X509_value(chain, i);
+        if ((i > 0 || X509_check_ca(issuer) == 1) && !is_usable_key(X509_get0_pubkey(issuer))) {
+            x509_name_text(X509_get_subject_name(issuer), name, sizeof name);
+            return error_set(error, E_CERT_WEAK,
+                             "the key of the issuer \"%s\" is none of P-256, P-384, P-521, RSA, "
+                             "Ed25519 and Ed448",
+                             name);
+        }
+    }
+    return true;
+}
+
 static bool verify(X509_STORE_CTX *context, const struct x509_trust *trust, X509 *leaf,
                    STACK_OF(X509) * untrusted, int64_t time_ms, struct error *error) {
     if (X509_STORE_CTX_init(context, trust->roots, leaf, untrusted) != 1) {
@@ -177,7 +205,30 @@ static bool verify(X509_STORE_CTX *context, const struct x509_trust *trust, X509
     if (X509_verify_cert(context) != 1) {
         return fail_verification(context, error);
     }
-    return true;
+    return check_issuer_keys(X509_STORE_CTX_get0_chain(context), error);
+}
+
+// `chain` gets what was built, also where it is no good; the caller frees it.
+static bool try_chain(const struct x509_trust *trust, X509 *leaf, STACK_OF(X509) * untrusted,
+                      int64_t time_ms, STACK_OF(X509) * *chain, struct error *error) {
+    X509_STORE_CTX *context = X509_STORE_CTX_new();
+    bool good = context == NULL ? error_set(error, E_MEMORY, "no memory to verify a certificate")
+                                : verify(context, trust, leaf, untrusted, time_ms, error);
+    *chain = context != NULL ? X509_STORE_CTX_get1_chain(context) : NULL;
+    X509_STORE_CTX_free(context);
+    return good && *chain == NULL ? error_set(error, E_MEMORY, "no memory for a chain") : good;
+}
+
+// Takes the uppermost of the chain that is not pinned out of what is tried. False where there is none.
+static bool drop_uppermost(STACK_OF(X509) * untrusted, const STACK_OF(X509) * chain) {
+    for (int i = sk_X509_num(chain) - 1; i > 0; i--) {
+        X509 *dropped = sk_X509_delete_ptr(untrusted, sk_X509_value(chain, i));
+        if (dropped != NULL) {
+            X509_free(dropped);
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool keep_extra(struct x509_trust *trust, struct slice der, struct error *error) {
@@ -243,14 +294,20 @@ bool x509_trust_verify(struct x509_trust *trust, X509 *leaf, struct slice extra_
     if (untrusted == NULL) {
         return false;
     }
-    X509_STORE_CTX *context = X509_STORE_CTX_new();
-    bool good = context == NULL ? error_set(error, E_MEMORY, "no memory to verify a certificate")
-                                : verify(context, trust, leaf, untrusted, time_ms, error);
-    if (good) {
-        *verified = X509_STORE_CTX_get1_chain(context);
-        good = *verified != NULL || error_set(error, E_MEMORY, "no memory for a chain");
+    // X509_verify_cert follows the first issuer that fits, and comes back from no dead end: a CA that is
+    // cross-signed by another root is there twice. What was tried first has the error.
+    STACK_OF(X509) *chain = NULL;
+    struct error other;
+    bool good = try_chain(trust, leaf, untrusted, time_ms, &chain, error);
+    while (!good && drop_uppermost(untrusted, chain)) {
+        sk_X509_pop_free(chain, X509_free);
+        good = try_chain(trust, leaf, untrusted, time_ms, &chain, &other);
     }
-    X509_STORE_CTX_free(context);
+    if (good) {
+        *verified = chain;
+    } else {
+        sk_X509_pop_free(chain, X509_free);
+    }
     sk_X509_pop_free(untrusted, X509_free);
     ERR_clear_error();
     return good;

@@ -238,6 +238,8 @@ static const struct bad bad_texts[] = {
     {GOOD_REST "[slot 2]\n", ".conf:7: [slot 2]", "has no port"},
     {GOOD_REST "[slot 2]\nserial = /dev/ttyS0\n", ".conf:8: [slot 2]", "already that of [slot 1]"},
     {GOOD_REST "[ca b]\nbackend = verisign\n", ".conf:8: [ca b]", "is not hvca or "},
+    {GOOD_REST "[ca b]\nprice = abc\n", ".conf:8: [ca b]", "price: \"abc\" is not a price: "},
+    {GOOD_REST "[ca b]\nprice = 0,45 EUR\n", ".conf:8: [ca b]", "a currency, as 0.45 EUR"},
     {GOOD_REST "[ca b]\nbackend =\n", ".conf:7: [ca b]", "has no backend: hvca or "},
     {GOOD_REST "[ca b]\nin_flight = 4\n", ".conf:7: [ca b]", "has no backend"},
     {GOOD_REST "[ca b]\nbackend = local\nin_flight = 0\n", ".conf:9:", "from 1 to"},

@@ -120,6 +120,19 @@ START_TEST(test_fetch_survives_faults) {
 }
 END_TEST
 
+// While it is polled no other failure tells the station that the CA is out.
+START_TEST(test_fetch_tells_of_an_outage) {
+    const char *const options[] = {"--fault", "http-503@get=1-", NULL};
+    start_with(options, 1);
+    ck_assert_int_eq(submit_one(0)->outcome, CA_ACCEPTED);
+    client_fetch(&client, &client.units[0]);
+    client_wait(&client);
+    ck_assert_int_eq(client.units[0].outcome, CA_NOT_SENT);
+    ck_assert_int_le(hvca_sim_count(&sim, "requests.get"), 4);
+    stop();
+}
+END_TEST
+
 // A certificate that the CA never knows: not fetched for ever. One outage in between proves nothing.
 static const struct {
     const char *fault;
@@ -420,6 +433,7 @@ static Suite *hvca_suite(void) {
     tcase_add_test(tests, test_stamp);
     tcase_add_test(tests, test_pending);
     tcase_add_test(tests, test_fetch_survives_faults);
+    tcase_add_test(tests, test_fetch_tells_of_an_outage);
     tcase_add_loop_test(tests, test_fetch_unknown, 0, ARRAY_LENGTH(unknown_faults));
     tcase_add_loop_test(tests, test_post_fault, 0, ARRAY_LENGTH(post_faults));
     tcase_add_test(tests, test_timeout_is_doubt);

@@ -47,6 +47,10 @@ START_TEST(test_passes_over_other_texts) {
         "1 ",        "1EUR",   "1 +EUR", "by agreement", "1 ABCDEFGHIJKLMNOPQ"};
     struct output_orphans orphans = sum_of(prices, ARRAY_LENGTH(prices));
     ck_assert_uint_eq(orphans.currency_count, 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(prices); i++) {
+        ck_assert_msg(!price_is_readable(prices[i]), "%s", prices[i]);
+    }
+    ck_assert(price_is_readable("0.45 EUR"));
 }
 END_TEST
 

@@ -104,7 +104,7 @@ END_TEST
 START_TEST(test_foreign_root) {
     stepca_start(false);
     struct pki_ca other = pki_ca_new("Factory", NULL);
-    stepca_set_roots(&other);
+    stepca_set_list(stepca.roots, &other);
     pki_ca_free(&other);
     client_check(&stepca.client);
     client_wait(&stepca.client);
@@ -113,6 +113,35 @@ START_TEST(test_foreign_root) {
     client_check(&stepca.client);
     client_wait(&stepca.client);
     ck_assert_int_eq(stepca.client.report.error.code, E_CA_NONSENSE);
+    stepca_stop();
+}
+END_TEST
+
+static void expect_chain(const char *first, const char *second, enum error_code code) {
+    const struct ca_report *report = &stepca.client.report;
+    client_check(&stepca.client);
+    client_wait(&stepca.client);
+    ck_assert_msg(report->error.code == code, "%s", report->error.text);
+    ck_assert_str_eq(report->chain[0], first);
+    ck_assert_str_eq(report->chain[1], second);
+    ck_assert_str_eq(report->chain[2], "");
+}
+
+START_TEST(test_issuer) {
+    static const char *const unnamed = "a CA that this version of step-ca does not name";
+    static const char *const root = "CN=Factory,O=Test";
+    stepca_start(false);
+    struct pki_ca issuing = pki_ca_new("Issuing", &stepca.factory);
+    struct pki_ca other = pki_ca_new("Other", NULL);
+    expect_chain(unnamed, root, ERROR_NONE);
+    stepca_set_problem(stepca.intermediates, 501, "not implemented");
+    expect_chain(unnamed, root, ERROR_NONE);
+    stepca_set_list(stepca.intermediates, &issuing);
+    expect_chain("CN=Issuing,O=Test", root, ERROR_NONE);
+    stepca_set_list(stepca.intermediates, &other); // what it would issue leads nowhere
+    expect_chain("CN=Other,O=Test", root, E_CA_CONFIG);
+    pki_ca_free(&other);
+    pki_ca_free(&issuing);
     stepca_stop();
 }
 END_TEST
@@ -221,6 +250,7 @@ static Suite *stepca_suite(void) {
     tcase_add_loop_test(tests, test_probe, 0, ARRAY_LENGTH(probes));
     tcase_add_test(tests, test_endless_pages);
     tcase_add_test(tests, test_foreign_root);
+    tcase_add_test(tests, test_issuer);
     tcase_add_loop_test(tests, test_revoke, 0, ARRAY_LENGTH(revocations));
     tcase_add_test(tests, test_open_refuses);
     suite_add_tcase(suite, tests);

@@ -10,14 +10,13 @@
 
 #include "station/app/csv.h"
 #include "station/app/options.h"
+#include "tests/support_config.h"
 #include "tests/support_folder.h"
-#include "tests/support_store.h"
 
 #define FORMULA "=1+2"
 #define COLUMNS_LEAST 25
 
 static struct store_fixture fixture;
-static char config_file[128];
 static char *results;
 static char *messages;
 static size_t results_length;
@@ -42,15 +41,7 @@ static void setup(void) {
     put_result(&unit, UNIT_FAILED, E_CAM_STORAGE, "=cmd|' /c calc', \"quoted\"");
     store_make_unit(&fixture, "SN-HELD", 3, REQUEST_HELD, INSTALL_NONE);
     store_make_unit(&fixture, "SN-OPEN", 4, REQUEST_NONE, INSTALL_NONE);
-    snprintf(config_file, sizeof config_file, "%s/birthcert.conf", fixture.folder);
-    FILE *out = fopen(config_file, "w");
-    ck_assert_ptr_nonnull(out);
-    fprintf(out,
-            "[store]\npath = %s\n[ca trial]\nbackend = local\nca_certificate_file = root.pem\n"
-            "ca_key_file = root.key\n[profile https]\nbased_on = https\nca = trial\n"
-            "[slot 1]\nserial = /dev/null\n",
-            fixture.path);
-    fclose(out);
+    config_write(&fixture, "trial", "");
 }
 
 static void teardown(void) {

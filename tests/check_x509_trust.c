@@ -263,6 +263,95 @@ START_TEST(weak_and_odd_issuers) {
 }
 END_TEST
 
+static const struct {
+    const char *kind;
+    bool good;
+} kinds[] = {{"P-256", true},           {"P-384", true},      {"P-521", true},
+             {"RSA-2048", true},        {"ED25519", true},    {"ED448", true},
+             {"P-224", false},          {"sect233k1", false}, {"secp256k1", false},
+             {"brainpoolP256r1", false}};
+
+START_TEST(keys_of_issuers) {
+    struct pki_spec spec = {.extensions = {{"basicConstraints", "critical,CA:TRUE"},
+                                           {"keyUsage", "critical,keyCertSign"}},
+                            .not_after_ms = PKI_FOREVER_MS};
+    struct pki_ca ca = special_ca(&spec, kinds[_i].kind);
+    if (!kinds[_i].good) {
+        expect_special_refused(&ca, E_CERT_WEAK,
+                               "key of the issuer \"CN=Special\" is none of P-256");
+        return;
+    }
+    struct buf *leaf = leaf_from(&ca);
+    struct buf *extra = pki_der(ca.certificate);
+    struct buf *installed = pki_join(leaf, extra);
+    expect_chain(root.certificate, NULL, leaf, buf_slice(extra), installed);
+    buf_free(installed);
+    buf_free(extra);
+    buf_free(leaf);
+    pki_ca_free(&ca);
+}
+END_TEST
+
+START_TEST(the_key_of_a_root) {
+    struct pki_ca odd = {.key = pki_key("secp256k1")};
+    const struct pki_spec spec = {.key = odd.key,
+                                  .subject = {{"CN", "Odd"}},
+                                  .extensions = {{"basicConstraints", "critical,CA:TRUE"},
+                                                 {"keyUsage", "critical,keyCertSign"}},
+                                  .not_after_ms = PKI_FOREVER_MS};
+    odd.certificate = pki_certificate(&spec);
+    struct buf *leaf = leaf_from(&odd);
+    expect_refused(odd.certificate, leaf, none, E_CERT_WEAK, "\"CN=Odd\"");
+    buf_free(leaf);
+    pki_ca_free(&odd);
+}
+END_TEST
+
+// ---- cross-signed -------------------------------------------------------------------------------
+
+// The same CA, name and key, under another root.
+static struct buf *cross_sign(const struct pki_ca *ca, const struct pki_ca *by) {
+    struct pki_spec spec = {.issuer = by->certificate,
+                            .issuer_key = by->key,
+                            .key = ca->key,
+                            .subject = {{"O", "Test"}, {"CN", "Issuing"}},
+                            .extensions = {{"basicConstraints", "critical,CA:TRUE"},
+                                           {"keyUsage", "critical,keyCertSign,cRLSign"},
+                                           {"subjectKeyIdentifier", "hash"}},
+                            .not_before_ms = INT64_C(1577836800000),
+                            .not_after_ms = PKI_FOREVER_MS};
+    X509 *certificate = pki_certificate(&spec);
+    struct buf *der = pki_der(certificate);
+    X509_free(certificate);
+    return der;
+}
+
+START_TEST(an_issuer_that_is_cross_signed) {
+    struct pki_ca issuing = pki_ca_new("Issuing", &root);
+    struct pki_ca old = pki_ca_new("Old", NULL);
+    struct buf *leaf = leaf_from(&issuing);
+    struct buf *cross = cross_sign(&issuing, &old);
+    struct buf *straight = pki_der(issuing.certificate);
+    struct buf *above = pki_der(old.certificate);
+    struct buf *bare = pki_join(cross, straight);
+    struct buf *whole = pki_join(above, bare);
+    struct buf *alone = pki_join(cross, above);
+    struct buf *installed = pki_join(leaf, straight);
+    expect_chain(root.certificate, NULL, leaf, buf_slice(bare), installed);
+    expect_chain(root.certificate, NULL, leaf, buf_slice(whole), installed);
+    // The CA gives the one, the configuration has the other.
+    expect_chain(root.certificate, issuing.certificate, leaf, buf_slice(alone), installed);
+    // Without the right one: what was found first is told.
+    expect_refused(root.certificate, leaf, buf_slice(alone), E_CERT_CHAIN, "CN=Old");
+    struct buf *all[] = {leaf, cross, straight, above, bare, whole, alone, installed};
+    for (size_t i = 0; i < ARRAY_LENGTH(all); i++) {
+        buf_free(all[i]);
+    }
+    pki_ca_free(&old);
+    pki_ca_free(&issuing);
+}
+END_TEST
+
 // Who meets such a chain in TLS refuses it, so that it is money lost.
 START_TEST(issuers_that_are_for_something_else) {
     static const struct {
@@ -408,6 +497,9 @@ int main(void) {
     tcase_add_test(tests, an_issuer_of_the_same_name);
     tcase_add_test(tests, an_issuer_that_is_no_ca);
     tcase_add_test(tests, weak_and_odd_issuers);
+    tcase_add_loop_test(tests, keys_of_issuers, 0, (int)ARRAY_LENGTH(kinds));
+    tcase_add_test(tests, the_key_of_a_root);
+    tcase_add_test(tests, an_issuer_that_is_cross_signed);
     tcase_add_test(tests, issuers_that_are_for_something_else);
     tcase_add_test(tests, issuers_that_are_for_tls_and_more);
     tcase_add_test(tests, too_many_further_certificates);

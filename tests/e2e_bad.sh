@@ -310,6 +310,23 @@ case_hostile() {
     expect_good_end "camera, hostile texts" 4
 }
 
+# Printable, and yet no certificate could have it: it is not the camera's refusal.
+case_names() {
+    make_bench 3
+    printf 'slot\n1\n2\n3\n' >"$FOLDER/tray.csv"
+    start_cameras 3 --fault '0:wrong-serial=A"B\C' --fault '1:wrong-serial=A+B'
+    start_hvca
+    tray
+    expect "camera, a serial with a quote" 1 '1 passed, 0 already provisioned, 2 failed'
+    expect_slot "camera, a serial with a quote" 1 FAIL \
+        'E-CAM-NAMES profile https: serial_number: "A"B\\C" holds a character .*; set it aside'
+    expect_slot "camera, a serial that is in no host name" 2 FAIL \
+        'E-CAM-NAMES profile https: dns_name: "A\+B.local" is not a host name'
+    ok "camera, a serial with a quote: no key is made" is "$(sqlite3 "$FOLDER/birthcert.db" \
+        "SELECT count(*) FROM event WHERE kind = 2")" 1
+    ok "camera, a serial with a quote: nothing is bought" is "$(issued)" 1
+}
+
 case_foreign() {
     make_bench 5
     start_cameras 5 --fault 0:provisioned --fault 1:provisioned=unlocked --fault 2:foreign-key
@@ -435,6 +452,21 @@ case_ca_stalls() {
     expect_certificates "CA, answers too late" 3
 }
 
+# Who tries it out is not left in the dark, and may end it.
+case_ca_trial_stalls() {
+    make_bench 1
+    start_hvca --fault stall@post=60000:1
+    start_birthcert ca test hvca --issue
+    await "$FOLDER/err" '^waits for CA hvca, for at most 120 s'
+    kill -TERM "$STATION_PID"
+    await_birthcert
+    expect "CA, stalls a trial that is interrupted" 4 \
+        'CA hvca: E-INTERRUPTED TRIAL-.*: interrupted: its request is .*birthcert show TRIAL-.*reconcile'
+    clear_faults
+    birthcert reconcile
+    expect "CA, stalls a trial, then" 0 'TRIAL-.*issued: on record now'
+}
+
 case_ca_down() {
     make_bench 3
     start_cameras 3
@@ -548,6 +580,6 @@ case_wrong_root() {
 
 run_cases mute silent_midway twice ports certificates ca_429_retry ca_nonsense_login \
     ca_nonsense_policy ca_login ca_quota ca_quota_midway ca_wrong_server ca_wrong_client ca_down \
-    ca_dies_for_good ca_dies ca_stalls ca_503 ca_lost_before ca_lost_after ca_lag ca_lost_place \
+    ca_dies_for_good ca_dies ca_stalls ca_trial_stalls ca_503 ca_lost_before ca_lost_after ca_lag ca_lost_place \
     ca_nonsense_post ca_nonsense_get ca_token ca_429 ca_422 ca_other_certificate wrong_root \
-    manifest configuration database read_only refusals liars hostile foreign key_type
+    manifest configuration database read_only refusals liars hostile names foreign key_type

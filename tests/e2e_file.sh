@@ -320,22 +320,35 @@ case_bad_files() {
     make_offline
     : >"$FOLDER/empty.pem"
     birthcert inbox import "$FOLDER/empty.pem"
-    expect 'an empty file' 5 'E-CERT-MALFORMED .*empty.pem'
+    expect 'an empty file' 2 'E-CERT-FILE .*empty.pem: .*it is empty; .*PEM, DER or PKCS #7'
+    head -c 999 /dev/urandom | base64 | sed 's/^/é/' >"$FOLDER/garbage"
+    birthcert inbox import "$FOLDER/garbage"
+    expect 'garbage' 2 'E-CERT-FILE .*garbage: no certificates in .*neither PEM nor DER; .*PEM, DER or'
+    openssl pkey -in "$FOLDER/offline/root.key" -outform DER -out "$FOLDER/key.der"
+    birthcert inbox import "$FOLDER/key.der"
+    expect 'a key in DER' 2 'E-CERT-FILE .*key.der: .*a private key in DER'
+    openssl pkcs12 -export -in "$FOLDER/offline/root.pem" -inkey "$FOLDER/offline/root.key" \
+        -passout pass:x -out "$FOLDER/both.p12"
+    birthcert inbox import "$FOLDER/both.p12"
+    expect 'a PKCS #12' 2 'E-CERT-FILE .*both.p12: .*a PKCS #12'
     birthcert inbox import "$FOLDER/none.pem"
     expect 'no file' 2 "E-USAGE $FOLDER/none.pem: No such file"
     birthcert inbox import "$FOLDER/offline"
     expect 'a folder' 2 "E-USAGE $FOLDER/offline: not a file"
     birthcert inbox import "$FOLDER/offline/station.key"
-    expect 'a key' 5 'E-CERT-MALFORMED .*PRIVATE KEY'
+    expect 'a key' 2 'E-CERT-FILE .*PRIVATE KEY'
     birthcert inbox import "$FOLDER/offline/station.pem"
     expect 'a stranger' 3 '0 certificates for requests that wait'
     for _ in {1..9}; do cat "$FOLDER/offline/root.pem"; done >"$FOLDER/many.pem"
     birthcert inbox import "$FOLDER/many.pem"
-    expect 'too many CAs' 5 'E-CERT-MALFORMED .*many.pem: more than 8 .*intermediates_file'
+    expect 'too many CAs' 2 'E-CERT-FILE .*many.pem: more than 8 .*intermediates_file'
     start_cameras 1
     tray
     birthcert outbox export "$FOLDER/no/such/folder"
     expect 'a place that is not there' 2 "E-USAGE $FOLDER/no/such/folder: No such file"
+    birthcert outbox export -
+    expect 'no file' 2 'E-USAGE -: name a file'
+    ok 'no file: none is made' not test -e -
     birthcert outbox export "$FOLDER/tray.csv/below"
     expect 'a place below a file' 2 "E-USAGE $FOLDER/tray.csv/below: Not a directory"
     birthcert outbox export "$FOLDER/first.pem"
@@ -343,6 +356,33 @@ case_bad_files() {
     sed -i /client_/d "$FOLDER/conf.d/30-ca.conf"
     birthcert outbox export "$FOLDER/bundle.pem" --again
     expect 'nobody to sign' 2 'E-CA-CONFIG .*client_key_file are not set'
+}
+
+# As CAs' administrators send certificates.
+case_kinds() {
+    local file
+    issue_twice
+    cp "$FOLDER/offline/root.pem" "$FOLDER/ca.pem"
+    openssl x509 -in "$FOLDER/first.pem" -outform DER -out "$FOLDER/first.der"
+    openssl x509 -in "$FOLDER/ca.pem" -outform DER -out "$FOLDER/ca.der"
+    cat "$FOLDER/first.der" "$FOLDER/ca.der" >"$FOLDER/both.der"
+    for file in DER PEM; do
+        openssl crl2pkcs7 -nocrl -certfile "$FOLDER/ca.pem" -certfile "$FOLDER/first.pem" \
+            -outform "$file" -out "$FOLDER/both-$file.p7b"
+        openssl crl2pkcs7 -nocrl -outform "$file" -out "$FOLDER/none-$file.p7b"
+    done
+    for file in first.der both.der both-DER.p7b both-PEM.p7b; do
+        birthcert inbox import "$FOLDER/$file"
+        expect "$file" 0 '1 certificates for requests that wait, 0 for none'
+    done
+    head -c 700 "$FOLDER/both-DER.p7b" >"$FOLDER/cut.p7b"
+    { cat "$FOLDER/first.der" && echo x; } >"$FOLDER/more.der"
+    for file in none-DER.p7b none-PEM.p7b cut.p7b more.der; do
+        birthcert inbox import "$FOLDER/$file"
+        expect "$file" 2 "E-CERT-FILE .*$file: "
+    done
+    tray --lot LOT-1
+    expect 'any kind, then' 0 '1 passed'
 }
 
 # What nobody at the CA could verify is not written, and not noted as carried.
@@ -551,5 +591,5 @@ case_put_aside() {
     expect_certificates 'a file that is no good' 1
 }
 
-run_cases trial carried given_up two_cas twice twice_apart beside signed bad bad_files ended held released \
+run_cases trial carried given_up two_cas twice twice_apart beside signed bad bad_files kinds ended held released \
     released_one not_released brought_early put_aside

@@ -149,7 +149,7 @@ case_revokes_nothing() {
         printf 'ca_certificate_file = root.pem\nca_key_file = root.key\n[profile https]\nca = local\n'
     } >"$FOLDER/gateway/forward.conf"
     cp "$FOLDER/gateway/root.pem" "$FOLDER/root.pem"
-    start_forward
+    start_forward --json
     tray
     expect "a tray, of the CA behind" 0 '4 passed' 'not a public CA'
     birthcert doctor
@@ -158,6 +158,9 @@ case_revokes_nothing() {
     expect "scrap" 0 'not revoked: its CA revokes nothing' 'ask the administrator of the CA gateway'
     birthcert revoke VX-000002 --reason keyCompromise
     expect "revoke" 4 'VX-000002' 'not revoked: its CA revokes nothing'
+    ok "forward --json: an object for each" is "$(jq -r 'select(.type == "forwarded" and .call == "revoke")
+        | "\(.bench) \(.serial) \(.ca) \(.outcome) \(.code)"' "$FOLDER/forward.out" | tr '\n' ,)" \
+        'bench VX-000001 local refused E-CA-UNSUPPORTED,bench VX-000002 local refused E-CA-UNSUPPORTED,'
     birthcert ca test gateway --issue
     expect "ca test --issue" 0 'issued, and good' 'not revoked: its CA revokes nothing'
     birthcert reconcile
@@ -407,11 +410,17 @@ case_socket() {
     rm -r "$FOLDER/run"
     STATUS=0
     "${FORWARD[@]}" >"$FOLDER/out" 2>"$FOLDER/err" || STATUS=$?
-    expect "no folder for the socket" 2 'E-CONFIG socket: .*/run/forward.sock'
+    expect "no folder for the socket" 2 \
+        "E-CONFIG socket $FOLDER/run/forward.sock: its folder $FOLDER/run: No such file"
     STATUS=0
     "$BUILD/birthcert" tray "$FOLDER/tray.csv" --config "$FOLDER/gateway/forward.conf" \
         >"$FOLDER/out" 2>"$FOLDER/err" || STATUS=$?
     expect_exit "a tray with the forwarder's configuration" 2
+    STATUS=0
+    "$BUILD/birthcert" ca test hvca --issue --config "$FOLDER/gateway/forward.conf" \
+        >"$FOLDER/out" 2>"$FOLDER/err" || STATUS=$?
+    expect "a trial with the forwarder's configuration" 2 \
+        'E-USAGE --issue: .*forward.conf .*no database .*on a bench, .*leave --issue out'
     STATUS=0
     "$BUILD/birthcert" forward --config "$FOLDER/birthcert.conf" >"$FOLDER/out" 2>"$FOLDER/err" ||
         STATUS=$?

@@ -5,8 +5,8 @@
 set -euo pipefail
 
 BUILD=$(cd "${BUILD:-build/release}" && pwd)
-# shellcheck source=tests/support_checks.bash
-. tests/support_checks.bash
+# shellcheck source=tests/support_sim.bash
+. tests/support_sim.bash hvca-sim
 PROGRAM=$BUILD/birthcert
 BENCH=$WORK/bench
 CONF=$BENCH/birthcert.conf
@@ -83,6 +83,14 @@ ok 'scrap VX-1 -r' refuses scrap VX-1 -r
 ok 'scrap VX-1 -r: the option is named' err_has 'option "-r" is not known'
 ok 'scrap --reasons VX-1' refuses scrap --reasons VX-1
 ok 'scrap --reasons VX-1: the option is named' err_has 'option "--reasons" is not known'
+for words in --json=x --js=x --once=; do
+    ok "run $words" refuses run "$words"
+    ok "run $words: takes no value" err_has "option \"$words\" takes no value"
+done
+for words in --jsonx=1 --wa=x; do
+    ok "run $words" refuses run "$words"
+    ok "run $words: is not known" err_has "option \"$words\" is not known"
+done
 ok 'show without a serial' refuses show
 ok 'tray without a manifest' refuses tray
 for verb in ca inbox outbox; do
@@ -248,32 +256,11 @@ ok 'diagram --json can be parsed' out_is_json
 
 # ---- doctor and a CA over the network ------------------------------------------------------------
 
-start() { # OPTION...: sets PORT and CONTROL
-    : >"$WORK/sim"
-    "$BUILD/hvca-sim" --state "$BENCH/hvca" --port "$1" --control-port 0 >"$WORK/sim" 2>/dev/null &
-    SIM_PID=$!
-    for _ in $(seq 200); do
-        if grep -q '^control ' "$WORK/sim"; then break; fi
-        sleep 0.05
-    done
-    PORT=$(awk '/^listening /{print $2}' "$WORK/sim")
-    CONTROL=$(awk '/^control /{print $2}' "$WORK/sim")
-}
+STATE=$BENCH/hvca
+is_unsold() { [ ! -s "$STATE/issued.jsonl" ]; }
 
-stop() {
-    kill "$SIM_PID"
-    wait "$SIM_PID" 2>/dev/null || true
-    SIM_PID=
-}
-
-control() { # JSON
-    curl -sf -d "$1" "http://127.0.0.1:$CONTROL/control" >/dev/null
-}
-
-is_unsold() { [ ! -s "$BENCH/hvca/issued.jsonl" ]; }
-
-if [ -x "$BUILD/hvca-sim" ]; then
-    start 0
+if [ -x "$SIMULATOR" ]; then
+    start_simulator --port 0
     cat >"$CONF" <<END
 [store]
 path = birthcert.db
@@ -333,7 +320,7 @@ END
     ok 'ca test --issue: status 0' gives 0 ca test factory --issue --serial TRIAL-1 --config "$CONF"
     ok 'ca test --issue: issued, and good' grep -q '^ok *CA factory: issued, and good: certificate' "$WORK/out"
     ok 'ca test --issue: the issuer has one backslash' grep -q 'good: .*O=hvca-sim\\, not' "$WORK/out"
-    ok 'ca test --issue: one' test "$(wc -l <"$BENCH/hvca/issued.jsonl")" = 1
+    ok 'ca test --issue: one' test "$(issued)" = 1
     ok 'ca test --issue: revoked' test "$(jq -r .reason "$BENCH/hvca/revoked.jsonl")" = cessationOfOperation
     ok 'ca test --issue: its unit is closed' test \
         "$("$PROGRAM" list --json --config "$CONF" | jq -r '"\(.serial) \(.result)"')" = 'TRIAL-1 scrapped'
@@ -344,7 +331,7 @@ END
         gives 5 ca test factory --issue --serial TRIAL-2 --config "$CONF"
     ok 'ca test --issue: says why' grep -q '^fault *CA factory: E-CERT-NAMES TRIAL-2' "$WORK/out"
     control '{"clear_faults": true}'
-    ok 'ca test --issue: bought two in all' test "$(wc -l <"$BENCH/hvca/issued.jsonl")" = 2
+    ok 'ca test --issue: bought two in all' test "$(issued)" = 2
     control '{"quota": 99}'
     ok 'doctor, HVCA: a small quota: status 0' gives 0 doctor --config "$CONF"
     ok 'doctor, HVCA: is a warning' grep -q '^warning *CA factory: quota: only 99' "$WORK/out"

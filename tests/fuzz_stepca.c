@@ -55,7 +55,8 @@ static void read_roots(struct slice body) {
     struct error error = {0};
     struct buf *der = buf_new(STEPCA_CERTIFICATES_MAX);
     need(der != NULL);
-    need(stepca_read_roots(body, der, &error) ? buf_length(der) > 0 : error.code == E_CA_NONSENSE);
+    need(stepca_read_list(body, "roots", der, &error) ? buf_length(der) > 0
+                                                      : error.code == E_CA_NONSENSE);
     buf_free(der);
 }
 

@@ -105,6 +105,8 @@ static void try_pem(struct slice pem) {
     struct x509_trust *trust = NULL;
     struct buf *der = buf_new(4 * X509_OBJECT_MAX);
     (void)!x509_pem_to_der(pem, der, &error);
+    buf_clear(der);
+    (void)!x509_file_to_der(pem, der, &error);
     (void)!x509_trust_new(pem, (struct slice){NULL, 0}, &trust, &error);
     x509_trust_free(trust);
     buf_free(der);

@@ -44,7 +44,7 @@ EVP_PKEY *pki_key(const char *kind) {
         return pki_rsa_key((unsigned)strtoul(kind + 4, NULL, 10), 65537);
     }
     EVP_PKEY *key =
-        strcmp(kind, "ED25519") == 0 ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519") : EVP_EC_gen(kind);
+        strncmp(kind, "ED", 2) == 0 ? EVP_PKEY_Q_keygen(NULL, NULL, kind) : EVP_EC_gen(kind);
     need(key != NULL, kind);
     return key;
 }
@@ -99,7 +99,7 @@ static void add_extensions(X509 *certificate, const X509 *issuer, const struct p
 }
 
 static const EVP_MD *pick_digest(EVP_PKEY *key, const char *name) {
-    if (EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519) {
+    if (EVP_PKEY_is_a(key, "ED25519") || EVP_PKEY_is_a(key, "ED448")) {
         return NULL;
     }
     return name != NULL ? EVP_get_digestbyname(name) : EVP_sha256();

@@ -28,6 +28,8 @@ static const char *answer_to(const char *request) {
         answer = stepca.provisioners;
     } else if (strncmp(request, "GET /1.0/roots ", 15) == 0) {
         answer = stepca.roots;
+    } else if (strncmp(request, "GET /1.0/intermediates ", 23) == 0) {
+        answer = stepca.intermediates;
     }
     return answer[0] != '\0' ? answer : NULL;
 }
@@ -92,9 +94,9 @@ void stepca_set_provisioner(const char *name, const char *kid, const char *more)
     stepca_set_answer(stepca.provisioners, "200 OK", body);
 }
 
-void stepca_set_roots(const struct pki_ca *ca) {
+void stepca_set_list(char out[STEPCA_ANSWER_SIZE], const struct pki_ca *ca) {
     struct buf *pem = pki_pem(ca->certificate);
-    stepca_set_json(stepca.roots, "201 Created", json_pack("{s:[s]}", "crts", buf_text(pem)));
+    stepca_set_json(out, "201 Created", json_pack("{s:[s]}", "crts", buf_text(pem)));
     buf_free(pem);
 }
 
@@ -128,7 +130,8 @@ void stepca_start(bool resends) {
     stepca_set_problem(stepca.probe, 400,
                        "The request could not be completed: notAfter cannot be in the past");
     stepca_set_provisioner("station", STEPCA_KEY_ID, STEPCA_TEMPLATE);
-    stepca_set_roots(&stepca.factory);
+    stepca_set_list(stepca.roots, &stepca.factory);
+    stepca_set_answer(stepca.intermediates, "404 Not Found", "404 page not found\n");
     stepca.sign_count = 0;
     stepca.probe_count = 0;
 }

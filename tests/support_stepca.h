@@ -30,6 +30,8 @@ struct stepca_bench {
     char probe[STEPCA_ANSWER_SIZE];
     char provisioners[STEPCA_ANSWER_SIZE];
     char roots[STEPCA_ANSWER_SIZE];
+    char intermediates
+        [STEPCA_ANSWER_SIZE]; // at first as in Debian 12: there is no such page
     char revoke[STEPCA_ANSWER_SIZE];
     atomic_uint sign_count; // without the probes
     atomic_uint probe_count;
@@ -46,7 +48,8 @@ void stepca_set_problem(char out[STEPCA_ANSWER_SIZE], long status, const char *m
 void stepca_set_json(char out[STEPCA_ANSWER_SIZE], const char *status, json_t *root);
 // `more` stands in the provisioner's object.
 void stepca_set_provisioner(const char *name, const char *kid, const char *more);
-void stepca_set_roots(const struct pki_ca *ca);
+// `out` is roots or intermediates.
+void stepca_set_list(char out[STEPCA_ANSWER_SIZE], const struct pki_ca *ca);
 void stepca_set_certificate(const struct client_unit *unit, EVP_PKEY *key);
 X509 *stepca_make_certificate(const struct client_unit *unit, EVP_PKEY *key);
 

@@ -33,6 +33,7 @@ struct bench_slot {
     struct error error;          // why nothing can be heard
     enum error_code told;        // the last reason that was told, until something is heard
     enum unit_action action;
+    struct error misfit; // why the action is not begun; the unit learns it in the next turn
     struct port port;
 };
 
@@ -59,6 +60,8 @@ static void arm_timer(struct bench_slot *slot) {
     int64_t deadline_ms = session_deadline_ms(&slot->port.session);
     if (slot->transport == NULL) {
         loop_timer_start(slot->timer, slot->lost ? 0 : REOPEN_MS);
+    } else if (slot->misfit.code != ERROR_NONE) {
+        loop_timer_start(slot->timer, 0);
     } else if (deadline_ms == LINK_NEVER) {
         loop_timer_stop(slot->timer);
     } else {
@@ -127,11 +130,13 @@ static void tell_hangup(struct bench_slot *slot) {
     }
 }
 
-static void post_gone(struct bench_slot *slot) {
-    struct unit_event event = {.kind = UNIT_ON_GONE, .error = slot->error};
+static void post_error(struct bench_slot *slot, enum unit_event_kind kind,
+                       const struct error *error) {
+    struct unit_event event = {.kind = kind, .error = *error};
     struct pool_time now = bench_time(slot->bench);
     slot->lost = false;
     slot->action = UNIT_ACT_NONE;
+    slot->misfit = (struct error){0};
     pool_post_unit(slot->bench->pool, slot->index, &now, &event);
 }
 
@@ -144,7 +149,7 @@ static void handle_hangup(void *context, const struct error *reason) {
     slot->wanted = false;
     session_forget(&slot->port.session);
     tell_hangup(slot);
-    post_gone(slot);
+    post_error(slot, UNIT_ON_GONE, &slot->error);
     arm_timer(slot);
 }
 
@@ -164,6 +169,12 @@ static void start_action(struct bench_slot *slot, const struct unit *unit,
         slot->was_called_silent = false;
     }
     slot->action = action;
+    // Better known before the camera makes a key.
+    if (action == UNIT_ACT_GENERATE &&
+        !bench_check_names(slot->bench->config, unit, &slot->misfit)) {
+        arm_timer(slot);
+        return;
+    }
     port_act(&slot->port, loop_now_ms(slot->bench->loop), unit, action, &output);
     take_output(slot, &output);
 }
@@ -199,12 +210,15 @@ static void open_slot(struct bench_slot *slot) {
 static void handle_timer(void *context) {
     struct bench_slot *slot = context;
     struct session_output output;
-    if (slot->transport != NULL) {
+    if (slot->transport != NULL && slot->misfit.code != ERROR_NONE) {
+        post_error(slot, UNIT_ON_FAILED, &slot->misfit);
+        arm_timer(slot);
+    } else if (slot->transport != NULL) {
         session_tick(&slot->port.session, loop_now_ms(slot->bench->loop), &output);
         take_output(slot, &output);
         note_silence(slot);
     } else if (slot->lost) {
-        post_gone(slot);
+        post_error(slot, UNIT_ON_GONE, &slot->error);
         arm_timer(slot);
     } else if (slot->wanted) {
         open_slot(slot);

@@ -89,10 +89,12 @@ static bool say_trial(struct doctor *doctor, const char *who, const struct store
                   certificate->issuer, end);
         return true;
     }
-    error_set(&error,
-              row->credential.error != ERROR_NONE ? row->credential.error : E_CA_UNREACHABLE,
-              "%s: its request is %s; birthcert show %s, reconcile and scrap go on from there",
-              row->unit.serial, request_state_name(row->credential.request), row->unit.serial);
+    bool is_cut = why->code == E_INTERRUPTED && request_is_pending(row->credential.request);
+    enum error_code code = is_cut ? E_INTERRUPTED : row->credential.error;
+    error_set(&error, code != ERROR_NONE ? code : E_CA_UNREACHABLE,
+              "%s: %sits request is %s; birthcert show %s, reconcile and scrap go on from there",
+              row->unit.serial, is_cut ? "interrupted: " : "",
+              request_state_name(row->credential.request), row->unit.serial);
     // It waits in the outbox, where the next station would buy a certificate for nobody.
     bool is_unsent = row->credential.request == REQUEST_QUEUED && !may_be_surplus;
     if (is_unsent && why->code != ERROR_NONE) {
@@ -114,7 +116,7 @@ static bool issue_one(const struct options *options, struct doctor *doctor,
     const char *serial = options->serial != NULL ? options->serial : own;
     snprintf(who, sizeof who, "CA %s", options->object);
     if ((options->serial == NULL && !trial_make_serial(own, error)) ||
-        !trial_issue(view, serial, &row, &why, &may_be_surplus, error)) {
+        !trial_issue(view, serial, doctor->output, &row, &why, &may_be_surplus, error)) {
         return false;
     }
     if (say_trial(doctor, who, &row, &why, may_be_surplus)) {
@@ -126,8 +128,15 @@ static bool issue_one(const struct options *options, struct doctor *doctor,
 }
 
 // Before anything is asked or written.
-static bool check_issue(const struct options *options, const struct config_ca *ca,
-                        struct error *error) {
+static bool check_issue(const struct options *options, const struct config *config,
+                        const struct config_ca *ca, struct error *error) {
+    if (config->forward_socket[0] != '\0') {
+        return error_set(
+            error, E_USAGE,
+            "--issue: %s is for birthcert forward, which has no database to record the "
+            "certificate in: try it on a bench, through the forwarder, or leave --issue out",
+            config->file);
+    }
     if (ca_find(ca->settings.backend)->is_offline) {
         return error_set(error, E_CA_UNSUPPORTED,
                          "--issue: no network leads to CA %s: to try it, begin with one camera, "
@@ -144,7 +153,7 @@ static bool test_ca(const struct options *options, struct doctor *doctor, struct
         return error_set(error, E_CONFIG, "%s: there is no [ca %s]", doctor->config->file,
                          options->object);
     }
-    if (options->issue && !check_issue(options, ca, error)) {
+    if (options->issue && !check_issue(options, doctor->config, ca, error)) {
         return false;
     }
     struct config *view = config_view(doctor->config, ca->name);

@@ -337,7 +337,7 @@ static bool open_envelope(const struct inbox *inbox, struct buf **text, struct e
 
 static bool take_certificates(struct inbox *inbox, struct buf **text, struct buf *der,
                               struct error *error) {
-    return open_envelope(inbox, text, error) && x509_pem_to_der(buf_slice(*text), der, error) &&
+    return open_envelope(inbox, text, error) && x509_file_to_der(buf_slice(*text), der, error) &&
            list_wanted(inbox, error) && visit_all(inbox, buf_slice(der), note_other, error) &&
            visit_all(inbox, buf_slice(der), keep_wanted, error);
 }
@@ -350,8 +350,10 @@ static bool import_certificates(struct inbox *inbox, struct error *error) {
     bool done = der != NULL && inbox->others != NULL
                     ? input_file_read(path, BUNDLE_MAX, E_USAGE, E_USAGE, &text, error)
                     : error_set(error, E_MEMORY, "no memory for certificates");
-    if (done) {
-        done = take_certificates(inbox, &text, der, error) || error_prefix(error, "%s", path);
+    if (done && !take_certificates(inbox, &text, der, error)) {
+        // The CA's answers are one thing, a person's file another.
+        error->code = error->code == E_CERT_MALFORMED ? E_CERT_FILE : error->code;
+        done = error_prefix(error, "%s", path);
     }
     buf_free(text);
     buf_free(der);

@@ -155,6 +155,9 @@ static bool write_bundle(struct outbox *outbox, struct error *error) {
 static bool check_place(const char *path, struct error *error) {
     char folder[PATH_MAX];
     const char *slash = strrchr(path, '/');
+    if (strcmp(path, "-") == 0) { // stdout says what was exported
+        return error_set(error, E_USAGE, "-: name a file; ./- is one of that name");
+    }
     // With its slash: what is no folder is found by it.
     snprintf(folder, sizeof folder, "%.*s", slash != NULL ? (int)(slash + 1 - path) : 1,
              slash != NULL ? path : ".");

@@ -56,7 +56,8 @@ bool config_load(const char *path, struct config **config, struct error *error) 
 
 static bool is_held(const struct config_key *key) {
     return key->type == CONFIG_HELD_TEXT || key->type == CONFIG_HELD_FILE ||
-           key->type == CONFIG_SECRET || key->type == CONFIG_KEY || key->type == CONFIG_BACKEND;
+           key->type == CONFIG_SECRET || key->type == CONFIG_KEY || key->type == CONFIG_BACKEND ||
+           key->type == CONFIG_PRICE;
 }
 
 void config_free(struct config *config) {

@@ -126,7 +126,7 @@ const struct config_key config_keys[] = {
      .initial = "0s",
      .comment = "After a lost answer: how long the CA's lists may lag behind what it issued. A\n"
                 "request is never sent again before that. 0: what the kind of CA is known for."},
-    {CONFIG_CA, "price", CONFIG_HELD_TEXT, AT_CA(price),
+    {CONFIG_CA, "price", CONFIG_PRICE, AT_CA(price),
      .initial = "", .comment = "What one certificate costs, as 0.45 EUR: `birthcert orphans` adds it up."},
     {CONFIG_CA, "api_key", CONFIG_REFUSED, .comment = "api_key_file"},
     {CONFIG_CA, "api_secret", CONFIG_REFUSED, .comment = "api_secret_file"},
@@ -247,6 +247,7 @@ static void add_key_types(struct words *words) {
 static const char *const allowed_texts[] = {
     [CONFIG_FILE] = "a file name",
     [CONFIG_HELD_TEXT] = "printable ASCII text",
+    [CONFIG_PRICE] = "a price: a number, a blank, a currency, as 0.45 EUR",
     [CONFIG_HELD_FILE] = "a file name",
     [CONFIG_SECRET] = "a file name, or credential:NAME for a systemd credential",
     [CONFIG_KEY] = "a file name, credential:NAME for a systemd credential, or a pkcs11: URI",

@@ -27,6 +27,7 @@ enum config_type {
     CONFIG_SECRET,    // as CONFIG_HELD_FILE, or "credential:NAME" of systemd
     CONFIG_KEY,       // as CONFIG_SECRET, or the pkcs11: URI of a key in a token
     CONFIG_BACKEND,   // const char *, owned: a CA backend's name
+    CONFIG_PRICE,     // const char *, owned: as price_is_readable
     CONFIG_SWITCH,    // bool: the two words of `words`
     CONFIG_NUMBER,    // uint32_t
     CONFIG_SMALL,     // uint8_t

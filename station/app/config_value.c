@@ -10,6 +10,7 @@
 #include "protocol/message.h"
 #include "station/app/config.h"
 #include "station/app/config_usb.h"
+#include "station/app/price.h"
 
 #define MS_PER_S 1000
 
@@ -177,11 +178,11 @@ static bool set_held(const char *value, const char **member, struct error *error
 
 static bool set_held_text(const struct config_key *key, const char *value, const char **member,
                           struct error *error) {
-    if (value[0] != '\0' &&
-        (!text_is_label(value) || (key->type == CONFIG_BACKEND && ca_find(value) == NULL))) {
-        return fail_value(key, value, error);
-    }
-    return set_held(value, member, error);
+    bool is_good = text_is_label(value) &&
+                   (key->type != CONFIG_BACKEND || ca_find(value) != NULL) &&
+                   (key->type != CONFIG_PRICE || price_is_readable(value));
+    return value[0] == '\0' || is_good ? set_held(value, member, error)
+                                       : fail_value(key, value, error);
 }
 
 #define PATH_SIZE 512
@@ -324,6 +325,7 @@ bool config_value_set(const struct config_key *key, const char *value, const cha
         return set_key(key, value, folder, member, error);
     case CONFIG_HELD_TEXT:
     case CONFIG_BACKEND:
+    case CONFIG_PRICE:
         return set_held_text(key, value, member, error);
     case CONFIG_SWITCH:
         return set_switch(key, value, member, error);

@@ -179,6 +179,23 @@ struct forward_ca *forward_find_ca(struct forward *forward, const char *name) {
     return NULL;
 }
 
+static struct forward_call describe_call(const struct forward_bench *bench, struct forward_ca *ca,
+                                         const struct profile *profile,
+                                         const struct outbox_message *message) {
+    struct forward_call call = {
+        .ca = ca,
+        .profile = profile,
+        .type = message->type,
+        .bench = bench->number,
+        .call = message->call,
+    };
+    memcpy(call.spki_sha256, message->request.spki_sha256, SHA256_SIZE);
+    memcpy(call.bench_name, bench->name, sizeof call.bench_name);
+    memcpy(call.serial, message->serial, sizeof call.serial);
+    memcpy(call.handle, message->handle, sizeof call.handle);
+    return call;
+}
+
 static struct forward_call *new_call(struct forward_bench *bench, struct forward_ca *ca,
                                      const struct profile *profile,
                                      const struct outbox_message *message) {
@@ -189,17 +206,7 @@ static struct forward_call *new_call(struct forward_bench *bench, struct forward
         log_write(LOG_ERROR, "no memory for a call to the CA");
         abort();
     }
-    *call = (struct forward_call){
-        .ca = ca,
-        .profile = profile,
-        .type = message->type,
-        .bench = bench->number,
-        .call = message->call,
-    };
-    memcpy(call->spki_sha256, message->request.spki_sha256, SHA256_SIZE);
-    memcpy(call->bench_name, bench->name, sizeof call->bench_name);
-    memcpy(call->serial, message->serial, sizeof call->serial);
-    memcpy(call->handle, message->handle, sizeof call->handle);
+    *call = describe_call(bench, ca, profile, message);
     while (*end != NULL) {
         end = &(*end)->next;
     }
@@ -284,8 +291,8 @@ static bool has_issued(const struct forward_ca *ca, struct slice certificate) {
 // What the CA cannot do is answered as its backend's data would have the core decide. That a CA revokes
 // nothing ends a revocation at the bench, so it has to be that certificate's: the profile may have had
 // another one when it was issued.
-static bool is_supported(struct forward_bench *bench, const struct forward_ca *ca,
-                         const struct outbox_message *message) {
+static bool is_supported(struct forward_bench *bench, struct forward_ca *ca,
+                         const struct profile *profile, const struct outbox_message *message) {
     struct error error;
     if (message->type != OUTBOX_REVOKE || ca->ops->can_revoke) {
         return true;
@@ -293,6 +300,11 @@ static bool is_supported(struct forward_bench *bench, const struct forward_ca *c
     bool is_its_own = has_issued(ca, message->request.certificate);
     error_set(&error, E_CA_UNSUPPORTED, "CA %s revokes nothing%s", ca->config->name,
               is_its_own ? "" : ", and root_file of its section does not show that it issued this");
+    if (is_its_own) {
+        const struct forward_call call = describe_call(bench, ca, profile, message);
+        const struct ca_result result = {.outcome = CA_REFUSED, .error = error, .handle = ""};
+        log_result(&call, &result);
+    }
     answer_error(bench, message, is_its_own ? CA_REFUSED : CA_NOT_SENT, &error, 0);
     return false;
 }
@@ -328,7 +340,8 @@ static void take_request(struct forward_bench *bench, struct forward_ca *ca,
     if (ca->ops->not_before_window_s < OUTBOX_STAMP_WINDOW_S) {
         request.not_before_s = 0;
     }
-    if (!is_supported(bench, ca, message) || !begin_call(bench, message, request.id, &early_ms)) {
+    if (!is_supported(bench, ca, profile, message) ||
+        !begin_call(bench, message, request.id, &early_ms)) {
         return;
     }
     // One before, which may have sent until we started, was killed: its requests settle, too.

@@ -29,17 +29,26 @@ static bool fail(const struct forward_socket *forward, enum error_code code, con
     return error_set(error, code, "socket %s: %s", forward->address.sun_path, what);
 }
 
+// The lock lies beside the socket, and is the first file that is made there.
+static bool fail_lock(const struct forward_socket *forward, const char *lock, struct error *error) {
+    const char *path = forward->address.sun_path;
+    const char *slash = strrchr(path, '/');
+    const char *reason = strerror(errno);
+    if (errno == EWOULDBLOCK) {
+        return fail(forward, E_FORWARD_RUNS, "another birthcert forward listens there", error);
+    }
+    return slash != NULL && slash != path && (errno == ENOENT || errno == ENOTDIR)
+               ? error_set(error, E_CONFIG, "socket %s: its folder %.*s: %s", path,
+                           (int)(slash - path), path, reason)
+               : error_set(error, E_CONFIG, "socket: %s: %s", lock, reason);
+}
+
 static bool lock_path(struct forward_socket *forward, struct error *error) {
     char path[sizeof forward->address.sun_path + 8];
     snprintf(path, sizeof path, "%s.lock", forward->address.sun_path);
     char owner[LOCK_OWNER_SIZE];
     forward->lock = lock_file_take(path, 0600, owner);
-    if (forward->lock >= 0) {
-        return true;
-    }
-    return errno == EWOULDBLOCK
-               ? fail(forward, E_FORWARD_RUNS, "another birthcert forward listens there", error)
-               : error_set(error, E_CONFIG, "socket: %s: %s", path, strerror(errno));
+    return forward->lock >= 0 || fail_lock(forward, path, error);
 }
 
 static int new_socket(void) {

@@ -32,6 +32,7 @@ struct issuer_ca {
 // A call in progress, with what its certificate will be held against.
 struct issuer_call {
     bool used;
+    bool only_looks;
     bool is_brought; // its certificate was brought by a person, and is about to be told
     struct request_record request; // without slices
     const struct profile *profile;
@@ -347,6 +348,8 @@ void issuer_ask(struct issuer *issuer, enum request_action action,
         return;
     }
     *call = (struct issuer_call){.used = true, .request = *request, .profile = profile};
+    call->only_looks = action == REQUEST_ACT_RECONCILE ||
+                       (action == REQUEST_ACT_FETCH && !ca->ops->fetch_repeats);
     call->request.csr = call->request.offer = (struct slice){0};
     call->request.leaf = call->request.extra = (struct slice){0};
     issuer->call_count++;
@@ -387,6 +390,15 @@ void issuer_check(struct issuer *issuer, const struct profile *profile) {
 
 size_t issuer_in_progress(const struct issuer *issuer) {
     return issuer->call_count;
+}
+
+bool issuer_only_looks(const struct issuer *issuer) {
+    for (size_t i = 0; i < POOL_REQUESTS_MAX; i++) {
+        if (issuer->calls[i].used && !issuer->calls[i].only_looks) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool issuer_is_offline(const struct issuer *issuer) {

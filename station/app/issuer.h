@@ -62,6 +62,8 @@ void issuer_check(struct issuer *issuer, const struct profile *profile);
 
 // Calls whose result has not come yet.
 size_t issuer_in_progress(const struct issuer *issuer);
+// Whether they ask for nothing but what the next start can ask for as well.
+bool issuer_only_looks(const struct issuer *issuer);
 
 // True where persons carry requests to a CA in use: cameras need not wait for it.
 bool issuer_is_offline(const struct issuer *issuer);

@@ -179,6 +179,12 @@ static const char *stopped_at(int argc, char **argv) {
     return is_next ? next : argv[optind - 1];
 }
 
+// Why getopt has stopped: `code` is what it returned.
+static const char *why_stopped(int code, const char *word) {
+    bool takes_none = optopt != 0 && strncmp(word, "--", 2) == 0 && strchr(word, '=') != NULL;
+    return code == ':' ? "needs a value" : takes_none ? "takes no value" : "is not known";
+}
+
 bool options_parse(const struct verb *verb, int argc, char **argv, struct options *options,
                    struct error *error) {
     int code;
@@ -188,9 +194,9 @@ bool options_parse(const struct verb *verb, int argc, char **argv, struct option
     opterr = 0;
     while ((code = getopt_long(argc, argv, ":", option_table, &index)) != -1) {
         if (code == ':' || code == '?') {
+            const char *word = stopped_at(argc, argv);
             return error_set(error, E_USAGE, "%s: option \"%s\" %s; usage: birthcert %s",
-                             verb->name, stopped_at(argc, argv),
-                             code == ':' ? "needs a value" : "is not known", verb->usage);
+                             verb->name, word, why_stopped(code, word), verb->usage);
         }
         if (code < GLOBAL_CONFIG && (verb->options & (unsigned)code) == 0) {
             return error_set(error, E_USAGE, "%s takes no --%s; usage: birthcert %s", verb->name,

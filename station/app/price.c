@@ -2,7 +2,6 @@
 #include "station/app/price.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,6 +46,13 @@ static bool read_price(const char *text, int64_t *millionths, unsigned *decimals
     rest += strspn(rest, " ");
     return text_copy(currency, PRICE_CURRENCY_SIZE, rest) && currency[0] != '\0' &&
            strpbrk(currency, " 0123456789.,+-") == NULL;
+}
+
+bool price_is_readable(const char *text) {
+    int64_t millionths;
+    unsigned decimals;
+    char currency[PRICE_CURRENCY_SIZE];
+    return read_price(text, &millionths, &decimals, currency);
 }
 
 void price_add(struct price_sum *sum, const char *price) {

@@ -3,6 +3,7 @@
 #ifndef BIRTHCERT_APP_PRICE_H
 #define BIRTHCERT_APP_PRICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,8 +21,10 @@ struct price_sum {
     } currencies[ORPHANS_CURRENCIES_MAX];
 };
 
-// Adds a price: digits, at most PRICE_DECIMALS of them behind a point, blanks, and a currency.
-// Another text adds nothing, nor does a fifth currency, nor what is too large.
+// Whether it is a price: digits, at most PRICE_DECIMALS of them behind a point, blanks, and a currency.
+bool price_is_readable(const char *text);
+
+// Adds a price. Another text adds nothing, nor does a fifth currency, nor what is too large.
 void price_add(struct price_sum *sum, const char *price);
 
 // Fills `costs` and `currency_count`.

@@ -122,10 +122,16 @@ static void commit_batch(struct station *station) {
     }
 }
 
+// A CA that was waited for in vain is not waited for once more, unless it may be issuing.
+static bool is_answered(const struct station *station) {
+    bool is_out = error_code_class(station->fault.code) == ERROR_CLASS_RETRY;
+    return is_out ? issuer_only_looks(station->issuer) : issuer_in_progress(station->issuer) == 0;
+}
+
 static bool nothing_in_hand(const struct station *station) {
     bool late = loop_now_ms(station->loop) - station->stop_ms > STOP_PATIENCE_MS;
     return !journal_is_busy(station->journal) && pool_is_settled(station->pool) &&
-           (late || (!bench_is_busy(station->bench) && issuer_in_progress(station->issuer) == 0));
+           (late || (!bench_is_busy(station->bench) && is_answered(station)));
 }
 
 static bool resume_request(void *context, const struct request_record *request) {

@@ -14,17 +14,20 @@
 
 #define MODEL "TRIAL"
 #define LIMIT_MS 120000
+#define QUIET_MS 3000 // as long as a CA takes that works
 
 static const uint8_t hardware_id[] = {0x02, 0, 0, 0, 0, 1}; // locally administered
 
 struct trial {
     const struct config *view;
     const char *serial;
+    struct output *output;
     struct store *store;
     struct batch *batch;
     struct station *station;
     int64_t deadline_ms; // monotonic
-    struct error why;    // the CA's last no
+    bool wait_noted;
+    struct error why; // the CA's last no, or the signal
     struct unit_record unit;
     struct store_row *row;
     size_t row_count;
@@ -135,6 +138,16 @@ static void handle_port_error(void *context, size_t slot, const struct error *er
     (void)context, (void)slot, (void)error;
 }
 
+static void note_wait(struct trial *trial, int64_t now_ms) {
+    int64_t waited_ms = now_ms - (trial->deadline_ms - LIMIT_MS);
+    if (!trial->wait_noted && waited_ms >= QUIET_MS) {
+        trial->wait_noted = true;
+        output_note(trial->output, "waits for CA %s, for at most %d s%s%s",
+                    trial->view->profiles[0].ca, LIMIT_MS / 1000,
+                    trial->why.code != ERROR_NONE ? ": " : "", trial->why.text);
+    }
+}
+
 static void handle_tick(void *context) {
     struct trial *trial = context;
     bool is_down = station_ca_down_ms(trial->station, &trial->why) > 0;
@@ -142,7 +155,9 @@ static void handle_tick(void *context) {
     if (station_requests_in_progress(trial->station) == 0 || is_lasting ||
         clock_monotonic_ms() > trial->deadline_ms) {
         station_stop(trial->station);
+        return;
     }
+    note_wait(trial, clock_monotonic_ms());
 }
 
 static const struct station_events trial_events = {
@@ -156,6 +171,9 @@ static bool run(struct trial *trial, struct error *error) {
     bool done = station_new_only(trial->view, trial->serial, &trial_events, trial, &trial->station,
                                  error) &&
                 station_run(trial->station, error);
+    if (done && station_was_interrupted(trial->station)) {
+        error_set(&trial->why, E_INTERRUPTED, "interrupted");
+    }
     station_free(trial->station);
     return done;
 }
@@ -205,9 +223,10 @@ bool trial_make_serial(char serial[SERIAL_SIZE], struct error *error) {
 
 // ---- the whole of it ----------------------------------------------------------------------------
 
-bool trial_issue(const struct config *view, const char *serial, struct store_row *row,
-                 struct error *why, bool *may_be_surplus, struct error *error) {
-    struct trial trial = {.view = view, .serial = serial, .row = row};
+bool trial_issue(const struct config *view, const char *serial, struct output *output,
+                 struct store_row *row, struct error *why, bool *may_be_surplus,
+                 struct error *error) {
+    struct trial trial = {.view = view, .serial = serial, .output = output, .row = row};
     if (!make_record(&trial, error)) {
         return false;
     }

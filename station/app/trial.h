@@ -21,11 +21,12 @@ MUST_CHECK bool trial_make_serial(char serial[SERIAL_SIZE], struct error *error)
 
 // Asks the CA for one certificate, for the first of the profiles in `view` (config_view of that CA),
 // under that serial, which no unit may have; `row` is what came of it, and `why` what stood in the
-// way, if anything (ERROR_NONE). `may_be_surplus` says that the request was sent again after a lost
+// way, if anything (ERROR_NONE; E_INTERRUPTED: a signal). `may_be_surplus` says that the request was sent again after a lost
 // answer, or will be, and that nobody knows what the first one made. It ends early where waiting is
-// no use. False where it could not be recorded: E_STORE_*, E_USAGE, E_CONFIG. Nothing else in the
+// no use, and tells `output` after a few seconds that it waits. False where it could not be recorded: E_STORE_*, E_USAGE, E_CONFIG. Nothing else in the
 // outbox is sent.
-MUST_CHECK bool trial_issue(const struct config *view, const char *serial, struct store_row *row,
-                            struct error *why, bool *may_be_surplus, struct error *error);
+MUST_CHECK bool trial_issue(const struct config *view, const char *serial, struct output *output,
+                            struct store_row *row, struct error *why, bool *may_be_surplus,
+                            struct error *error);
 
 #endif

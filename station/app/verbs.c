@@ -67,10 +67,10 @@ const struct verb verb_table[] = {
      "Example: birthcert outbox export /media/stick/requests.pem"},
     {"inbox", cmd_inbox, ARGUMENT_PAIR, 0, "inbox import FILE",
      "certificates that somebody brought from a CA",
-     "Takes certificates from FILE, PEM or signed as `outbox export` signs, and keeps those whose "
-     "key\n"
-     "is one that is waited for, at any CA: the station checks and installs them, and `reconcile`\n"
-     "settles requests that are held. It works beside a running station.\n\n"
+     "Takes certificates from FILE: PEM, DER, PKCS #7 (.p7b), or signed as `outbox export` signs.\n"
+     "It keeps those whose key is one that is waited for, at any CA: the station checks and\n"
+     "installs them, and `reconcile` settles requests that are held. It works beside a running\n"
+     "station.\n\n"
      "Example: birthcert inbox import /media/stick/certificates.pem"},
     {"ca", cmd_ca, ARGUMENT_PAIR, OPTION_SERIAL | OPTION_ISSUE,
      "ca test NAME [--serial S] [--issue]", "tries out one CA of the configuration",

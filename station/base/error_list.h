@@ -12,6 +12,7 @@
     X(E_SECRET_EXPOSED, "E-SECRET-EXPOSED", USAGE, "a private file can be read by others", "chmod 600 FILE, and replace the secret if others had access") \
     X(E_SECRET_MISSING, "E-SECRET-MISSING", USAGE, "a private file cannot be read", "check the file name and its owner") \
     X(E_MANIFEST, "E-MANIFEST", USAGE, "the tray manifest has an error", "correct the named line; nothing was started") \
+    X(E_CERT_FILE, "E-CERT-FILE", USAGE, "no certificates can be read from the file", "have the CA's administrator send the certificates alone: PEM, DER or PKCS #7 (.p7b)") \
     X(E_NOTHING_TO_DO, "E-NOTHING-TO-DO", USAGE, "there is nothing to do", "") \
     X(E_EXISTS, "E-EXISTS", USAGE, "a file that would be made is already there", "choose another name, or move away what is there") \
     X(E_FORWARD_RUNS, "E-FORWARD-RUNS", USAGE, "another forwarder listens on the socket", "stop that one first: two forwarders would not know of each other's requests") \
@@ -44,6 +45,7 @@
     X(E_CAM_KEY_TYPE, "E-CAM-KEY-TYPE", UNIT, "the camera cannot make a key of the profile's type", "correct the profile's key type, or update the camera's firmware") \
     X(E_CAM_CREDENTIAL, "E-CAM-CREDENTIAL", UNIT, "the camera has no such credential", "correct the profile's credential number") \
     X(E_CAM_SERIAL, "E-CAM-SERIAL", UNIT, "the camera reports an unusable serial", "set it aside: its serial was not written") \
+    X(E_CAM_NAMES, "E-CAM-NAMES", UNIT, "what the camera reports cannot stand in the profile's names", "set it aside if its label says otherwise; else change the names in the profile") \
     X(E_CAM_LABEL, "E-CAM-LABEL", UNIT, "the label and the camera disagree", "compare the label with the camera; set both aside if they differ") \
     X(E_CAM_TWICE, "E-CAM-TWICE", UNIT, "the same serial is in two slots at once", "set both cameras aside: one of the serials is wrong") \
     X(E_CAM_SWAPPED, "E-CAM-SWAPPED", UNIT, "another camera is in the slot than before", "put the first camera in any slot: it goes on where it was") \
@@ -97,6 +99,7 @@
     X(E_KEY_OBJECT, "E-KEY-OBJECT", STATION, "the token does not hold the key that is wanted", "correct the pkcs11: URI; p11tool --login --list-all URI shows what is there") \
     X(E_KEY_PIN, "E-KEY-PIN", STATION, "the token does not take the PIN", "correct the PIN in the file that pin-source names, before anything tries again: a token locks after a few wrong ones") \
     /* the program itself */ \
+    X(E_INTERRUPTED, "E-INTERRUPTED", STATION, "a signal ended it before it was done", "start it again") \
     X(E_SYSTEM, "E-SYSTEM", STATION, "the operating system refused", "see the message") \
     X(E_MEMORY, "E-MEMORY", STATION, "out of memory", "add memory or use fewer slots") \
     X(E_INTERNAL, "E-INTERNAL", STATION, "birthcert contradicts itself", "keep the log and report it") \
