@@ -276,9 +276,10 @@ static void send_revoke(struct call *call, bool knows_issuer, web_answer *on_ans
 // url, its answer to info has told.
 static void say_unsupported(struct call *call) {
     struct error error;
-    error_set(&error, E_CA_UNSUPPORTED,
-              "this cfssl was started without -db-config: it keeps no record of what it issues, and "
-              "revokes nothing");
+    error_set(
+        &error, E_CA_UNSUPPORTED,
+        "this cfssl was started without -db-config: it keeps no record of what it issues, and "
+        "revokes nothing");
     call_fail(call, CA_REFUSED, &error, 0);
 }
 

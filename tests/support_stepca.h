@@ -30,8 +30,7 @@ struct stepca_bench {
     char probe[STEPCA_ANSWER_SIZE];
     char provisioners[STEPCA_ANSWER_SIZE];
     char roots[STEPCA_ANSWER_SIZE];
-    char intermediates
-        [STEPCA_ANSWER_SIZE]; // at first as in Debian 12: there is no such page
+    char intermediates[STEPCA_ANSWER_SIZE]; // at first as in Debian 12: there is no such page
     char revoke[STEPCA_ANSWER_SIZE];
     atomic_uint sign_count; // without the probes
     atomic_uint probe_count;

@@ -348,8 +348,8 @@ void issuer_ask(struct issuer *issuer, enum request_action action,
         return;
     }
     *call = (struct issuer_call){.used = true, .request = *request, .profile = profile};
-    call->only_looks = action == REQUEST_ACT_RECONCILE ||
-                       (action == REQUEST_ACT_FETCH && !ca->ops->fetch_repeats);
+    call->only_looks =
+        action == REQUEST_ACT_RECONCILE || (action == REQUEST_ACT_FETCH && !ca->ops->fetch_repeats);
     call->request.csr = call->request.offer = (struct slice){0};
     call->request.leaf = call->request.extra = (struct slice){0};
     issuer->call_count++;
