@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ca-client/endpoint.h"
 #include "ca-client/x509.h"
 #include "station/app/carry.h"
 #include "station/app/input_file.h"
@@ -20,6 +21,7 @@
 #define QUARANTINES_IN_A_ROW 3
 
 static_assert(CA_OFFER_MAX <= OBJECT_MAX, "an offer that the store does not keep");
+static_assert(CA_ENDPOINT_SIZE == ENDPOINT_SIZE, "an endpoint that the store does not keep");
 
 struct issuer_ca {
     struct issuer *issuer;
@@ -289,6 +291,7 @@ void issuer_policy(const struct issuer *issuer, const struct profile *profile,
         .empty_scans = EMPTY_SCANS,
         .breaker_failures = BREAKER_FAILURES,
     };
+    endpoint_text(settings, policy->endpoint);
     uint32_t rescan_ms = policy->settle_ms / EMPTY_SCANS;
     policy->rescan_ms = rescan_ms < RESCAN_MS ? rescan_ms : RESCAN_MS;
 }
