@@ -42,7 +42,6 @@ static const struct {
     {"vault",
      {{"", AT(url), ""}, {"namespace", AT(extra_header), ""}, {"authority", AT(authority), "pki"}}},
     {"exec", {{"", AT(command), ""}}},
-    {"outbox", {{"", AT(socket), ""}}},
 };
 
 static const struct part *parts_of(const char *backend) {

@@ -57,7 +57,7 @@ START_TEST(test_each_backend) {
         {"cfssl", "cfssl https://ca.example:8443/v2 authority=CN=Issuing CA,O=Example"},
         {"stepca", "stepca https://ca.example:8443/v2 provisioner=line-1"},
         {"exec", "exec /usr/lib/site-ca"},
-        {"outbox", "outbox /run/forward.sock"},
+        {"outbox", "outbox"},
         {"file", "file"},
         {"local", "local"},
     };

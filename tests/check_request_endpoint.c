@@ -107,6 +107,42 @@ START_TEST(test_quarantined_stays) {
 }
 END_TEST
 
+// Behind a forwarder it is the one that compares: another section of its may still lead there.
+START_TEST(test_judged_by_the_ca) {
+    static const enum request_state states[] = {REQUEST_ACCEPTED, REQUEST_SENT, REQUEST_DOUBT};
+    for (size_t i = 0; i < ARRAY_LENGTH(states); i++) {
+        bool fetch = states[i] == REQUEST_ACCEPTED;
+        struct bench bench;
+        start_at(&bench, states[i], OLD, NEW);
+        bench.policy.judges_endpoint = true;
+        ck_assert_int_eq(come_due(&bench), fetch ? STEP_FETCHING : STEP_RECONCILING);
+        answer(&bench, fetch ? OUTCOME_NOT_SENT : OUTCOME_CANNOT_TELL, E_CA_CHANGED, 0);
+        expect_record(&bench, 0, RECORD_REQUEST, fetch ? REQUEST_ACCEPTED : REQUEST_HELD,
+                      E_CA_CHANGED);
+        ck_assert_int_eq(bench.request.outcome, REQUEST_HELD);
+        ck_assert_int_eq(bench.request.error.code, E_CA_CHANGED);
+        ck_assert_int_eq(bench.request.step, fetch ? STEP_FREE : STEP_SETTLING);
+        ck_assert(bench.output.settled == fetch);
+        ck_assert(!bench.output.ca_failed);
+    }
+}
+END_TEST
+
+// Its intent said the CA of before: it is not sent, and goes with another intent.
+START_TEST(test_not_sent_with_an_old_intent) {
+    struct bench bench;
+    start_at(&bench, REQUEST_QUEUED, "", OLD);
+    bench.policy.judges_endpoint = true;
+    post(&bench, REQUEST_ON_DUE);
+    ck_assert_int_eq(post(&bench, REQUEST_ON_RECORD), STEP_SUBMITTED);
+    ck_assert_int_eq(answer(&bench, OUTCOME_NOT_SENT, E_CA_CHANGED, 0), STEP_DUE);
+    expect_record(&bench, 0, RECORD_REQUEST, REQUEST_QUEUED, E_CA_CHANGED);
+    text_copy(bench.policy.endpoint, sizeof bench.policy.endpoint, NEW);
+    ck_assert_int_eq(post(&bench, REQUEST_ON_DUE), STEP_CLAIMING);
+    ck_assert_str_eq(bench.output.records[0].endpoint, NEW);
+}
+END_TEST
+
 // Records of an older program say where by the section's name alone.
 START_TEST(test_not_known) {
     static const enum request_state states[] = {REQUEST_ACCEPTED, REQUEST_SENT, REQUEST_DOUBT};
@@ -132,6 +168,8 @@ int main(void) {
     tcase_add_test(tests, test_accepted_is_left);
     tcase_add_test(tests, test_unconfirmed_is_left);
     tcase_add_test(tests, test_quarantined_stays);
+    tcase_add_test(tests, test_judged_by_the_ca);
+    tcase_add_test(tests, test_not_sent_with_an_old_intent);
     tcase_add_test(tests, test_not_known);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -8,6 +8,8 @@ set -euo pipefail
 
 # shellcheck source=tests/e2e_lib.bash
 . tests/e2e_lib.bash
+# shellcheck source=tests/support_forward.bash
+. tests/support_forward.bash
 
 # Another account of the same CA, behind another server: its certificates would be as good.
 start_second() {
@@ -169,4 +171,116 @@ case_same_ca() {
     expect_certificates 'the same CA' 1
 }
 
-run_cases doubt released accepted same_ca
+# ---- behind a forwarder --------------------------------------------------------------------------
+
+restart_forward() {
+    kill -TERM "$FORWARD_PID"
+    wait "$FORWARD_PID" || true
+    start_forward
+}
+
+# The profile's CA is the second one. The first one's section goes, or stays under another name.
+forward_to_second() { # [NAME]
+    {
+        printf '[forward]\nsocket = %s/run/forward.sock\n' "$FOLDER"
+        [ $# -eq 0 ] || put_section "$1" "$CA_PORT" "$FOLDER/hvca"
+        put_section hvca "$SECOND_PORT" "$FOLDER/second"
+        printf '[profile https]\nca = hvca\n'
+    } >"$FOLDER/gateway/forward.conf"
+    restart_forward
+}
+
+put_section() { # NAME PORT STATE
+    local name
+    printf '[ca %s]\nbackend = hvca\nurl = https://127.0.0.1:%s/v2\nsettle = 1s\n' "$1" "$2"
+    for name in client_certificate:client.pem client_key:client.key server_root:server_root.pem \
+        api_key:api_key api_secret:api_secret; do
+        echo "${name%:*}_file = $3/${name#*:}"
+    done
+}
+
+make_two_gateways() { # OPTION...: of the first CA
+    make_gateway "$@"
+    cp "$FOLDER/gateway/forward.conf" "$FOLDER/forward.first"
+    start_second
+    cat "$FOLDER/hvca/root.pem" "$FOLDER/second/root.pem" >"$FOLDER/root.pem"
+    start_forward
+    start_cameras 1
+}
+
+kill_station() {
+    kill -KILL "$STATION_PID"
+    await_birthcert
+}
+
+case_forwarder() {
+    make_bench 1
+    make_two_gateways --fault drop-after=1-
+    start_birthcert tray "$FOLDER/tray.csv"
+    await "$FOLDER/hvca/issued.jsonl" certificate
+    await_request 'IN (2, 4)'
+    kill_station
+    clear_faults
+    ok 'forwarder: the bench has on record what is behind it' is \
+        "$(sql 'SELECT ca, endpoint FROM credential')" "gateway|hvca https://127.0.0.1:$CA_PORT/v2"
+    forward_to_second
+    birthcert reconcile --wait 20
+    expect 'forwarder to another CA' 5 \
+        "VX-000001 .*held: it was sent to hvca https://127.0.0.1:$CA_PORT/v2, and \[ca gateway\] leads to another CA now; put the section back"
+    expect_held 'forwarder to another CA'
+    ask show VX-000001 >"$FOLDER/out"
+    expect_text 'forwarder to another CA, show' \
+        "$CHANGED held: it was sent to hvca .*:$CA_PORT/v2, and the forwarder's \[ca hvca\] leads to hvca .*:$SECOND_PORT/v2 now"
+    tray
+    expect 'forwarder to another CA, tray' 5 "$CHANGED .*birthcert show VX-000001 tells which"
+    expect_held 'forwarder to another CA, tray'
+    # The former CA stays there, in a section that no profile names.
+    forward_to_second former
+    birthcert reconcile --wait 60
+    expect 'its section is there' 0 'VX-000001 .*issued: on record now'
+    tray
+    expect 'its section is there, tray' 0 '1 passed'
+    ok 'its section is there: one certificate' is "$(issued) $(issued_by_second)" '1 0'
+}
+
+case_forwarder_accepted() {
+    make_bench 1
+    make_two_gateways --pending 100000
+    start_birthcert tray "$FOLDER/tray.csv"
+    await_request '= 3'
+    kill_station
+    forward_to_second
+    tray
+    expect 'forwarder, accepted' 5 "^FAIL .*VX-000001 .*$CHANGED it was sent to hvca .*:$CA_PORT/v2, and"
+    ok 'forwarder, accepted: it stays' is "$(requests) $(issued_by_second)" '3 0'
+    birthcert reconcile --wait 10
+    expect 'forwarder, accepted, reconcile' 5 'VX-000001 .*accepted: it was sent to hvca'
+    cp "$FOLDER/forward.first" "$FOLDER/gateway/forward.conf"
+    stop_hvca
+    start_hvca
+    write_outbox "$FOLDER"
+    restart_forward
+    tray
+    expect 'forwarder, put back' 0 '1 passed'
+    ok 'forwarder, put back: one certificate' is "$(issued) $(issued_by_second)" '1 0'
+}
+
+# The station knows of the CA before; its intent says so, and is not sent. The next one is.
+case_forwarder_learned() {
+    make_bench 1
+    make_two_gateways
+    stop_cameras
+    start_birthcert tray "$FOLDER/tray.csv"
+    await "$FOLDER/forward.log" 'bench bench is connected'
+    forward_to_second
+    start_cameras 1
+    await_birthcert
+    expect 'learned anew' 0 '1 passed'
+    ok 'learned anew: the second CA issued' is "$(issued) $(issued_by_second)" '0 1'
+    ok 'learned anew: it is on record' is "$(sql 'SELECT endpoint, attempt FROM credential')" \
+        "hvca https://127.0.0.1:$SECOND_PORT/v2|2"
+    ask show VX-000001 >"$FOLDER/out"
+    expect_text 'learned anew, show' "$CHANGED queued: it was sent to hvca .*:$CA_PORT/v2, and the forwarder's"
+}
+
+run_cases doubt released accepted same_ca forwarder forwarder_accepted forwarder_learned

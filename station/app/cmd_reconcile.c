@@ -164,12 +164,17 @@ static void say_where_it_is(const struct reconcile *reconcile, const struct stor
              row->credential.profile, row->ca);
 }
 
-// The profile names the section that it did, and that leads to another CA now.
+// The profile names the section that it did, and that leads to another CA now; behind a forwarder that one
+// has said so.
 static bool is_at_changed_ca(const struct reconcile *reconcile, const struct store_row *row,
                              char endpoint[CA_ENDPOINT_SIZE]) {
     const struct config_ca *ca = config_find_ca(reconcile->config, row->ca);
     if (!is_in_doubt(row->credential.request) || row->endpoint[0] == '\0' || ca == NULL) {
         return false;
+    }
+    if (ca_find(ca->settings.backend)->judges_endpoint) {
+        (void)text_copy(endpoint, CA_ENDPOINT_SIZE, "another CA");
+        return row->credential.error == E_CA_CHANGED;
     }
     endpoint_text(&ca->settings, endpoint);
     return strcmp(endpoint, row->endpoint) != 0;

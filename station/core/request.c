@@ -65,7 +65,7 @@ static enum request_step settle(struct request *request, const struct request_ev
 static enum request_step hold(struct request *request, const struct request_event *event,
                               struct request_output *output, const struct error *why) {
     struct error error;
-    if (why->code == E_UNIT_HELD) {
+    if (why->code == E_UNIT_HELD || why->code == E_CA_CHANGED) {
         return settle(request, event, output, REQUEST_HELD, why);
     }
     error_set(&error, E_UNIT_HELD, "the CA %s cannot tell whether it issued a certificate",
@@ -139,7 +139,7 @@ static enum request_step on_claimed(struct request *request, const struct reques
 // records from before that was noted only the name is known.
 static bool is_elsewhere(const struct request *request, const struct request_record *record,
                          struct error *error) {
-    const char *here = request->policy->endpoint;
+    const char *here = request->policy->judges_endpoint ? "" : request->policy->endpoint;
     if (record->ca[0] != '\0' && strcmp(record->ca, request->ca) != 0) {
         error_set(
             error, E_UNIT_HELD,
@@ -331,6 +331,10 @@ static enum request_step on_fetch_result(struct request *request, const struct r
                             ? result->retry_after_ms
                             : request->policy->backoff_ms);
     default:
+        if (result->error.code == E_CA_CHANGED) {
+            put_state(request, event, output, REQUEST_ACCEPTED, &result->error);
+            return leave(request, output, &result->error);
+        }
         output->ca_failed = true;
         return back_off(request, event, PURPOSE_FETCH);
     }
@@ -460,7 +464,8 @@ static const struct request_cell request_table[STEP_COUNT][REQUEST_EVENT_COUNT] 
                                                 {STEP_FETCHING, STEP_CLAIMING, STEP_CONFIRMING,
                                                  STEP_RECONCILING, STEP_SETTLING, STEP_FREE, END}},
                          [REQUEST_ON_CONFLICT] = {on_claim_lost, TO(STEP_FREE)}},
-    [STEP_FETCHING] = {[REQUEST_ON_RESULT] = {on_fetch_result, TO(STEP_SETTLING, STEP_DUE)}},
+    [STEP_FETCHING] = {[REQUEST_ON_RESULT] = {on_fetch_result,
+                                              TO(STEP_SETTLING, STEP_DUE, STEP_FREE)}},
     [STEP_CONFIRMING] = {[REQUEST_ON_RESULT] = {on_confirm_result, TO(STEP_SETTLING, STEP_DUE)}},
     [STEP_RECONCILING] = {[REQUEST_ON_RESULT] = {on_scan_result,
                                                  TO(STEP_SETTLING, STEP_DUE, STEP_FREE)}},
