@@ -4,6 +4,7 @@
 # not asked, and nothing is bought twice.
 #
 #   tests/e2e_endpoint.sh [CASE...]
+# shellcheck disable=SC2119 # the forwarder's options are optional
 set -euo pipefail
 
 # shellcheck source=tests/e2e_lib.bash
