@@ -136,8 +136,7 @@ static void put_cut(const struct text *text, char out[CA_ENDPOINT_SIZE]) {
 }
 
 void endpoint_text(const struct ca_settings *settings, char out[CA_ENDPOINT_SIZE]) {
-    char escaped[CA_ENDPOINT_SIZE +
-                 4]; // room for one escape more, so that it shows that there is more
+    char escaped[CA_ENDPOINT_SIZE + 4]; // room for one escape more: it shows that there is more
     struct text text = {0};
     const struct part *parts = parts_of(settings->backend);
     put_words(&text, settings->backend);

@@ -8,8 +8,8 @@
 #include "ca-client/ca.h"
 
 // "hvca https://host:8443/v2", "vault https://host:8200 authority=pki": the backend, then what its
-// look-up depends on, and what chooses another CA at the same place. Two texts differ where two CAs
-// do; the reverse does not hold, since one CA may have several names. In the url only what never makes
+// look-up depends on, and what chooses another CA at the same place. Two places have two texts; two texts
+// may stand for one CA, which has several names then. In the url only what never makes
 // a difference is made the same: the letters' case of scheme and host, a port that is the scheme's
 // own, slashes at the end where the backend drops them. No credential is in it: that these are
 // renewed changes nothing, and another account at the same url is not seen.
