@@ -21,6 +21,7 @@
 #define CA_HANDLE_SIZE 65
 #define CA_PENDING_MAX 1024 // calls in progress at once, at most
 #define CA_OFFER_MAX 16384  // what is kept of a CA that waits to hear of its certificate
+#define CA_ENDPOINT_SIZE 97 // where requests go, in words: ca-client/endpoint.h
 
 struct ca;
 
@@ -71,6 +72,7 @@ struct ca_request {
     int64_t not_before_s;     // 0: the CA's now
     int64_t sent_ms;          // wall clock of the attempt, for reconcile
     const char *handle;       // for fetch and revoke; "" else
+    const char *endpoint;     // where the attempt went; "" or NULL: not known. For judges_endpoint
     struct slice certificate; // revoke: the leaf, DER
     struct slice offer;       // fetch: of ca_result; the certificate that came with it is on record
     bool keeps_offer;         // as good; else as one that must not be used
@@ -128,9 +130,18 @@ struct ca_report {
     bool is_private;    // and it is not a public CA, whatever ca_ops.is_public says
 };
 
+// What is behind a forwarder's profile of that name.
+struct ca_behind {
+    char profile[65];
+    char endpoint[CA_ENDPOINT_SIZE];
+};
+
 struct ca_events {
     void (*on_result)(void *context, const struct ca_result *result);
     void (*on_report)(void *context, const struct ca_report *report);
+    // Of a CA that judges endpoints, on each connection: what it says of them takes the place of what
+    // was known; of a profile that is not there it is not known. NULL: nobody is told.
+    void (*on_behind)(void *context, const struct ca_behind *behind, size_t count);
 };
 
 enum ca_revocation_reason {
@@ -156,9 +167,11 @@ struct ca_ops {
     // Fetching what was accepted is the whole request once more, and may issue: submit and fetch are
     // the same call then, each journaled before it, and a lost answer to either leaves a doubt.
     bool fetch_repeats;
-    bool waits; // to hear what becomes of each certificate: ca_result.offer
-    bool
-        forgets; // nothing that it issued can be had again: the station's own record is all there is
+    bool waits;   // to hear what becomes of each certificate: ca_result.offer
+    bool forgets; // what it issued cannot be had again: the station's record is all there is
+    // It alone knows which CA its requests go to: ca_events.on_behind. It is told where one went, and asks
+    // there, or says E_CA_CHANGED: submit and fetch with CA_NOT_SENT, reconcile with CA_CANNOT_TELL.
+    bool judges_endpoint;
     uint32_t not_before_window_s; // stamps may lie this far back, one per second; 0: no stamps
     uint32_t settle_ms;           // how long after a request the CA's lists may lag behind
     // The keys of [ca NAME] that it takes beside those that every CA has; NULL ends the list.

@@ -20,6 +20,9 @@
 //                   them out for a CA with a smaller window.
 //   can_revoke      The forwarder answers CA_REFUSED for a CA that cannot.
 //   is_public       ca_report.is_private says otherwise.
+//
+// Which CA is behind a profile the greeting says. The bench records that with the intent, and sends it
+// along; the forwarder compares.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -304,6 +307,9 @@ static bool take_greeting(struct ca *ca, const struct outbox_message *message,
     }
     ca->state = OUTBOX_UP;
     ca->answer_ms = answer_ms > ANSWER_MAX_MS ? ANSWER_MAX_MS : answer_ms;
+    if (ca->events.on_behind != NULL) {
+        ca->events.on_behind(ca->context, message->behind, message->behind_count);
+    }
     struct buf *hello = buf_new(OUTBOX_LINE_MAX);
     need(hello != NULL && outbox_put_hello(hello, ca->station) &&
          outbox_line_put(ca->line, buf_slice(hello)));
@@ -517,6 +523,7 @@ const struct ca_ops ca_outbox = {
     .name = "outbox",
     .is_public = true,
     .can_revoke = true,
+    .judges_endpoint = true,
     .keys = outbox_keys,
     .remark =
         "A CA behind `birthcert forward`, another process, which alone holds its credentials.",

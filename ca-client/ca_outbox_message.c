@@ -66,10 +66,28 @@ static bool read_opening(const json_t *object, struct outbox_message *message, c
     return text_is_label(message->name) || outbox_fail_member(error, name);
 }
 
+// A forwarder of an earlier version does not tell.
+static bool read_behind(const json_t *object, struct outbox_message *message, struct error *error) {
+    json_t *endpoints = json_object_get(object, "endpoints");
+    const char *profile;
+    json_t *value;
+    bool good = endpoints == NULL ||
+                (json_is_object(endpoints) && json_object_size(endpoints) <= OUTBOX_BEHIND_MAX);
+    json_object_foreach(good ? endpoints : NULL, profile, value) {
+        struct ca_behind *behind = &message->behind[message->behind_count++];
+        const char *endpoint = json_string_value(value);
+        good = good && endpoint != NULL && outbox_is_printable(endpoint) &&
+               text_copy(behind->endpoint, sizeof behind->endpoint, endpoint) &&
+               text_is_label(profile) &&
+               text_copy(behind->profile, sizeof behind->profile, profile);
+    }
+    return good || outbox_fail_member(error, "endpoints");
+}
+
 static bool read_greeting(const json_t *object, struct outbox_message *message,
                           struct error *error) {
     int64_t answer_ms = 0;
-    if (!read_opening(object, message, "program", error) ||
+    if (!read_opening(object, message, "program", error) || !read_behind(object, message, error) ||
         !outbox_get_integer(object, "answer_ms", 0, UINT32_MAX, &answer_ms, error)) {
         return false;
     }
@@ -204,6 +222,8 @@ static bool read_request(const json_t *object, struct outbox_message *message,
            outbox_get_integer(object, "sent_ms", 0, LAST_SECOND_OF_9999 * 1000, &request->sent_ms,
                               error) &&
            outbox_get_printable(object, "handle", message->handle, sizeof message->handle, error) &&
+           outbox_get_printable(object, "endpoint", message->endpoint, sizeof message->endpoint,
+                                error) &&
            read_bytes(object, "csr", message, &request->csr, error) &&
            read_bytes(object, "certificate", message, &request->certificate, error);
 }
@@ -242,6 +262,7 @@ static void clear_message(struct outbox_message *message) {
     message->request.subject.serial = message->serial;
     message->request.subject.model = message->model;
     message->request.handle = message->handle;
+    message->request.endpoint = message->endpoint;
     message->result.handle = message->handle;
 }
 
@@ -292,8 +313,14 @@ static bool put(struct buf *out, json_t *object) {
     return good;
 }
 
-bool outbox_put_greeting(struct buf *out, const char *program, uint32_t answer_ms) {
+bool outbox_put_greeting(struct buf *out, const char *program, uint32_t answer_ms,
+                         const struct ca_behind *behind, size_t behind_count) {
     json_t *object = begin(OUTBOX_GREETING);
+    json_t *endpoints = json_object();
+    for (size_t i = 0; i < behind_count; i++) {
+        outbox_set_printable(endpoints, behind[i].profile, behind[i].endpoint);
+    }
+    json_object_set_new(object, "endpoints", endpoints);
     outbox_set_integer(object, "protocol", OUTBOX_PROTOCOL);
     outbox_set_printable(object, "program", program);
     outbox_set_integer(object, "answer_ms", answer_ms);
@@ -334,6 +361,7 @@ static void set_request(json_t *object, const struct ca_request *request) {
     outbox_set_integer(object, "not_before_s", request->not_before_s);
     outbox_set_integer(object, "sent_ms", request->sent_ms);
     outbox_set_printable(object, "handle", request->handle != NULL ? request->handle : "");
+    outbox_set_printable(object, "endpoint", request->endpoint != NULL ? request->endpoint : "");
     outbox_set_bytes(object, "csr", request->csr);
     outbox_set_bytes(object, "certificate", request->certificate);
 }

@@ -20,6 +20,7 @@
 #define OUTBOX_NAME_SIZE 65
 #define OUTBOX_SUBJECT_SIZE 129
 #define OUTBOX_HARDWARE_ID_MAX 64
+#define OUTBOX_BEHIND_MAX 16 // profiles that a greeting tells of
 
 enum outbox_type {
     // of the forwarder
@@ -41,9 +42,11 @@ enum outbox_type {
 // One message. Which members count goes by its type. What points, points into the struct.
 struct outbox_message {
     enum outbox_type type;
-    uint32_t call;               // from 1; of a call, and of the result or report that answers it
-    uint32_t protocol;           // GREETING, HELLO
-    uint32_t answer_ms;          // GREETING: a submit's answer takes no longer
+    uint32_t call;       // from 1; of a call, and of the result or report that answers it
+    uint32_t protocol;   // GREETING, HELLO
+    uint32_t answer_ms;  // GREETING: a submit's answer takes no longer
+    size_t behind_count; // GREETING
+    struct ca_behind behind[OUTBOX_BEHIND_MAX];
     char name[OUTBOX_NAME_SIZE]; // GREETING: the program; HELLO: the bench
     struct error error;          // FAREWELL
     struct ca_request request;   // calls; of CHECK only the profile
@@ -57,6 +60,7 @@ struct outbox_message {
     char model[OUTBOX_SUBJECT_SIZE];
     uint8_t hardware_id[OUTBOX_HARDWARE_ID_MAX];
     char handle[CA_HANDLE_SIZE];
+    char endpoint[CA_ENDPOINT_SIZE];
     size_t used; // of bytes
     uint8_t bytes[OUTBOX_LINE_MAX];
 };
@@ -67,7 +71,8 @@ struct outbox_message {
 MUST_CHECK bool outbox_read(struct slice line, struct outbox_message *message, struct error *error);
 
 // Append one line. False without memory, or where the line would be longer than OUTBOX_LINE_MAX.
-MUST_CHECK bool outbox_put_greeting(struct buf *out, const char *program, uint32_t answer_ms);
+MUST_CHECK bool outbox_put_greeting(struct buf *out, const char *program, uint32_t answer_ms,
+                                    const struct ca_behind *behind, size_t behind_count);
 MUST_CHECK bool outbox_put_hello(struct buf *out, const char *bench);
 MUST_CHECK bool outbox_put_alive(struct buf *out);
 MUST_CHECK bool outbox_put_farewell(struct buf *out, const struct error *error);

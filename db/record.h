@@ -19,7 +19,8 @@
 #define SERIAL_SIZE 65 // 64 bytes (X.520 ub-serial-number) and a NUL
 #define NAME_SIZE 65   // model, firmware, slot, lot, station, operator, profile, CA
 #define HARDWARE_ID_MAX 32
-#define HANDLE_SIZE 65 // a CA's own name for a request or certificate: for HVCA the serial in hex
+#define HANDLE_SIZE 65   // a CA's own name for a request or certificate: for HVCA the serial in hex
+#define ENDPOINT_SIZE 97 // where a request goes, in words: what of a CA's section identifies the CA
 #define JOB_ID_SIZE 16
 #define BOOT_ID_SIZE 8
 #define UNIT_CREDENTIALS_MAX 4
@@ -112,8 +113,9 @@ struct request_record {
     char serial[SERIAL_SIZE];
     char model[NAME_SIZE];
     char profile[NAME_SIZE];
-    char ca[NAME_SIZE];       // the CA that the last attempt was sent to, "" before the first
-    char handle[HANDLE_SIZE]; // "" until the CA gave one
+    char ca[NAME_SIZE];           // the CA that the last attempt was sent to, "" before the first
+    char endpoint[ENDPOINT_SIZE]; // where that was; "": not known
+    char handle[HANDLE_SIZE];     // "" until the CA gave one
     uint8_t hardware_id[HARDWARE_ID_MAX];
     size_t hardware_id_length;
     struct slice csr;
@@ -142,7 +144,8 @@ enum record_kind {
     RECORD_ADMIT = 1,   // a camera was identified; answer: unit
     RECORD_KEY = 2,     // the camera made a key (spki_sha256)
     RECORD_CSR = 3,     // its CSR is good (spki_sha256, bytes): into the outbox
-    RECORD_SENT = 4,    // intent: the request leaves now (ca, not_before_s); answer: request
+    RECORD_SENT = 4,    // intent: the request leaves now (ca, endpoint,
+                        // not_before_s); answer: request
     RECORD_REQUEST = 5, // the request's new state (request, handle, error)
     // What the CA issued; error says why it is quarantined. bytes: the CA's own message with it, where
     // the CA waits for an answer to that; the request is then UNCONFIRMED, if it is not quarantined.
@@ -197,6 +200,7 @@ struct record {
     enum install_state install;
     enum unit_result result;
     char ca[NAME_SIZE];
+    char endpoint[ENDPOINT_SIZE];
     char handle[HANDLE_SIZE];
     int64_t not_before_s;
     int64_t certificate_id;

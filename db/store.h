@@ -52,6 +52,7 @@ struct store_row {
     char unit_text[ERROR_TEXT_MAX];
     struct credential_record credential;
     char ca[NAME_SIZE];
+    char endpoint[ENDPOINT_SIZE]; // where the last attempt went, "" where that is not known
     uint32_t attempt;
     char handle[HANDLE_SIZE];
     uint32_t board;                        // that the credential is on

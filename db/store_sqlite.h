@@ -23,8 +23,9 @@ struct sqlite3_stmt;
 #define CREDENTIAL_COLUMN_COUNT 9
 #define REQUEST_COLUMNS                                                                            \
     "c.unit, c.id, c.request, c.attempt, c.sent_ms, c.not_before_s, c.key_type, c.spki_sha256,"    \
-    " u.serial, u.model, c.profile, c.handle, u.hardware_id, c.ca, c.error"
-#define REQUEST_COLUMN_COUNT 15
+    " u.serial, u.model, c.profile, c.handle, u.hardware_id, c.ca, c.error,"                       \
+    " c.endpoint"
+#define REQUEST_COLUMN_COUNT 16
 #define CERTIFICATE_COLUMNS                                                                        \
     "x.sha256, x.spki_sha256, x.serial, i.name, x.subject, x.not_before_ms, x.not_after_ms"
 #define CERTIFICATE_COLUMN_COUNT 7

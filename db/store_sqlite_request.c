@@ -60,6 +60,7 @@ void request_read(const struct query *query, int column, struct request_record *
         query_blob(query, column + 12, request->hardware_id, HARDWARE_ID_MAX);
     query_text(query, column + 13, request->ca, sizeof request->ca);
     request->error = query_error(query, column + 14);
+    query_text(query, column + 15, request->endpoint, sizeof request->endpoint);
 }
 
 // Refuses a key that another credential has, of this camera or of another one.
@@ -193,6 +194,7 @@ bool change_sent(struct change *change, struct error *error) {
     query_bind_integer(&query, record->time_ms);
     query_bind_integer(&query, record->not_before_s);
     query_bind_text(&query, record->ca);
+    query_bind_text(&query, record->endpoint);
     return query_run(&query, error) && request_answer(change, error);
 }
 

@@ -245,12 +245,13 @@ static bool row_put_history(struct store *store, struct store_row *row, struct e
 #define ROW_UNIT_COLUMN_COUNT 9
 #define ROW_CREDENTIAL ROW_UNIT_COLUMN_COUNT
 #define ROW_REQUEST (ROW_CREDENTIAL + CREDENTIAL_COLUMN_COUNT)
-#define ROW_CERTIFICATE (ROW_REQUEST + 5)
+#define ROW_CERTIFICATE (ROW_REQUEST + 6)
 #define ROW_ENDED (ROW_CERTIFICATE + CERTIFICATE_COLUMN_COUNT)
 
 static const char row_sql[] =
     "SELECT u.id, u.result, u.serial, u.error, u.model, u.firmware, u.lot, u.hardware_id, u.board,"
-    " " CREDENTIAL_COLUMNS ", c.ca, c.attempt, c.handle, c.board, x.id, " CERTIFICATE_COLUMNS
+    " " CREDENTIAL_COLUMNS
+    ", c.ca, c.attempt, c.handle, c.board, c.endpoint, x.id, " CERTIFICATE_COLUMNS
     ", x.state, x.reason, x.ended_ms"
     " FROM unit u LEFT JOIN credential c ON c.unit = u.id%s"
     " LEFT JOIN certificate x ON x.id = coalesce("
@@ -281,7 +282,8 @@ static void row_read(const struct query *query, struct store_row *row) {
     query_text(query, ROW_REQUEST + 2, row->handle, sizeof row->handle);
     row->board = (uint32_t)query_integer(query, ROW_REQUEST + 3);
     row->is_old_board = row->board < row->unit.board;
-    row->has_certificate = !query_is_null(query, ROW_REQUEST + 4);
+    query_text(query, ROW_REQUEST + 4, row->endpoint, sizeof row->endpoint);
+    row->has_certificate = !query_is_null(query, ROW_REQUEST + 5);
     if (row->has_certificate) {
         certificate_read(query, ROW_CERTIFICATE, &row->certificate);
         row->certificate_state =

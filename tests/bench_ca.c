@@ -174,7 +174,7 @@ static double measure_check(struct run *run) {
 }
 
 static struct figures run_backend(struct hvca_sim *sim, size_t count, uint32_t in_flight) {
-    static const struct ca_events events = {handle_result, handle_report};
+    static const struct ca_events events = {.on_result = handle_result, .on_report = handle_report};
     struct run run = {
         .count = count + 1, .ahead = 4 * (size_t)in_flight, .chain = buf_new(1 << 16)};
     struct ca_settings settings = hvca_sim_settings(sim);

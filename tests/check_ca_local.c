@@ -59,7 +59,7 @@ static void on_report(void *context, const struct ca_report *report) {
     stop_when_done();
 }
 
-static const struct ca_events events = {on_result, on_report};
+static const struct ca_events events = {.on_result = on_result, .on_report = on_report};
 
 static struct ca_settings settings(void) {
     return (struct ca_settings){.name = "local",

@@ -58,7 +58,8 @@ static void nothing_on_report(void *context, const struct ca_report *report) {
 }
 
 START_TEST(test_open_refuses) {
-    static const struct ca_events events = {nothing_on_result, nothing_on_report};
+    static const struct ca_events events = {.on_result = nothing_on_result,
+                                            .on_report = nothing_on_report};
     static const char *const keys[] = {"0011223", "xx", "", "00 11"};
     char folder[64];
     char key_file[160];

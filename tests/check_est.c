@@ -246,7 +246,7 @@ static const struct {
 };
 
 START_TEST(test_bad_settings) {
-    static const struct ca_events events = {NULL, NULL};
+    static const struct ca_events events = {0};
     struct ca *ca = NULL;
     struct loop *loop = NULL;
     struct error error = {0};

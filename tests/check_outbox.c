@@ -53,6 +53,31 @@ START_TEST(passes_a_report) {
 }
 END_TEST
 
+// A forwarder of an earlier version does not say what is behind it: then nothing is known any more.
+START_TEST(passes_what_is_behind) {
+    struct ca_request wanted = bench_request(7);
+    wanted.endpoint = "hvca https://ca.example/v2";
+    connect_up(60000);
+    ck_assert_uint_eq(rig.got.behind_count, 2);
+    ck_assert_str_eq(rig.got.behind[0].profile, "https");
+    ck_assert_str_eq(rig.got.behind[0].endpoint, wanted.endpoint);
+    ck_assert_str_eq(rig.got.behind[1].profile, "idevid");
+    ca_outbox.reconcile(rig.ca, &wanted);
+    peer_read();
+    ck_assert_str_eq(rig.message.request.endpoint, wanted.endpoint);
+    peer_answer(rig.message.call, CA_CANNOT_TELL);
+    wait_for(&rig.got.count, 1);
+    peer_hang_up();
+    run_ms(300);
+    ca_outbox.reconcile(rig.ca, &wanted);
+    peer_accept();
+    peer_say("{\"type\":\"greeting\",\"protocol\":1,\"program\":\"old\",\"answer_ms\":1000}\n");
+    peer_read();
+    ck_assert_int_eq(rig.message.type, OUTBOX_HELLO);
+    ck_assert_uint_eq(rig.got.behind_count, 0);
+}
+END_TEST
+
 START_TEST(passes_every_outcome_of_every_call) {
     struct ca_request wanted = bench_request(1);
     size_t results = 0;
@@ -227,6 +252,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, outbox_setup, outbox_teardown);
     tcase_add_test(tests, passes_a_submit_and_its_certificate);
     tcase_add_test(tests, passes_a_report);
+    tcase_add_test(tests, passes_what_is_behind);
     tcase_add_test(tests, passes_every_outcome_of_every_call);
     tcase_add_test(tests, answers_come_in_any_order);
     tcase_add_test(tests, what_is_not_known_is_passed_over);

@@ -35,6 +35,7 @@ struct walk {
     unsigned repeats;
     unsigned settled;
     unsigned confirms;
+    unsigned elsewhere;
 };
 
 static void note_transition(void *context, enum request_step from, enum request_event_kind event,
@@ -110,6 +111,18 @@ static void check_fetch(struct walk *walk) {
     walk->repeats += walk->policy.fetch_repeats ? 1 : 0;
 }
 
+// Where it was sent to another CA than the section leads to now, nobody is asked.
+static void check_endpoint(struct walk *walk) {
+    const char *sent_to = walk->record.endpoint;
+    if (walk->output.action != REQUEST_ACT_NONE) {
+        ck_assert_str_ne(sent_to, "there");
+    }
+    if (walk->output.settled && walk->request.error.code == E_CA_CHANGED) {
+        ck_assert_str_eq(sent_to, "there");
+        walk->elsewhere++;
+    }
+}
+
 static bool is_untouched(const void *before, const void *after, size_t size) {
     return memcmp(before, after, size) == 0;
 }
@@ -136,6 +149,7 @@ static void take_step(struct walk *walk) {
     }
     if (before.step == STEP_CLAIMING && event.kind == REQUEST_ON_RECORD) {
         walk->claimed = true;
+        text_copy(walk->record.endpoint, sizeof walk->record.endpoint, "here");
     }
     event.monotonic_ms = walk->now_ms;
     event.random = policy_random(&walk->random);
@@ -153,6 +167,7 @@ static void take_step(struct walk *walk) {
     } else if (walk->output.action == REQUEST_ACT_FETCH) {
         check_fetch(walk);
     }
+    check_endpoint(walk);
     if (walk->output.action == REQUEST_ACT_CONFIRM) {
         check_confirm(walk);
     }
@@ -164,20 +179,27 @@ static void take_step(struct walk *walk) {
     }
 }
 
+static void begin(struct walk *walk) {
+    static const char *const endpoints[] = {"", "here", "there"};
+    walk->policy.fetch_repeats = below(walk, 3) == 0;
+    request_init(&walk->request, &walk->policy, "toy");
+    walk->request.unit_id = 7;
+    walk->request.credential_id = 71;
+    walk->record.unit_id = 7;
+    walk->record.credential_id = 71;
+    text_copy(walk->record.endpoint, sizeof walk->record.endpoint, endpoints[below(walk, 3)]);
+}
+
 START_TEST(test_whatever_happens) {
     struct walk *walk = calloc(1, sizeof *walk);
     ck_assert_ptr_nonnull(walk);
     request_visit_transitions(note_transition, walk);
     walk->policy = usual;
+    text_copy(walk->policy.endpoint, sizeof walk->policy.endpoint, "here");
     walk->random = 0xbeadU + (unsigned)_i;
     for (int i = 0; i < 200000; i++) {
         if (walk->request.step == STEP_FREE) {
-            walk->policy.fetch_repeats = below(walk, 3) == 0;
-            request_init(&walk->request, &walk->policy, "toy");
-            walk->request.unit_id = 7;
-            walk->request.credential_id = 71;
-            walk->record.unit_id = 7;
-            walk->record.credential_id = 71;
+            begin(walk);
         }
         take_step(walk);
     }
@@ -186,6 +208,7 @@ START_TEST(test_whatever_happens) {
     ck_assert_uint_gt(walk->repeats, 100);
     ck_assert_uint_gt(walk->settled, 1000);
     ck_assert_uint_gt(walk->confirms, 500);
+    ck_assert_uint_gt(walk->elsewhere, 500);
     free(walk);
 }
 END_TEST

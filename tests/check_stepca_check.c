@@ -209,7 +209,8 @@ static void nothing_on_report(void *context, const struct ca_report *report) {
 
 static void assert_open_fails(struct loop *loop, const struct ca_settings *settings,
                               enum error_code code, const char *says) {
-    static const struct ca_events events = {nothing_on_result, nothing_on_report};
+    static const struct ca_events events = {.on_result = nothing_on_result,
+                                            .on_report = nothing_on_report};
     struct error error = {0};
     struct ca *ca = NULL;
     ck_assert(!ca_stepca.open(loop, settings, &events, NULL, &ca, &error));

@@ -199,6 +199,7 @@ START_TEST(test_sent) {
     struct unit_record unit = store_make_unit(&fixture, "SN-1", 1, REQUEST_QUEUED, INSTALL_NONE);
     struct record record = store_record(&fixture, RECORD_SENT, &unit, 0);
     text_copy(record.ca, sizeof record.ca, "hvca");
+    text_copy(record.endpoint, sizeof record.endpoint, "hvca https://ca.example/v2");
     record.not_before_s = 1700000123;
     store_accept(&fixture, &record);
     struct request_record request = fixture.batch->answers[0].request;
@@ -214,6 +215,7 @@ START_TEST(test_sent) {
     ck_assert_str_eq(request.profile, "https");
     ck_assert_str_eq(request.handle, "");
     ck_assert_str_eq(request.ca, "hvca");
+    ck_assert_str_eq(request.endpoint, "hvca https://ca.example/v2");
     ck_assert_uint_eq(request.hardware_id_length, 6);
     ck_assert_mem_eq(request.hardware_id, "\x00\x11\x22\x33\x44\x55", 6);
     ck_assert_uint_eq(request.csr.length, 5);
@@ -226,6 +228,7 @@ END_TEST
 START_TEST(test_sent_again) {
     struct unit_record unit = store_make_unit(&fixture, "SN-1", 1, REQUEST_ACCEPTED, INSTALL_NONE);
     ck_assert_str_eq(store_load_request(&fixture, &unit).handle, "h-1");
+    ck_assert_str_eq(store_load_request(&fixture, &unit).endpoint, "hvca https://ca.example/v2");
     struct record record = store_record(&fixture, RECORD_REQUEST, &unit, 0);
     record.request = REQUEST_DOUBT;
     record.error = E_CA_DOUBT;
@@ -240,6 +243,7 @@ START_TEST(test_sent_again) {
     store_accept(&fixture, &record);
     struct request_record request = fixture.batch->answers[0].request;
     ck_assert_str_eq(request.ca, "other"); // the last attempt's
+    ck_assert_str_eq(request.endpoint, "");
     ck_assert_uint_eq(request.attempt, 2);
     ck_assert_str_eq(request.handle, "");
     ck_assert_int_eq(request.not_before_s, 0);

@@ -181,6 +181,8 @@ START_TEST(test_fills_what_is_new) {
     ck_assert_int_eq(integer("SELECT count(*) FROM certificate WHERE ca = 'other'"), 1);
     ck_assert_int_eq(integer("SELECT count(*) FROM certificate WHERE ca = 'hvca'"), 6);
     ck_assert_int_eq(integer("SELECT count(*) FROM certificate WHERE reason <> ''"), 0);
+    // Where a request of before went is not known.
+    ck_assert_int_eq(integer("SELECT count(*) FROM credential WHERE endpoint <> ''"), 0);
 }
 END_TEST
 

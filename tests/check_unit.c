@@ -415,6 +415,7 @@ START_TEST(test_resume_what_is_stuck) {
     } cases[] = {
         {REQUEST_HELD, E_UNIT_HELD, E_UNIT_HELD},
         {REQUEST_HELD, ERROR_NONE, E_UNIT_HELD},
+        {REQUEST_HELD, E_CA_CHANGED, E_CA_CHANGED},
         {REQUEST_QUARANTINED, E_CERT_NAMES, E_CERT_NAMES},
         {REQUEST_QUARANTINED, ERROR_NONE, E_UNIT_QUARANTINED},
         {REQUEST_QUARANTINED, E_CERT_UNCONFIRMED, E_CERT_UNCONFIRMED},
@@ -428,8 +429,8 @@ START_TEST(test_resume_what_is_stuck) {
         expect_refused(&bench, cases[i].shown);
         bool tells_more =
             strstr(bench.unit.error.text, "birthcert show " UNIT_BENCH_SERIAL) != NULL;
-        ck_assert(tells_more ==
-                  (cases[i].shown == E_UNIT_HELD || cases[i].shown == E_CERT_UNCONFIRMED));
+        ck_assert(tells_more == (cases[i].shown == E_UNIT_HELD || cases[i].shown == E_CA_CHANGED ||
+                                 cases[i].shown == E_CERT_UNCONFIRMED));
     }
 }
 END_TEST

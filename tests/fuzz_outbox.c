@@ -38,8 +38,17 @@ static void check_request(const struct outbox_message *message) {
     const struct ca_request *request = &message->request;
     need(message->call > 0 && request->profile->name[0] != '\0');
     need(is_printable(request->subject.serial) && is_printable(request->handle));
+    need(is_printable(request->endpoint));
     need(request->subject.hardware_id_length <= sizeof message->hardware_id);
     need(is_inside(message, request->csr) && is_inside(message, request->certificate));
+}
+
+static void check_behind(const struct outbox_message *message) {
+    need(message->behind_count <= OUTBOX_BEHIND_MAX);
+    for (size_t i = 0; i < message->behind_count; i++) {
+        need(text_is_label(message->behind[i].profile) &&
+             is_printable(message->behind[i].endpoint));
+    }
 }
 
 // Written again it is the same, unless it is longer so.
@@ -59,6 +68,7 @@ static void check_again(const struct outbox_message *message, struct outbox_mess
         need(slice_equal(again->request.csr, message->request.csr));
         need(slice_equal(again->result.leaf, message->result.leaf));
         need(strcmp(again->handle, message->handle) == 0);
+        need(strcmp(again->endpoint, message->endpoint) == 0);
     }
     buf_free(out);
 }
@@ -72,6 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (message->type == OUTBOX_RESULT) {
             check_result(message);
             check_again(message, again);
+        } else if (message->type == OUTBOX_GREETING) {
+            check_behind(message);
         } else if (message->type >= OUTBOX_CHECK) {
             check_request(message);
             check_again(message, again);

@@ -91,8 +91,14 @@ static void on_report(void *context, const struct ca_report *report) {
     rig.got.report = *report;
 }
 
+static void on_behind(void *context, const struct ca_behind *behind, size_t count) {
+    ck_assert_ptr_eq(context, &rig.got);
+    rig.got.behind_count = count;
+    memcpy(rig.got.behind, behind, count * sizeof *behind);
+}
+
 void bench_open(void) {
-    static const struct ca_events events = {on_result, on_report};
+    static const struct ca_events events = {on_result, on_report, on_behind};
     const struct ca_settings settings = {
         .name = "gateway", .station = "bench 7", .socket = rig.path};
     struct error error;
@@ -174,7 +180,9 @@ void peer_say(const char *text) {
 
 void peer_greet(uint32_t answer_ms) {
     struct buf *out = buf_new(OUTBOX_LINE_MAX);
-    ck_assert(outbox_put_greeting(out, "test 1", answer_ms));
+    static const struct ca_behind behind[] = {{"https", "hvca https://ca.example/v2"},
+                                              {"idevid", "vault https://v:8200 authority=pki"}};
+    ck_assert(outbox_put_greeting(out, "test 1", answer_ms, behind, ARRAY_LENGTH(behind)));
     peer_send(buf_text(out), buf_length(out));
     buf_free(out);
 }

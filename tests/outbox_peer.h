@@ -37,6 +37,8 @@ struct rig {
         uint8_t extra[16];
         size_t reports;
         struct ca_report report;
+        size_t behind_count;
+        struct ca_behind behind[OUTBOX_BEHIND_MAX];
         bool asks_again; // submit anew, as 99, from inside on_result
     } got;
 };

@@ -87,7 +87,7 @@ static void make_unit(struct client *client, struct client_unit *unit, const cha
 }
 
 static void open_ca(struct client *client, const struct ca_settings *settings) {
-    static const struct ca_events events = {handle_result, handle_report};
+    static const struct ca_events events = {.on_result = handle_result, .on_report = handle_report};
     struct error error;
     if (!client->ops->open(client->loop, settings, &events, client, &client->ca, &error)) {
         give_up(error.text);

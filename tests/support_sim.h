@@ -2,7 +2,7 @@
 // A simulated factory on one clock: cameras (the real protocol/device with toy keys) on wires that
 // lose and garble, one of them perhaps hostile; a CA that loses answers, refuses, mixes up and
 // issues what must not be installed; a station (the real pool, ports and store) that is killed and
-// started again; an operator who plugs in again what failed; and an officer who scraps a camera and has
+// started again, perhaps with a section that leads to another CA; an operator who plugs in again what failed; and an officer who scraps a camera and has
 // another one's board exchanged. Everything that happens follows from one seed.
 #ifndef BIRTHCERT_TESTS_SUPPORT_SIM_H
 #define BIRTHCERT_TESTS_SUPPORT_SIM_H
@@ -34,6 +34,7 @@ enum sim_event_kind {
     SIM_MISCHIEF,
     SIM_REPLUG,
     SIM_START_STATION,
+    SIM_PUT_BACK, // the section leads to the first CA again
 };
 
 struct sim_event {
@@ -74,6 +75,7 @@ struct sim_slot {
 struct sim_issued {
     uint8_t spki_sha256[SHA256_SIZE]; // of the request
     bool is_bad;                      // must not be installed
+    unsigned place;                   // by which CA
     unsigned mixed_up;                // how often another one was given in its place
     bool is_on_record;                // durable, live or quarantined
     bool is_confirmed;                // the CA was told so
@@ -101,6 +103,7 @@ struct sim_faults {
     bool ca_confirms;  // waits to hear of each certificate, and drops what it hears nothing of
     bool ca_forgets;   // refuses to hear of one twice
     unsigned ca_drops; // refuses to hear of one at all
+    bool ca_moves;     // a start may find a section that leads to a second CA
     unsigned hostile;  // of one camera's answers: an error that it invents
     size_t hostile_camera;
     int64_t mischief_ms; // mean time between swaps, cuts and crashes; 0: none
@@ -127,6 +130,8 @@ struct sim {
     struct sim_issued issued[SIM_ISSUED_MAX];
     size_t issued_count;
     int64_t ca_down_until_ms;
+    unsigned place; // to which CA the section leads; after the faults to the first
+    struct ca_policy policies[SIM_CREDENTIALS];
 
     char store_path[64];
     struct store *store;

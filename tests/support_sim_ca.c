@@ -9,6 +9,7 @@ struct ca_message {
     enum request_action action;
     bool repeats; // it goes to a CA that is asked again for what it accepted
     uint64_t life;
+    unsigned place; // to which CA it goes
     int64_t credential_id;
     uint8_t spki[SHA256_SIZE];
     char serial[SERIAL_SIZE];
@@ -49,6 +50,7 @@ void sim_ca_ask(struct sim *sim, enum request_action action, const struct reques
         .action = action,
         .repeats = strcmp(request->profile, "idevid") == 0,
         .life = sim->life,
+        .place = sim->place,
         .credential_id = request->credential_id,
     };
     memcpy(message.spki, request->spki_sha256, SHA256_SIZE);
@@ -105,6 +107,7 @@ static size_t issue(struct sim *sim, const struct ca_message *message) {
     }
     struct sim_issued *issued = &sim->issued[sim->issued_count];
     issued->at_ms = sim->now_ms;
+    issued->place = message->place;
     memcpy(issued->spki_sha256, message->spki, SHA256_SIZE);
     make_chain(sim, message, issued);
     snprintf(issued->handle, sizeof issued->handle, "%zu", sim->issued_count + 1);
@@ -112,7 +115,12 @@ static size_t issue(struct sim *sim, const struct ca_message *message) {
     return sim->issued_count++;
 }
 
+// The second CA leaves nothing behind that only it could end: it answers at once, or takes nothing.
 static void arrive_submit(struct sim *sim, struct ca_message *message) {
+    if (message->place != 0 && sim->faults.ca_confirms) {
+        answer(sim, message, OUTCOME_NOT_SENT, E_CA_BUSY);
+        return;
+    }
     if (!sim_is_kind(sim) && sim_chance(sim, sim->faults.ca_busy)) {
         answer(sim, message, OUTCOME_NOT_SENT, E_CA_BUSY);
         return;
@@ -122,7 +130,7 @@ static void arrive_submit(struct sim *sim, struct ca_message *message) {
         answer(sim, message, OUTCOME_REFUSED, E_CA_REFUSED);
         return;
     }
-    bool later = sim_chance(sim, sim->faults.ca_pending);
+    bool later = sim_chance(sim, sim->faults.ca_pending) && message->place == 0;
     if (later && message->repeats && sim_chance(sim, 90)) {
         answer(sim, message, OUTCOME_ACCEPTED, ERROR_NONE);
         return;
@@ -205,9 +213,22 @@ static void arrive_confirm(struct sim *sim, struct ca_message *message) {
     answer(sim, message, lost ? OUTCOME_DOUBT : OUTCOME_CONFIRMED, lost ? E_CA_DOUBT : ERROR_NONE);
 }
 
+// Of two CAs the one that issued nothing would say so, truly.
+static void judge_place(struct sim *sim, const struct ca_message *message) {
+    for (size_t i = 0; i < sim->issued_count; i++) {
+        const struct sim_issued *issued = &sim->issued[i];
+        if (message->place != issued->place &&
+            memcmp(issued->spki_sha256, message->spki, SHA256_SIZE) == 0) {
+            sim_fail(sim, "I7: CA %u is asked about %s, for which CA %u issued", message->place,
+                     message->serial, issued->place);
+        }
+    }
+}
+
 void sim_ca_arrival(struct sim *sim, const struct sim_event *event) {
     struct ca_message message;
     memcpy(&message, event->data, sizeof message);
+    judge_place(sim, &message);
     if (message.action == REQUEST_ACT_SUBMIT) {
         arrive_submit(sim, &message);
     } else if (message.action == REQUEST_ACT_FETCH) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,10 +120,15 @@ static void judge_pass(struct sim *sim, size_t index, const struct unit *unit) {
     }
 }
 
+// What is not held on record for it goes on where the section is put back.
+static bool was_moved(const struct sim *sim, size_t index, const struct unit *unit) {
+    return unit->error.code == E_CA_CHANGED && sim->place != 0 && !sim->is_held[index];
+}
+
 static bool needs_a_person(enum error_code code) {
     return code == E_UNIT_SCRAPPED || code == E_UNIT_HELD || code == E_UNIT_QUARANTINED ||
            code == E_CERT_KEY || code == E_CERT_NAMES || code == E_CERT_USAGE ||
-           code == E_CERT_UNCONFIRMED;
+           code == E_CERT_UNCONFIRMED || code == E_CA_CHANGED;
 }
 
 // A unit fails for what the world did to it: for good where the CA's mistake stands; else the
@@ -131,7 +137,7 @@ static void judge_fail(struct sim *sim, size_t slot, size_t index, const struct 
     bool must = index < SIM_CAMERAS &&
                 (unit->error.code == E_UNIT_SCRAPPED ? sim->is_scrapped[index]
                                                      : sim->is_bad[index] || sim->is_held[index]);
-    if (needs_a_person(unit->error.code)) {
+    if (needs_a_person(unit->error.code) && !was_moved(sim, index, unit)) {
         if (!must) {
             sim_fail(sim, "%s failed without cause: %s", unit->info.serial, unit->error.text);
             return;
@@ -179,6 +185,18 @@ static bool resume(void *context, const struct request_record *request) {
     return pool_resume_request(sim->pool, &now, request);
 }
 
+// An engineer edits the section, or puts it back.
+static void choose_place(struct sim *sim) {
+    bool may = sim->faults.ca_moves && !sim->second_round && !sim_is_kind(sim);
+    sim->place = may ? (unsigned)(sim->seed >> sim->starts % 8 & 1) : 0;
+    sim->policies[0] = ca_policy;
+    sim->policies[1] = repeating_policy;
+    for (size_t i = 0; i < SIM_CREDENTIALS; i++) {
+        snprintf(sim->policies[i].endpoint, sizeof sim->policies[i].endpoint, "toy %u", sim->place);
+    }
+    sim_trace(sim, "the section leads to CA %u", sim->place);
+}
+
 bool sim_station_start(struct sim *sim) {
     static const char *const names[SIM_CAMERAS] = {"1", "2", "3", "4", "5", "6"};
     static const struct store_session session = {"station", "operator", "test"};
@@ -190,11 +208,12 @@ bool sim_station_start(struct sim *sim) {
         sim_fail(sim, "store: %s", error.text);
         return false;
     }
+    choose_place(sim);
     struct pool_settings settings = {
         .slot_count = SIM_CAMERAS,
         .slot_names = names,
         .unit_policy = &unit_policy,
-        .ca_policies = {&ca_policy, &repeating_policy},
+        .ca_policies = {&sim->policies[0], &sim->policies[1]},
         .ca_names = {"toy", "toy"},
         .seed = sim_random(sim) | 1,
     };
@@ -274,7 +293,8 @@ static void note_request(struct sim *sim, size_t index, const struct record *rec
     }
     if (record->request == REQUEST_HELD) {
         sim->is_held[index] = true;
-        if (!sim->could_not_tell[index]) {
+        bool was_changed = record->error == E_CA_CHANGED && sim->faults.ca_moves;
+        if (!sim->could_not_tell[index] && !was_changed) {
             sim_fail(sim, "%s is held, and the CA could tell", serial);
         }
     }

@@ -215,6 +215,13 @@ static void choose_trouble(struct sim *sim) {
     }
 }
 
+static void put_back(struct sim *sim) {
+    if (sim->place != 0 && sim->pool != NULL) {
+        sim_station_kill(sim);
+        sim_station_start(sim);
+    }
+}
+
 // The operator takes a camera that failed out and puts it in again, whatever happened to the slot
 // meanwhile: what counts is the word that stands there now.
 static void replug(struct sim *sim, const struct sim_event *event) {
@@ -306,6 +313,9 @@ static void handle_event(struct sim *sim, struct sim_event *event) {
         break;
     case SIM_START_STATION:
         sim_station_start(sim);
+        break;
+    case SIM_PUT_BACK:
+        put_back(sim);
         break;
     case SIM_POOL_TICK:
         break; // the turn that follows each event does it
@@ -408,6 +418,7 @@ bool sim_run(struct sim *sim, uint64_t seed, const char *folder, bool trace) {
              (unsigned long long)seed);
     choose_faults(sim);
     choose_trouble(sim);
+    sim->faults.ca_moves = seed % 5 == 2;
     for (size_t i = 0; i < SIM_CAMERAS; i++) {
         sim_camera_init(sim, i);
         sim->slots[i].camera = i;
@@ -416,6 +427,7 @@ bool sim_run(struct sim *sim, uint64_t seed, const char *folder, bool trace) {
         if (sim->faults.mischief_ms > 0) {
             sim_schedule(sim, sim->faults.mischief_ms, SIM_MISCHIEF, 0, 0, NULL, 0);
         }
+        sim_schedule(sim, sim->faults.end_ms, SIM_PUT_BACK, 0, 0, NULL, 0);
         sim_station_turn(sim);
         run_until_finished(sim);
         run_second_round(sim);

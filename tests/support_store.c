@@ -235,6 +235,7 @@ static void make_request(struct store_fixture *fixture, const struct unit_record
     }
     record = store_record(fixture, RECORD_SENT, unit, 0);
     text_copy(record.ca, sizeof record.ca, "hvca");
+    text_copy(record.endpoint, sizeof record.endpoint, "hvca https://ca.example/v2");
     record.not_before_s = 1700000123;
     store_accept(fixture, &record);
     if (request == REQUEST_SENT) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ca-client/endpoint.h"
 #include "db/store.h"
 #include "station/app/carry.h"
 #include "station/app/options.h"
@@ -17,7 +18,7 @@
 
 #define WAIT_S 300
 #define DOUBTS_MAX 4096
-#define FINDING_SIZE 256
+#define FINDING_SIZE 384
 #define QUESTION_SIZE 512
 
 struct doubt {
@@ -163,6 +164,28 @@ static void say_where_it_is(const struct reconcile *reconcile, const struct stor
              row->credential.profile, row->ca);
 }
 
+// The profile names the section that it did, and that leads to another CA now; behind a forwarder that one
+// has said so.
+static bool is_at_changed_ca(const struct reconcile *reconcile, const struct store_row *row,
+                             char endpoint[CA_ENDPOINT_SIZE]) {
+    const struct config_ca *ca = config_find_ca(reconcile->config, row->ca);
+    if (!is_in_doubt(row->credential.request) || row->endpoint[0] == '\0' || ca == NULL) {
+        return false;
+    }
+    if (ca_find(ca->settings.backend)->judges_endpoint) {
+        (void)text_copy(endpoint, CA_ENDPOINT_SIZE, "another CA");
+        return row->credential.error == E_CA_CHANGED;
+    }
+    endpoint_text(&ca->settings, endpoint);
+    return strcmp(endpoint, row->endpoint) != 0;
+}
+
+static void say_where_it_leads(const struct store_row *row, const char *endpoint,
+                               char finding[FINDING_SIZE]) {
+    snprintf(finding, FINDING_SIZE, "%s: it was sent to %s, and [ca %s] leads to %s now",
+             request_state_name(row->credential.request), row->endpoint, row->ca, endpoint);
+}
+
 // Nothing is in doubt there, and there is no CA to ask. What was brought waits for nobody.
 static bool is_with_person(const struct reconcile *reconcile, const struct store_row *row) {
     return carry_is_for(reconcile->config, row) &&
@@ -190,6 +213,7 @@ static bool show_settled(void *context, const struct store_row *row) {
     struct output_request request = {.row = row};
     char finding[FINDING_SIZE];
     char question[QUESTION_SIZE];
+    char endpoint[CA_ENDPOINT_SIZE];
     request.finding = finding_of(row, &request.remedy);
     enum request_state state = row->credential.request;
     bool is_open = is_in_doubt(state) || state == REQUEST_QUARANTINED;
@@ -200,6 +224,10 @@ static bool show_settled(void *context, const struct store_row *row) {
         say_where_it_is(reconcile, row, profile, finding, question);
         request.finding = finding;
         request.remedy = question;
+    } else if (is_at_changed_ca(reconcile, row, endpoint)) {
+        say_where_it_leads(row, endpoint, finding);
+        request.finding = finding;
+        request.remedy = error_code_remedy(E_CA_CHANGED);
     } else if (state == REQUEST_HELD) {
         say_what_to_ask(row, question);
         request.remedy = question;

@@ -76,6 +76,7 @@ static uint32_t answer_limit_ms(const struct forward *forward) {
 static void greet(struct forward_bench *bench, int descriptor) {
     static const struct outbox_line_events events = {handle_line, handle_end};
     struct forward *forward = bench->forward;
+    struct ca_behind behind[CONFIG_PROFILES_MAX];
     struct error error;
     if (!outbox_line_new(forward->loop, descriptor, &events, bench, &bench->line, &error)) {
         log_error("a bench", &error);
@@ -84,9 +85,10 @@ static void greet(struct forward_bench *bench, int descriptor) {
     }
     bench->number = ++forward->last_number;
     bench->since_ms = loop_now_ms(forward->loop);
+    size_t count = forward_list_behind(forward, behind);
     buf_clear(forward->out);
     forward_send_out(bench, outbox_put_greeting(forward->out, "birthcert " BIRTHCERT_VERSION,
-                                                answer_limit_ms(forward)));
+                                                answer_limit_ms(forward), behind, count));
 }
 
 static struct forward_bench *find_place(struct forward *forward) {
@@ -174,7 +176,7 @@ void forward_stop(struct forward *forward) {
 
 // ---- building it --------------------------------------------------------------------------------
 
-static bool open_ca(struct forward *forward, const struct config_ca *config, struct error *error) {
+bool forward_open_ca(struct forward *forward, const struct config_ca *config, struct error *error) {
     struct forward_ca *ca = &forward->cas[forward->ca_count];
     ca->forward = forward;
     ca->config = config;
@@ -199,7 +201,7 @@ static bool open_cas(struct forward *forward, struct error *error) {
     for (size_t i = 0; i < config->profile_count; i++) {
         const char *name = config->profiles[i].ca;
         if (forward_find_ca(forward, name) == NULL &&
-            !open_ca(forward, config_find_ca(config, name), error)) {
+            !forward_open_ca(forward, config_find_ca(config, name), error)) {
             return false;
         }
     }

@@ -373,7 +373,9 @@ void forward_take_call(struct forward_bench *bench, const struct outbox_message 
         take_check(bench, ca, profile, message);
         return;
     }
-    if (!forward_judge(message, profile, clock_wall_ms(), &outcome, &error)) {
+    bool is_good = forward_judge(message, profile, clock_wall_ms(), &outcome, &error);
+    ca = is_good ? forward_choose_ca(forward, profile, message, &outcome, &error) : NULL;
+    if (ca == NULL) {
         char context[sizeof bench->name + sizeof message->serial + 16];
         snprintf(context, sizeof context, "bench %s, %s", bench->name, message->serial);
         log_error(context, &error);

@@ -88,6 +88,23 @@ void forward_drop_bench(struct forward_bench *bench, const struct error *why);
 // outbox_put_* returned.
 void forward_send_out(struct forward_bench *bench, bool was_put);
 
+// ---- forward.c
+
+// Opens a CA of the configuration that is not open yet. E_CONFIG, and what opening it says.
+MUST_CHECK bool forward_open_ca(struct forward *forward, const struct config_ca *config,
+                                struct error *error);
+
+// ---- forward_endpoint.c
+
+// What is behind each profile of the configuration; how many. For the greeting.
+size_t forward_list_behind(const struct forward *forward,
+                           struct ca_behind behind[CONFIG_PROFILES_MAX]);
+// The CA that is to be asked: the profile's own; or where the request went to another one, that one, if a
+// section still leads there. NULL, with what to answer: nobody must be asked.
+struct forward_ca *forward_choose_ca(struct forward *forward, const struct profile *profile,
+                                     const struct outbox_message *message, enum ca_outcome *outcome,
+                                     struct error *error);
+
 // ---- forward_call.c
 
 extern const struct ca_events forward_ca_events; // their context is a struct forward_ca

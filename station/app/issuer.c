@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ca-client/endpoint.h"
 #include "ca-client/x509.h"
 #include "station/app/carry.h"
 #include "station/app/input_file.h"
@@ -20,6 +21,7 @@
 #define QUARANTINES_IN_A_ROW 3
 
 static_assert(CA_OFFER_MAX <= OBJECT_MAX, "an offer that the store does not keep");
+static_assert(CA_ENDPOINT_SIZE == ENDPOINT_SIZE, "an endpoint that the store does not keep");
 
 struct issuer_ca {
     struct issuer *issuer;
@@ -52,6 +54,7 @@ struct issuer {
     struct buf *chain;
     size_t ca_count;
     struct issuer_ca cas[CONFIG_CAS_MAX];
+    struct ca_policy *policies[CONFIG_PROFILES_MAX]; // by the profile's place; NULL: not asked for
     size_t call_count;
     struct issuer_call calls[POOL_REQUESTS_MAX];
 };
@@ -198,6 +201,28 @@ static void handle_report(void *context, const struct ca_report *report) {
     }
 }
 
+static const char *find_behind(const struct ca_behind *behind, size_t count, const char *profile) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(behind[i].profile, profile) == 0) {
+            return behind[i].endpoint;
+        }
+    }
+    return "";
+}
+
+static void handle_behind(void *context, const struct ca_behind *behind, size_t count) {
+    const struct issuer_ca *ca = context;
+    const struct config *config = ca->issuer->config;
+    for (size_t i = 0; i < config->profile_count; i++) {
+        const struct profile *profile = &config->profiles[i];
+        struct ca_policy *policy = ca->issuer->policies[i];
+        if (policy != NULL && strcmp(profile->ca, ca->config->name) == 0) {
+            (void)text_copy(policy->endpoint, sizeof policy->endpoint, // the same size
+                            find_behind(behind, count, profile->name));
+        }
+    }
+}
+
 // ---- what persons brought -----------------------------------------------------------------------
 
 struct brought {
@@ -308,10 +333,10 @@ static void tell_again(struct issuer_ca *ca, const struct request_record *reques
 static const struct ca_events ca_events = {
     .on_result = handle_result,
     .on_report = handle_report,
+    .on_behind = handle_behind,
 };
 
-void issuer_policy(const struct issuer *issuer, const struct profile *profile,
-                   struct ca_policy *policy) {
+void issuer_policy(struct issuer *issuer, const struct profile *profile, struct ca_policy *policy) {
     const struct issuer_ca *ca = find_ca(issuer, profile->ca);
     const struct ca_settings *settings = &ca->config->settings;
     *policy = (struct ca_policy){
@@ -325,6 +350,11 @@ void issuer_policy(const struct issuer *issuer, const struct profile *profile,
         .empty_scans = EMPTY_SCANS,
         .breaker_failures = BREAKER_FAILURES,
     };
+    policy->judges_endpoint = ca->ops->judges_endpoint;
+    if (!policy->judges_endpoint) {
+        endpoint_text(settings, policy->endpoint);
+    }
+    issuer->policies[profile - issuer->config->profiles] = policy;
     uint32_t rescan_ms = policy->settle_ms / EMPTY_SCANS;
     policy->rescan_ms = rescan_ms < RESCAN_MS ? rescan_ms : RESCAN_MS;
 }
@@ -370,6 +400,7 @@ void issuer_ask(struct issuer *issuer, enum request_action action,
         .not_before_s = request->not_before_s,
         .sent_ms = request->sent_ms,
         .handle = request->handle,
+        .endpoint = request->endpoint,
         .offer = action == REQUEST_ACT_CONFIRM ? request->offer : (struct slice){0},
         .keeps_offer = request->state == REQUEST_UNCONFIRMED,
     };

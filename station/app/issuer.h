@@ -29,9 +29,9 @@ typedef void issuer_fault(void *context, const struct error *error);
 void issuer_on_fault(struct issuer *issuer, issuer_fault *on_fault);
 void issuer_set_pool(struct issuer *issuer, struct pool *pool);
 
-// What the core has to know of the CA of a profile.
-void issuer_policy(const struct issuer *issuer, const struct profile *profile,
-                   struct ca_policy *policy);
+// What the core has to know of the CA of a profile, which is one of the configuration's. The policy stays
+// the issuer's to write, as long as both live: its endpoint follows what a forwarder says.
+void issuer_policy(struct issuer *issuer, const struct profile *profile, struct ca_policy *policy);
 
 // Performs a request's action; its result comes to the pool later, from the loop.
 void issuer_ask(struct issuer *issuer, enum request_action action,

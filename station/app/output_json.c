@@ -129,6 +129,7 @@ static void set_credential(json_t *object, const struct store_row *row) {
     set_text(object, "install", output_install_name(row));
     set_number(object, "board", row->board);
     set_optional(object, "ca", row->ca);
+    set_optional(object, "endpoint", row->endpoint);
     set_number(object, "attempts", row->attempt);
     if (row->has_certificate) {
         set_certificate(object, &row->certificate, row->certificate_state, row->reason,

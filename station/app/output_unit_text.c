@@ -83,6 +83,7 @@ void output_credential_text(FILE *out, const struct store_row *row) {
     put_field(out, "request", request_state_name(credential->request));
     put_reason(out, credential->error, "");
     put_field(out, "CA", row->ca);
+    put_field(out, "sent to", row->endpoint);
     fprintf(out, "  %-18s %" PRIu32 "\n", "attempts", row->attempt);
     if (row->has_certificate) {
         put_certificate(out, row);

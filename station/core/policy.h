@@ -6,8 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "db/record.h"
+
 // What the core knows of the CA: data of its backend and of its section in the configuration.
 struct ca_policy {
+    char endpoint[ENDPOINT_SIZE]; // where its requests go; "": not known
+    bool judges_endpoint;         // it is told where a request went, and judges that itself
     bool fetch_repeats;           // fetching is the request once more, and may issue
     bool is_offline;              // persons carry its requests: only they end the waiting
     uint32_t not_before_window_s; // 0: requests carry no stamp

@@ -61,11 +61,11 @@ static enum request_step settle(struct request *request, const struct request_ev
     return STEP_SETTLING;
 }
 
-// `why` is the CA's own word, or NULL.
+// `why` is the CA's own word.
 static enum request_step hold(struct request *request, const struct request_event *event,
                               struct request_output *output, const struct error *why) {
     struct error error;
-    if (why->code == E_UNIT_HELD) {
+    if (why->code == E_UNIT_HELD || why->code == E_CA_CHANGED) {
         return settle(request, event, output, REQUEST_HELD, why);
     }
     error_set(&error, E_UNIT_HELD, "the CA %s cannot tell whether it issued a certificate",
@@ -112,6 +112,7 @@ static enum request_step claim(struct request *request, const struct request_eve
                                struct request_output *output) {
     struct record *record = put_record(request, event, output, RECORD_SENT);
     memcpy(record->ca, request->ca, sizeof record->ca);
+    memcpy(record->endpoint, request->policy->endpoint, sizeof record->endpoint);
     record->not_before_s = request->not_before_s;
     return STEP_CLAIMING;
 }
@@ -133,25 +134,32 @@ static enum request_step on_claimed(struct request *request, const struct reques
     return fetch ? STEP_FETCHING : STEP_SUBMITTED;
 }
 
-// Only the CA that got the request can say what became of it; the profile may name another by now.
-static enum request_step hold_for_other_ca(struct request *request,
-                                           const struct request_event *event,
-                                           struct request_output *output) {
-    struct error error;
-    error_set(&error, E_UNIT_HELD,
-              "the request was sent to CA %s, the profile names %s now: put it back, then run "
-              "birthcert reconcile",
-              event->request->ca, request->ca);
-    return settle(request, event, output, REQUEST_HELD, &error);
+// Only the CA that got the request can say what became of it. The profile may name another section by
+// now, or the section may lead to another CA: that one would say, truly, that it issued nothing. Of
+// records from before that was noted only the name is known.
+static bool is_elsewhere(const struct request *request, const struct request_record *record,
+                         struct error *error) {
+    const char *here = request->policy->judges_endpoint ? "" : request->policy->endpoint;
+    if (record->ca[0] != '\0' && strcmp(record->ca, request->ca) != 0) {
+        error_set(
+            error, E_UNIT_HELD,
+            "CA %s has the request, the profile names %s now: put it back, then run birthcert "
+            "reconcile",
+            record->ca, request->ca);
+        return true;
+    }
+    if (record->endpoint[0] != '\0' && here[0] != '\0' && strcmp(record->endpoint, here) != 0) {
+        error_set(error, E_CA_CHANGED, "it was sent to %s, and [ca %s] leads to %s now",
+                  record->endpoint, request->ca, here);
+        return true;
+    }
+    return false;
 }
 
 // The record stays as it is; the next start, with the right CA, goes on.
-static enum request_step leave_for_other_ca(struct request *request,
-                                            const struct request_event *event,
-                                            struct request_output *output) {
-    error_set(&request->error, E_UNIT_HELD,
-              "the CA %s has the request, the profile names %s now: put it back, then start again",
-              event->request->ca, request->ca);
+static enum request_step leave(struct request *request, struct request_output *output,
+                               const struct error *why) {
+    request->error = *why;
     request->outcome = REQUEST_HELD;
     output->settled = true;
     return STEP_FREE;
@@ -160,9 +168,10 @@ static enum request_step leave_for_other_ca(struct request *request,
 // The store may have refused the certificate, and the offer with it: the CA hears nothing then, and
 // drops what nobody confirmed.
 static enum request_step on_offer_found(struct request *request, const struct request_event *event,
-                                        struct request_output *output, bool other_ca) {
-    if (other_ca && request->outcome == REQUEST_UNCONFIRMED) {
-        return leave_for_other_ca(request, event, output);
+                                        struct request_output *output,
+                                        const struct error *elsewhere) {
+    if (elsewhere != NULL && request->outcome == REQUEST_UNCONFIRMED) {
+        return leave(request, output, elsewhere);
     }
     if (event->request->offer.length == 0 && request->outcome == REQUEST_UNCONFIRMED) {
         struct error error;
@@ -170,7 +179,7 @@ static enum request_step on_offer_found(struct request *request, const struct re
         request->confirms = false;
         return settle(request, event, output, REQUEST_QUARANTINED, &error);
     }
-    if (other_ca || event->request->offer.length == 0) {
+    if (elsewhere != NULL || event->request->offer.length == 0) {
         output->settled = true;
         return STEP_FREE;
     }
@@ -180,17 +189,18 @@ static enum request_step on_offer_found(struct request *request, const struct re
 
 static enum request_step on_looked_up(struct request *request, const struct request_event *event,
                                       struct request_output *output) {
-    const char *sent_to = event->request->ca;
-    bool other_ca = sent_to[0] != '\0' && strcmp(sent_to, request->ca) != 0;
+    struct error why;
+    bool elsewhere = is_elsewhere(request, event->request, &why);
     if (request->purpose == PURPOSE_CONFIRM) {
-        return on_offer_found(request, event, output, other_ca);
+        return on_offer_found(request, event, output, elsewhere ? &why : NULL);
     }
     bool fetch = request->purpose == PURPOSE_FETCH;
-    if (other_ca && fetch) {
-        return leave_for_other_ca(request, event, output);
+    if (elsewhere && fetch) {
+        return leave(request, output, &why);
     }
-    if (other_ca) {
-        return request->is_set_aside ? STEP_FREE : hold_for_other_ca(request, event, output);
+    if (elsewhere) {
+        return request->is_set_aside ? STEP_FREE
+                                     : settle(request, event, output, REQUEST_HELD, &why);
     }
     if (fetch && request->policy->fetch_repeats) {
         return claim(request, event, output);
@@ -321,6 +331,10 @@ static enum request_step on_fetch_result(struct request *request, const struct r
                             ? result->retry_after_ms
                             : request->policy->backoff_ms);
     default:
+        if (result->error.code == E_CA_CHANGED) {
+            put_state(request, event, output, REQUEST_ACCEPTED, &result->error);
+            return leave(request, output, &result->error);
+        }
         output->ca_failed = true;
         return back_off(request, event, PURPOSE_FETCH);
     }
@@ -450,7 +464,8 @@ static const struct request_cell request_table[STEP_COUNT][REQUEST_EVENT_COUNT] 
                                                 {STEP_FETCHING, STEP_CLAIMING, STEP_CONFIRMING,
                                                  STEP_RECONCILING, STEP_SETTLING, STEP_FREE, END}},
                          [REQUEST_ON_CONFLICT] = {on_claim_lost, TO(STEP_FREE)}},
-    [STEP_FETCHING] = {[REQUEST_ON_RESULT] = {on_fetch_result, TO(STEP_SETTLING, STEP_DUE)}},
+    [STEP_FETCHING] = {[REQUEST_ON_RESULT] = {on_fetch_result,
+                                              TO(STEP_SETTLING, STEP_DUE, STEP_FREE)}},
     [STEP_CONFIRMING] = {[REQUEST_ON_RESULT] = {on_confirm_result, TO(STEP_SETTLING, STEP_DUE)}},
     [STEP_RECONCILING] = {[REQUEST_ON_RESULT] = {on_scan_result,
                                                  TO(STEP_SETTLING, STEP_DUE, STEP_FREE)}},

@@ -185,6 +185,11 @@ static enum unit_state fail_stuck(struct unit *unit, const struct credential_rec
                               "credential %u: %s; birthcert show %s tells what to ask",
                               credential->number, error_code_meaning(code), unit->record.serial);
     }
+    if (code == E_CA_CHANGED) {
+        return unit_fail_text(unit, event, output, code,
+                              "credential %u: %s; birthcert show %s tells which",
+                              credential->number, error_code_meaning(code), unit->record.serial);
+    }
     return unit_fail_text(unit, event, output, code, "credential %u: %s", credential->number,
                           error_code_meaning(code));
 }
