@@ -3,6 +3,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "station/app/output.h"
 #include "station/app/price.h"
 #include "station/base/bytes.h"
 
@@ -12,7 +13,7 @@ static struct output_orphans sum_of(const char *const *prices, size_t count) {
     for (size_t i = 0; i < count; i++) {
         price_add(&sum, prices[i]);
     }
-    price_format(&sum, &orphans);
+    orphans.currency_count = price_format(&sum, orphans.costs);
     return orphans;
 }
 
@@ -32,7 +33,7 @@ START_TEST(test_by_currency) {
     static const char *const prices[] = {"2 EUR", "0.5  USD", "3 EUR", "1 \xe2\x82\xac",
                                          "1 JPY", "1 CHF",    "4 EUR"};
     struct output_orphans orphans = sum_of(prices, ARRAY_LENGTH(prices));
-    ck_assert_uint_eq(orphans.currency_count, ORPHANS_CURRENCIES_MAX); // CHF is one too many
+    ck_assert_uint_eq(orphans.currency_count, PRICE_CURRENCIES_MAX); // CHF is one too many
     ck_assert_str_eq(orphans.costs[0], "9 EUR");
     ck_assert_str_eq(orphans.costs[1], "0.5 USD");
     ck_assert_str_eq(orphans.costs[2], "1 \xe2\x82\xac");
@@ -61,7 +62,7 @@ START_TEST(test_no_overflow) {
     for (int i = 0; i < 20000; i++) {
         price_add(&sum, "999999999.999999 EUR");
     }
-    price_format(&sum, &orphans);
+    orphans.currency_count = price_format(&sum, orphans.costs);
     ck_assert_int_gt(sum.currencies[0].millionths, 0);
     ck_assert_uint_eq(orphans.currency_count, 1);
     ck_assert(orphans.costs[0][0] != '-');

@@ -101,7 +101,7 @@ static bool list_orphans(struct orphans *orphans, const struct options *options,
     done = done && reader.ops->select_rows(reader.store, &resent, put_resent, orphans, error);
     done = done && reader.ops->select_rows(reader.store, &doubt, count_held, orphans, error);
     if (done && orphans->found.count > 0) {
-        price_format(&orphans->sum, &orphans->found);
+        orphans->found.currency_count = price_format(&orphans->sum, orphans->found.costs);
         orphans->output->ops->orphans(orphans->output, &orphans->found);
     }
     done = done && reader_flush(orphans->output, error);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "db/store.h"
+#include "station/app/price.h"
 #include "station/base/error.h"
 #include "station/core/unit.h"
 
@@ -64,14 +65,12 @@ struct output_certificate {
     const char *price;         // "" where it is not known
 };
 
-#define ORPHANS_CURRENCIES_MAX 4
-
 // The end of orphans.
 struct output_orphans {
     size_t count;
     size_t at_work; // that came a moment ago, to cameras that may be in their slots; not in `count`
     size_t currency_count;
-    char costs[ORPHANS_CURRENCIES_MAX][48]; // "1.35 EUR"
+    char costs[PRICE_CURRENCIES_MAX][PRICE_TEXT_SIZE]; // "1.35 EUR"
 };
 
 #define SUMMARY_REASONS_MAX 16

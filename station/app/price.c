@@ -66,7 +66,7 @@ void price_add(struct price_sum *sum, const char *price) {
     while (at < sum->count && strcmp(sum->currencies[at].currency, currency) != 0) {
         at++;
     }
-    if (at == ORPHANS_CURRENCIES_MAX || sum->currencies[at].millionths > SUM_MAX) {
+    if (at == PRICE_CURRENCIES_MAX || sum->currencies[at].millionths > SUM_MAX) {
         return;
     }
     sum->count = at == sum->count ? at + 1 : sum->count;
@@ -77,15 +77,15 @@ void price_add(struct price_sum *sum, const char *price) {
     }
 }
 
-void price_format(const struct price_sum *sum, struct output_orphans *orphans) {
-    orphans->currency_count = sum->count;
+size_t price_format(const struct price_sum *sum,
+                    char texts[PRICE_CURRENCIES_MAX][PRICE_TEXT_SIZE]) {
     for (size_t i = 0; i < sum->count; i++) {
         char fraction[24];
         int64_t millionths = sum->currencies[i].millionths;
         unsigned decimals = sum->currencies[i].decimals;
         snprintf(fraction, sizeof fraction, "%06" PRId64, millionths % MILLION);
-        snprintf(orphans->costs[i], sizeof orphans->costs[i], "%" PRId64 "%s%.*s %s",
-                 millionths / MILLION, decimals > 0 ? "." : "", (int)decimals, fraction,
-                 sum->currencies[i].currency);
+        snprintf(texts[i], PRICE_TEXT_SIZE, "%" PRId64 "%s%.*s %s", millionths / MILLION,
+                 decimals > 0 ? "." : "", (int)decimals, fraction, sum->currencies[i].currency);
     }
+    return sum->count;
 }

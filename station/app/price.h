@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "station/app/output.h"
-
 #define PRICE_DECIMALS 6
 #define PRICE_CURRENCY_SIZE 17
+#define PRICE_CURRENCIES_MAX 4
+#define PRICE_TEXT_SIZE 48
 
 struct price_sum {
     size_t count;
@@ -18,7 +18,7 @@ struct price_sum {
         char currency[PRICE_CURRENCY_SIZE];
         int64_t millionths;
         unsigned decimals; // of the price with the most
-    } currencies[ORPHANS_CURRENCIES_MAX];
+    } currencies[PRICE_CURRENCIES_MAX];
 };
 
 // Whether it is a price: digits, at most PRICE_DECIMALS of them behind a point, blanks, and a currency.
@@ -27,7 +27,7 @@ bool price_is_readable(const char *text);
 // Adds a price. Another text adds nothing, nor does a fifth currency, nor what is too large.
 void price_add(struct price_sum *sum, const char *price);
 
-// Fills `costs` and `currency_count`.
-void price_format(const struct price_sum *sum, struct output_orphans *orphans);
+// A text for each currency, as "1.35 EUR". Returns how many.
+size_t price_format(const struct price_sum *sum, char texts[PRICE_CURRENCIES_MAX][PRICE_TEXT_SIZE]);
 
 #endif

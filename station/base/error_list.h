@@ -100,7 +100,7 @@
     X(E_KEY_OBJECT, "E-KEY-OBJECT", STATION, "the token does not hold the key that is wanted", "correct the pkcs11: URI; p11tool --login --list-all URI shows what is there") \
     X(E_KEY_PIN, "E-KEY-PIN", STATION, "the token does not take the PIN", "correct the PIN in the file that pin-source names, before anything tries again: a token locks after a few wrong ones") \
     /* the program itself */ \
-    X(E_INTERRUPTED, "E-INTERRUPTED", STATION, "a signal ended it before it was done", "start it again") \
+    X(E_INTERRUPTED, "E-INTERRUPTED", STATION, "a signal ended it before it was done", "") \
     X(E_SYSTEM, "E-SYSTEM", STATION, "the operating system refused", "see the message") \
     X(E_MEMORY, "E-MEMORY", STATION, "out of memory", "add memory or use fewer slots") \
     X(E_INTERNAL, "E-INTERNAL", STATION, "birthcert contradicts itself", "keep the log and report it") \
