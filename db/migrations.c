@@ -16,13 +16,18 @@ __asm__(".pushsection .rodata\n"
         "migration_0003:\n"
         ".incbin \"db/migrations/0003_confirmation.sql\"\n"
         ".byte 0\n"
+        "migration_0004:\n"
+        ".incbin \"db/migrations/0004_rekey.sql\"\n"
+        ".byte 0\n"
         ".popsection\n");
 extern const char migration_0001[];
 extern const char migration_0002[];
 extern const char migration_0003[];
+extern const char migration_0004[];
 
 const char *migration_sql(int version) {
-    static const char *const steps[] = {migration_0001, migration_0002, migration_0003};
+    static const char *const steps[] = {migration_0001, migration_0002, migration_0003,
+                                        migration_0004};
     static_assert(ARRAY_LENGTH(steps) == SCHEMA_VERSION, "a step of the schema is not embedded");
     assert(version >= 1 && version <= SCHEMA_VERSION);
     return steps[version - 1];
