@@ -55,6 +55,7 @@ struct ca_settings {
     const char *socket;             // outbox: of `birthcert forward`
     bool resends_lost;              // a lost answer that cannot be looked up: send again, or hold
     bool closes_connections;        // a connection for each request
+    bool rekeys;                    // hvca: what a new board's certificate supersedes
     uint32_t in_flight;             // requests at once
     uint32_t requests_per_second;   // 0: no limit
     uint32_t timeout_ms;            // of one HTTP exchange
@@ -76,6 +77,9 @@ struct ca_request {
     struct slice certificate; // revoke: the leaf, DER
     struct slice offer;       // fetch: of ca_result; the certificate that came with it is on record
     bool keeps_offer;         // as good; else as one that must not be used
+    // submit, reconcile: serial number in hex of the certificate that is to be rekeyed, under names and
+    // terms of its own; NULL or "": none. Only where ca_settings.rekeys is set.
+    const char *replaces;
 };
 
 enum ca_outcome {
@@ -97,6 +101,7 @@ struct ca_result {
     enum ca_outcome outcome;
     struct error error; // for all but ACCEPTED, CERTIFICATE, NOT_ISSUED, REVOKED, CONFIRMED
     // 0: the station's own backoff, or at once. With NOT_ISSUED: it is too early to count this scan, look again.
+    // With CANNOT_TELL: look again as long as the CA's lists may lag, and ask a person then.
     uint32_t retry_after_ms;
     const char *handle; // never NULL
     struct slice leaf;  // DER

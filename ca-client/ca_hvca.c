@@ -98,7 +98,10 @@ static void handle_issue(void *context, const struct http_response *response) {
     struct hvca_call *call = context;
     char handle[CA_HANDLE_SIZE];
     struct ca_result result = {0};
-    hvca_judge_issue(response, &result, handle);
+    hvca_judge_issue(response, call->base.replaces, &result, handle);
+    if (hvca_is_rekey(call) && result.outcome == CA_REFUSED) {
+        hvca_explain_no_rekey(call, &result.error);
+    }
     call_finish(&call->base, &result);
 }
 
@@ -113,7 +116,8 @@ static bool write_request(struct hvca_call *call, struct buf **body, enum ca_out
         return false;
     }
     *outcome = CA_REFUSED;
-    return hvca_write_request(&ask, body, error);
+    return hvca_is_rekey(call) ? hvca_write_rekey(&ask, body, error)
+                               : hvca_write_request(&ask, body, error);
 }
 
 static void send_request(struct hvca_call *call) {
@@ -121,8 +125,12 @@ static void send_request(struct hvca_call *call) {
     struct error error = {0};
     struct buf *body = NULL;
     enum ca_outcome outcome;
+    char path[HVCA_PATH_SIZE] = "/certificates";
+    if (hvca_is_rekey(call)) {
+        hvca_rekey_path(path, call->base.replaces);
+    }
     if (write_request(call, &body, &outcome, &error)) {
-        hvca_send_issuing(call, body, handle_issue);
+        hvca_send_issuing(call, path, body, handle_issue);
     } else if (error.code == E_CLOCK && call->tries++ == 0 && ca->facts == HVCA_FACTS_KNOWN) {
         // Its last answer may be old, and the computer may have slept since: it is asked anew.
         ca->facts = HVCA_FACTS_UNKNOWN;
@@ -132,10 +140,14 @@ static void send_request(struct hvca_call *call) {
     }
 }
 
+static void send_rekey(struct hvca_call *call) {
+    hvca_check_rekeyed(call, send_request);
+}
+
 static void submit(struct ca *ca, const struct ca_request *request) {
     struct hvca_call *call = hvca_call_new(ca, request);
     if (!call_ends_early(&call->base)) {
-        hvca_need_facts(call, send_request);
+        hvca_need_facts(call, hvca_is_rekey(call) ? send_rekey : send_request);
     }
 }
 
@@ -177,7 +189,8 @@ static void check(struct ca *ca, const struct profile *profile) {
 
 static const char *const hvca_keys[] = {
     "url",          "client_certificate_file", "client_key_file", "server_root_file",
-    "api_key_file", "api_secret_file",         "extra_header",    NULL,
+    "api_key_file", "api_secret_file",         "extra_header",    "rekey",
+    NULL,
 };
 
 static const char hvca_example[] = "backend = hvca\n"

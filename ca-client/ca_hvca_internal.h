@@ -6,6 +6,7 @@
 //   ca_hvca_policy.c     does the profile fit the policy?        (pure)
 //   ca_hvca_judge.c      what an answer means for a certificate  (pure)
 //   ca_hvca_obstacle.c   what keeps look-ups from being complete
+//   ca_hvca_rekey.c      what is particular of a request that rekeys
 //   ca_hvca_fetch.c, _reconcile.c, _revoke.c, _check.c           one kind of call each
 //   ca_hvca.c            open, close, submit
 #ifndef BIRTHCERT_CA_HVCA_INTERNAL_H
@@ -155,7 +156,8 @@ void hvca_send(struct ca *ca, const char *method, const char *path, struct buf *
                hvca_answer_callback *on_answer, void *context);
 // The issuing POST of a call, whose answer comes with the call as context. It leaves at most once,
 // and not at all (HTTP_NOT_SENT: E_CLOCK, E_CA_BUSY) where a look-up would not find it by its time.
-void hvca_send_issuing(struct hvca_call *call, struct buf *body, hvca_answer_callback *on_answer);
+void hvca_send_issuing(struct hvca_call *call, const char *path, struct buf *body,
+                       hvca_answer_callback *on_answer);
 void hvca_session_close(struct ca *ca);
 // Called by the queue's timer.
 void hvca_pump(void *context);
@@ -197,10 +199,10 @@ void hvca_certificate_path(char out[HVCA_PATH_SIZE], const char *serial);
 void hvca_explain(const struct http_response *response, const char *what, struct error *error);
 // True where the same request may well succeed a little later.
 bool hvca_is_passing(const struct http_response *response);
-// What the answer to an issuing request means. Fills outcome, error, retry_after_ms, and for
-// CA_ACCEPTED `handle`.
-void hvca_judge_issue(const struct http_response *response, struct ca_result *result,
-                      char handle[CA_HANDLE_SIZE]);
+// What the answer to an issuing request means. `replaces`: the certificate that was to be rekeyed, ""
+// for none. Fills outcome, error, retry_after_ms, and for CA_ACCEPTED `handle`.
+void hvca_judge_issue(const struct http_response *response, const char *replaces,
+                      struct ca_result *result, char handle[CA_HANDLE_SIZE]);
 
 // ---- ca_hvca_request.c
 
@@ -218,6 +220,9 @@ int64_t hvca_not_after_s(const struct hvca_policy *policy, const struct profile 
 // The body of POST /certificates. The caller frees it.
 MUST_CHECK bool hvca_write_request(const struct hvca_ask *ask, struct buf **body,
                                    struct error *error);
+// The body of POST /certificates/{serial}/rekey: names and validity are the old certificate's.
+MUST_CHECK bool hvca_write_rekey(const struct hvca_ask *ask, struct buf **body,
+                                 struct error *error);
 
 // ---- ca_hvca_policy.c
 
@@ -239,6 +244,17 @@ bool hvca_format_matches(const char *expression, const char *value);
 // scans in a row it did.
 uint32_t hvca_obstacle_count(struct ca *ca, int64_t request_id, const char *serial);
 void hvca_obstacle_forget(struct ca *ca, int64_t request_id);
+
+// ---- ca_hvca_rekey.c
+
+// True where the request is one to rekey a certificate.
+bool hvca_is_rekey(const struct hvca_call *call);
+// Runs `step` once it is known that the old certificate is issued, and would be good for the new key;
+// ends the call where it is not.
+void hvca_check_rekeyed(struct hvca_call *call, hvca_call_step *step);
+// Puts the way out behind what a refusal says.
+void hvca_explain_no_rekey(const struct hvca_call *call, struct error *error);
+void hvca_rekey_path(char out[HVCA_PATH_SIZE], const char *serial);
 
 // ---- the calls
 

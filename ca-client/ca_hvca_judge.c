@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
+#include <strings.h>
 
 #include "ca-client/ca_hvca_internal.h"
 
@@ -42,9 +43,10 @@ bool hvca_is_passing(const struct http_response *response) {
     return response->status == 408 || response->status == 429 || response->status >= 500;
 }
 
-static void judge_accepted(const struct http_response *response, struct ca_result *result,
-                           char handle[CA_HANDLE_SIZE]) {
-    if (hvca_read_location(response->location, handle)) {
+// A rekeyed certificate is another one.
+static void judge_accepted(const struct http_response *response, const char *replaces,
+                           struct ca_result *result, char handle[CA_HANDLE_SIZE]) {
+    if (hvca_read_location(response->location, handle) && strcasecmp(handle, replaces) != 0) {
         result->outcome = CA_ACCEPTED;
         result->handle = handle;
         return;
@@ -54,8 +56,12 @@ static void judge_accepted(const struct http_response *response, struct ca_resul
 }
 
 // The statuses that are a definite no; everything else leaves it open whether the CA acted.
-static enum ca_outcome outcome_of_status(long status) {
+static enum ca_outcome outcome_of_status(long status, bool is_rekey) {
     switch (status) {
+    case 405:
+    case 409:
+        // The service has no such call, or the old certificate is in no state for it.
+        return is_rekey ? CA_REFUSED : CA_DOUBT;
     case 400:
     case 404:
     case 415:
@@ -70,12 +76,13 @@ static enum ca_outcome outcome_of_status(long status) {
     }
 }
 
-static void judge_status(const struct http_response *response, struct ca_result *result) {
+static void judge_status(const struct http_response *response, bool is_rekey,
+                         struct ca_result *result) {
     char problem[HVCA_PROBLEM_SIZE];
     long status = response->status;
     enum error_code code = E_CA_DOUBT;
     hvca_parse_problem(response->body, problem);
-    result->outcome = outcome_of_status(status);
+    result->outcome = outcome_of_status(status, is_rekey);
     if (result->outcome != CA_DOUBT && strcasestr(problem, "quota") != NULL) {
         // Not this camera's fault, and over once somebody bought more.
         result->outcome = CA_NOT_SENT;
@@ -89,14 +96,20 @@ static void judge_status(const struct http_response *response, struct ca_result 
               problem[0] != '\0' ? ": " : "", problem);
 }
 
-void hvca_judge_issue(const struct http_response *response, struct ca_result *result,
-                      char handle[CA_HANDLE_SIZE]) {
+// The documentation of a rekey says no more than "success", with the new serial in Location.
+static bool is_success(long status, bool is_rekey) {
+    return status == 201 || (is_rekey && (status == 200 || status == 202));
+}
+
+void hvca_judge_issue(const struct http_response *response, const char *replaces,
+                      struct ca_result *result, char handle[CA_HANDLE_SIZE]) {
+    bool is_rekey = replaces[0] != '\0';
     handle[0] = '\0';
     result->retry_after_ms = (uint32_t)response->retry_after_ms;
-    if (response->outcome == HTTP_ANSWERED && response->status == 201) {
-        judge_accepted(response, result, handle);
+    if (response->outcome == HTTP_ANSWERED && is_success(response->status, is_rekey)) {
+        judge_accepted(response, replaces, result, handle);
     } else if (response->outcome == HTTP_ANSWERED) {
-        judge_status(response, result);
+        judge_status(response, is_rekey, result);
     } else {
         result->outcome = response->outcome == HTTP_NOT_SENT ? CA_NOT_SENT : CA_DOUBT;
         result->error = response->error;

@@ -15,6 +15,7 @@
 #define CLOCK_SKEW_S 600
 #define AHEAD_S 300 // of now: what is pending may be listed under a later time
 #define OBSTACLE_SCANS_MAX 3
+#define LOOK_MS 2000 // between two looks for what was rekeyed
 #define WHY_SIZE 128
 #define WINDOW_MAX_S (30 * 24 * 60 * 60 - 1) // the service lists at most 30 days
 #define PER_PAGE 100
@@ -138,6 +139,15 @@ static bool is_blocked(struct hvca_call *call, char why[static WHY_SIZE]) {
     return hvca_obstacle_count(call->ca, call->base.request.id, serial) >= OBSTACLE_SCANS_MAX;
 }
 
+// Nothing says that the lists hold what was rekeyed: that it is not there never means that it was not
+// issued.
+static void hold_rekey(struct hvca_call *call) {
+    struct error error;
+    uint32_t pause_ms = call->ca->settle_ms / 3 + 1;
+    call_ask_person(&call->base, E_UNIT_HELD, "not in the CA's lists", &error);
+    call_fail(&call->base, CA_CANNOT_TELL, &error, pause_ms < LOOK_MS ? pause_ms : LOOK_MS);
+}
+
 static void finish_scan(struct hvca_call *call) {
     char why[WHY_SIZE];
     const struct hvca_scan *scan = call->scan;
@@ -167,6 +177,8 @@ static void finish_scan(struct hvca_call *call) {
         call_fail(&call->base, CA_CANNOT_TELL, &error, 0);
     } else if (scan->unsure != NULL) {
         call_hold(&call->base, scan->unsure);
+    } else if (hvca_is_rekey(call)) {
+        hold_rekey(call);
     } else {
         call_finish(&call->base, &result);
     }

@@ -208,6 +208,20 @@ static bool fill(json_t *root, const struct hvca_ask *ask, const struct names *n
                      "the profile's names cannot be written as JSON: they must be UTF-8");
 }
 
+bool hvca_write_rekey(const struct hvca_ask *ask, struct buf **out, struct error *error) {
+    json_t *root = json_object();
+    bool good = root != NULL && put_key(root, ask, error);
+    if (good && !put_signature(root, ask->policy)) {
+        good = error_set(error, E_MEMORY, "no memory for a request to the CA");
+    }
+    if (root != NULL && !good) {
+        json_decref(root);
+        return false;
+    }
+    *out = json_write(root, HVCA_REQUEST_MAX, error);
+    return *out != NULL;
+}
+
 bool hvca_write_request(const struct hvca_ask *ask, struct buf **out, struct error *error) {
     struct names names;
     if (!names_fill(ask->request->profile, &ask->request->subject, &names, error)) {

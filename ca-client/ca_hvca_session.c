@@ -322,14 +322,15 @@ void hvca_send(struct ca *ca, const char *method, const char *path, struct buf *
     send_exchange(&exchange, path);
 }
 
-void hvca_send_issuing(struct hvca_call *call, struct buf *body, hvca_answer_callback *on_answer) {
+void hvca_send_issuing(struct hvca_call *call, const char *path, struct buf *body,
+                       hvca_answer_callback *on_answer) {
     const struct hvca_exchange exchange = {.ca = call->ca,
                                            .method = "POST",
                                            .body = body,
                                            .issuing = call,
                                            .on_answer = on_answer,
                                            .context = call};
-    send_exchange(&exchange, "/certificates");
+    send_exchange(&exchange, path);
 }
 
 void hvca_session_close(struct ca *ca) {

@@ -44,6 +44,7 @@ static bool copy_request(struct call *call, const struct ca_request *request) {
     bool fits = text_copy(call->serial, sizeof call->serial, or_empty(subject->serial)) &&
                 text_copy(call->model, sizeof call->model, or_empty(subject->model)) &&
                 text_copy(call->handle, sizeof call->handle, or_empty(request->handle)) &&
+                text_copy(call->replaces, sizeof call->replaces, or_empty(request->replaces)) &&
                 subject->hardware_id_length <= sizeof call->hardware_id &&
                 request->csr.length <= CALL_OBJECT_MAX &&
                 request->certificate.length <= CALL_OBJECT_MAX &&
@@ -63,6 +64,7 @@ static bool copy_request(struct call *call, const struct ca_request *request) {
         .hardware_id_length = fits ? subject->hardware_id_length : 0,
     };
     call->request.handle = call->handle;
+    call->request.replaces = call->replaces;
     return fits;
 }
 
@@ -189,8 +191,10 @@ void call_ask_person(const struct call *call, enum error_code code, const char *
     struct error task;
     hex_encode(key, request->spki_sha256, SHA256_SIZE);
     clock_format_utc(sent, request->sent_ms);
-    error_set(&task, code, "ask the administrator of CA %s for key SHA-256 %s, %s, serial %s",
-              or_empty(call->list->ca), key, request->sent_ms > 0 ? sent : "time unknown",
+    bool is_rekey = call->replaces[0] != '\0';
+    error_set(&task, code, "ask the administrator of CA %s for %s%s%skey SHA-256 %s, %s, serial %s",
+              or_empty(call->list->ca), is_rekey ? "the rekey of " : "", call->replaces,
+              is_rekey ? " to " : "", key, request->sent_ms > 0 ? sent : "time unknown",
               call->serial);
     // Where it is too long, `why` is cut: the rest is what has to be done.
     int room = ERROR_TEXT_MAX - STATE_ROOM - (int)sizeof ": " - (int)strlen(task.text);

@@ -42,6 +42,7 @@ struct call {
     char model[CALL_TEXT_SIZE];
     uint8_t hardware_id[CALL_HARDWARE_ID_MAX];
     char handle[CA_HANDLE_SIZE];
+    char replaces[CA_HANDLE_SIZE];
     uint8_t *csr;                     // owned
     uint8_t *certificate;             // owned
     uint8_t *offer;                   // owned

@@ -75,6 +75,8 @@ struct certificate_expected {
     const uint8_t *spki_sha256; // the key that was asked for, SHA256_SIZE bytes
     int64_t now_ms;             // wall clock
     int64_t asked_ms;           // wall clock of the request; 0: now
+    // End of the certificate that it was rekeyed from, wall clock: long enough as well. 0: there is none.
+    int64_t replaces_not_after_ms;
 };
 
 // Checks the leaf in `leaf_der` before it goes near a camera: key; subject and subjectAltName equal
@@ -82,8 +84,10 @@ struct certificate_expected {
 // whose extended key usages, where they have some, allow these; CA:FALSE;
 // validity (begun, by at most 5 minutes of clock difference; not after the profile's end; at least
 // 90 % of what was asked for, counted from the day before the request where it begins earlier still,
-// unless the issuer expires before); chain to a pinned root with X509_verify_cert, of issuers
-// with keys on P-256, P-384 or P-521, RSA from 2048 bits, Ed25519 or Ed448; no SHA-1 signature. `extra_der` are further certificates from the CA, DER one after the other, may be empty.
+// unless the issuer expires before, or up to the end of the one that it was rekeyed from); chain to a
+// pinned root with X509_verify_cert, of issuers with keys on P-256, P-384 or P-521, RSA from 2048
+// bits, Ed25519 or Ed448; no SHA-1 signature. `extra_der` are further certificates from the CA, DER
+// one after the other, may be empty.
 // On success `chain` gets what is to be installed: leaf first, then intermediates, without the root.
 // E_CERT_*.
 MUST_CHECK bool x509_check_certificate(struct x509_trust *trust, struct slice leaf_der,
@@ -91,6 +95,12 @@ MUST_CHECK bool x509_check_certificate(struct x509_trust *trust, struct slice le
                                        const struct certificate_expected *expected,
                                        struct certificate_facts *facts, struct buf *chain,
                                        struct error *error);
+
+// Whether a certificate with the names, usages and validity of this one would be good if it were issued
+// anew, for another key. E_CERT_MALFORMED, E_CERT_NAMES, E_CERT_USAGE, E_CERT_VALIDITY.
+MUST_CHECK bool x509_check_content(struct slice leaf_der, const struct profile *profile,
+                                   const struct profile_subject *subject, int64_t now_ms,
+                                   struct error *error);
 
 // Verifies PROVE's signature over "birthcert-prove-v1" 00 SHA-256(leaf DER) nonce with the leaf's
 // key. `chain_der` is what is installed, leaf first. `algorithm` is enum signature_algorithm and

@@ -237,19 +237,36 @@ static bool check_chain(struct x509_trust *trust, X509 *certificate, struct slic
     return good;
 }
 
+static bool check_content(X509 *certificate, const struct certificate_facts *facts,
+                          const struct certificate_expected *expected, struct error *error) {
+    struct names names;
+    return names_fill(expected->profile, &expected->subject, &names, error) &&
+           x509_check_names(certificate, &names, error) && check_key_usage(certificate, error) &&
+           check_extended_key_usage(certificate, expected->profile, error) &&
+           x509_check_period(expected, facts, error);
+}
+
+bool x509_check_content(struct slice leaf_der, const struct profile *profile,
+                        const struct profile_subject *subject, int64_t now_ms,
+                        struct error *error) {
+    const struct certificate_expected expected = {
+        .profile = profile, .subject = *subject, .now_ms = now_ms};
+    struct certificate_facts facts;
+    X509 *certificate = read_certificate(leaf_der, &facts, error);
+    bool good = certificate != NULL && check_content(certificate, &facts, &expected, error);
+    X509_free(certificate);
+    ERR_clear_error();
+    return good;
+}
+
 bool x509_check_certificate(struct x509_trust *trust, struct slice leaf_der, struct slice extra_der,
                             const struct certificate_expected *expected,
                             struct certificate_facts *facts, struct buf *chain,
                             struct error *error) {
-    struct names names;
     X509 *certificate = read_certificate(leaf_der, facts, error);
     bool good = certificate != NULL && check_key(facts, expected, error) &&
                 check_signature_strength(certificate, error) && check_not_ca(certificate, error) &&
-                names_fill(expected->profile, &expected->subject, &names, error) &&
-                x509_check_names(certificate, &names, error) &&
-                check_key_usage(certificate, error) &&
-                check_extended_key_usage(certificate, expected->profile, error) &&
-                x509_check_period(expected, facts, error) &&
+                check_content(certificate, facts, expected, error) &&
                 check_chain(trust, certificate, leaf_der, extra_der, expected, facts, chain, error);
     X509_free(certificate);
     ERR_clear_error();

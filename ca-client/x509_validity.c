@@ -82,6 +82,8 @@ bool x509_check_length(const struct certificate_expected *expected,
     int64_t limit_ms = issuers_end_ms(verified);
     end_ms = end_ms < limit_ms ? end_ms : limit_ms;
     int64_t least_ms = begin_ms + (end_ms - begin_ms) / 10 * 9;
+    int64_t replaced_ms = expected->replaces_not_after_ms;
+    least_ms = replaced_ms > 0 && replaced_ms < least_ms ? replaced_ms : least_ms;
     if (facts->not_after_ms < least_ms) {
         return fail(error, "ends at", facts->not_after_ms, "expected at least", least_ms);
     }

@@ -125,6 +125,10 @@ struct request_record {
     // what the CA gave with it, DER; OBJECT_MAX at most, together.
     struct slice leaf;
     struct slice extra;
+    // The certificate of a board that was swapped, which the last attempt asked the CA to rekey: its serial
+    // number in hex, and its end. "" for a request of its own.
+    char replaces[HANDLE_SIZE];
+    int64_t replaces_not_after_ms;
 };
 
 // A certificate, with the facts that the checks found in it.
@@ -141,11 +145,11 @@ struct certificate_record {
 };
 
 enum record_kind {
-    RECORD_ADMIT = 1,   // a camera was identified; answer: unit
-    RECORD_KEY = 2,     // the camera made a key (spki_sha256)
-    RECORD_CSR = 3,     // its CSR is good (spki_sha256, bytes): into the outbox
-    RECORD_SENT = 4,    // intent: the request leaves now (ca, endpoint,
-                        // not_before_s); answer: request
+    RECORD_ADMIT = 1, // a camera was identified; answer: unit
+    RECORD_KEY = 2,   // the camera made a key (spki_sha256)
+    RECORD_CSR = 3,   // its CSR is good (spki_sha256, bytes): into the outbox
+    // Intent: the request leaves now (ca, endpoint, not_before_s, rekeys); answer: request.
+    RECORD_SENT = 4,
     RECORD_REQUEST = 5, // the request's new state (request, handle, error)
     // What the CA issued; error says why it is quarantined. bytes: the CA's own message with it, where
     // the CA waits for an answer to that; the request is then UNCONFIRMED, if it is not quarantined.
@@ -203,6 +207,8 @@ struct record {
     char endpoint[ENDPOINT_SIZE];
     char handle[HANDLE_SIZE];
     int64_t not_before_s;
+    bool
+        rekeys; // that CA can rekey what the new board's certificate supersedes: do so where there is one
     int64_t certificate_id;
     char reason[REASON_SIZE];
     struct certificate_record certificate;

@@ -62,6 +62,7 @@ struct store_row {
     enum certificate_state certificate_state;
     char reason[REASON_SIZE]; // of a certificate that is out of use, and since when
     int64_t ended_ms;
+    char replaces[HANDLE_SIZE]; // see request_record
     // Wall clock of each step, 0 where it was not reached.
     int64_t admitted_ms, key_ms, csr_ms, sent_ms, issued_ms, installed_ms, proved_ms, finished_ms;
 };
@@ -84,7 +85,10 @@ struct store_certificate {
     char reason[REASON_SIZE]; // of one that is out of use, and since when
     int64_t ended_ms;
     int64_t recorded_ms;
-    int64_t active_ms;                     // the unit's last event
+    int64_t active_ms; // the unit's last event
+    // To be revoked as superseded; the request of the camera's new board rekeys it before, or would where
+    // its CA does that.
+    bool awaits_successor;
     struct certificate_record certificate; // chain: the leaf alone, during the visit only
 };
 

@@ -23,12 +23,23 @@ struct sqlite3_stmt;
 #define CREDENTIAL_COLUMN_COUNT 9
 #define REQUEST_COLUMNS                                                                            \
     "c.unit, c.id, c.request, c.attempt, c.sent_ms, c.not_before_s, c.key_type, c.spki_sha256,"    \
-    " u.serial, u.model, c.profile, c.handle, u.hardware_id, c.ca, c.error,"                       \
-    " c.endpoint"
-#define REQUEST_COLUMN_COUNT 16
+    " u.serial, u.model, c.profile, c.handle, u.hardware_id, c.ca, c.error, c.endpoint, "          \
+    "c.replaces,"                                                                                  \
+    " (SELECT r.not_after_ms FROM certificate r JOIN credential o ON o.id = r.credential"          \
+    " WHERE c.replaces <> '' AND o.unit = c.unit AND o.number = c.number AND r.state > 2"          \
+    " AND lower(hex(r.serial)) = c.replaces LIMIT 1)"
+#define REQUEST_COLUMN_COUNT 18
 #define CERTIFICATE_COLUMNS                                                                        \
     "x.sha256, x.spki_sha256, x.serial, i.name, x.subject, x.not_before_ms, x.not_after_ms"
 #define CERTIFICATE_COLUMN_COUNT 7
+
+// The certificate that a request of the unit's new board rekeys at that CA: the latest one of an older
+// board, good, and superseded by the new board. The arguments are SQL.
+#define REKEYED_CERTIFICATE(unit, number, board, ca)                                               \
+    " FROM certificate r JOIN credential o ON o.id = r.credential WHERE o.unit = " unit            \
+    " AND o.number = " number " AND o.board < " board " AND r.state > 2 AND r.state = 3"           \
+    " AND r.reason = 'superseded' AND r.error = '' AND r.serial IS NOT NULL AND r.ca = " ca        \
+    " ORDER BY o.board DESC, r.id DESC LIMIT 1"
 
 // event.state of RECORD_ADMIT
 enum admission_state { ADMISSION_KNOWN = 0, ADMISSION_NEW = 1, ADMISSION_REOPENED = 2 };
@@ -65,6 +76,7 @@ enum statement {
     SQL_CREDENTIAL_KEY,
     SQL_CREDENTIAL_QUEUED,
     SQL_CREDENTIAL_SENT,
+    SQL_CREDENTIAL_REKEYED,
     SQL_CREDENTIAL_REQUEST,
     SQL_CREDENTIAL_INSTALL,
     SQL_SPKI_OWNER,

@@ -83,7 +83,11 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
         "UPDATE credential SET spki_sha256 = ?2, request = 1, error = '' WHERE id = ?1",
     [SQL_CREDENTIAL_SENT] = "UPDATE credential SET request = 2, attempt = attempt + 1,"
                             " sent_ms = ?2, not_before_s = ?3, ca = ?4, endpoint = ?5, handle = '',"
-                            " error = '' WHERE id = ?1",
+                            " error = '', replaces = ?6 WHERE id = ?1",
+    [SQL_CREDENTIAL_REKEYED] = "SELECT lower(hex(r.serial))" REKEYED_CERTIFICATE(
+        "(SELECT unit FROM credential WHERE id = ?1)",
+        "(SELECT number FROM credential WHERE id = ?1)",
+        "(SELECT board FROM credential WHERE id = ?1)", "?2"),
     [SQL_CREDENTIAL_REQUEST] = "UPDATE credential SET request = ?2,"
                                " handle = coalesce(nullif(?3, ''), handle), error = ?4"
                                " WHERE id = ?1",

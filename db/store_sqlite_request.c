@@ -61,6 +61,8 @@ void request_read(const struct query *query, int column, struct request_record *
     query_text(query, column + 13, request->ca, sizeof request->ca);
     request->error = query_error(query, column + 14);
     query_text(query, column + 15, request->endpoint, sizeof request->endpoint);
+    query_text(query, column + 16, request->replaces, sizeof request->replaces);
+    request->replaces_not_after_ms = query_integer(query, column + 17);
 }
 
 // Refuses a key that another credential has, of this camera or of another one.
@@ -178,9 +180,31 @@ static bool request_answer(struct change *change, struct error *error) {
                              change->store->name);
 }
 
+// "" where there is none to rekey.
+static bool find_rekeyed(struct change *change, char replaces[HANDLE_SIZE], struct error *error) {
+    replaces[0] = '\0';
+    if (!change->record->rekeys) {
+        return true;
+    }
+    struct query query = query_begin(change->store, SQL_CREDENTIAL_REKEYED);
+    query_bind_integer(&query, change->record->credential_id);
+    query_bind_text(&query, change->record->ca);
+    bool found;
+    if (!query_row(&query, &found, error)) {
+        return false;
+    }
+    if (found) {
+        query_text(&query, 0, replaces, HANDLE_SIZE);
+        query_end(&query);
+        change_note(change, "in place of certificate %s", replaces);
+    }
+    return true;
+}
+
 // From the outbox; or once more, to a CA that accepted it and wants to be asked again.
 bool change_sent(struct change *change, struct error *error) {
     const struct record *record = change->record;
+    char replaces[HANDLE_SIZE];
     if (change->credential.request != REQUEST_QUEUED &&
         change->credential.request != REQUEST_ACCEPTED) {
         return change_refuse(change, E_STORE_CONFLICT,
@@ -189,12 +213,17 @@ bool change_sent(struct change *change, struct error *error) {
                              request_state_name(change->credential.request));
     }
     change->state = REQUEST_SENT;
+    if (!find_rekeyed(change, replaces, error)) {
+        return false;
+    }
     struct query query = query_begin(change->store, SQL_CREDENTIAL_SENT);
     query_bind_integer(&query, record->credential_id);
     query_bind_integer(&query, record->time_ms);
-    query_bind_integer(&query, record->not_before_s);
+    // A rekeyed certificate begins when the CA wants it to.
+    query_bind_integer(&query, replaces[0] == '\0' ? record->not_before_s : 0);
     query_bind_text(&query, record->ca);
     query_bind_text(&query, record->endpoint);
+    query_bind_text(&query, replaces);
     return query_run(&query, error) && request_answer(change, error);
 }
 

@@ -252,7 +252,7 @@ static const char row_sql[] =
     "SELECT u.id, u.result, u.serial, u.error, u.model, u.firmware, u.lot, u.hardware_id, u.board,"
     " " CREDENTIAL_COLUMNS
     ", c.ca, c.attempt, c.handle, c.board, c.endpoint, x.id, " CERTIFICATE_COLUMNS
-    ", x.state, x.reason, x.ended_ms"
+    ", x.state, x.reason, x.ended_ms, c.replaces"
     " FROM unit u LEFT JOIN credential c ON c.unit = u.id%s"
     " LEFT JOIN certificate x ON x.id = coalesce("
     "(SELECT id FROM certificate WHERE credential = c.id AND state = 1),"
@@ -282,6 +282,7 @@ static void row_read(const struct query *query, struct store_row *row) {
     query_text(query, ROW_REQUEST + 2, row->handle, sizeof row->handle);
     row->board = (uint32_t)query_integer(query, ROW_REQUEST + 3);
     row->is_old_board = row->board < row->unit.board;
+    query_text(query, ROW_ENDED + 3, row->replaces, sizeof row->replaces);
     query_text(query, ROW_REQUEST + 4, row->endpoint, sizeof row->endpoint);
     row->has_certificate = !query_is_null(query, ROW_REQUEST + 5);
     if (row->has_certificate) {
@@ -403,13 +404,23 @@ bool store_sqlite_select_rows(struct store *store, const struct store_filter *fi
 
 // ---- certificates -------------------------------------------------------------------------------
 
-#define OF_CERTIFICATE 17
+#define OF_CERTIFICATE 18
+
+// The new board may not have been seen yet, or its request is on its way back from somewhere. What is at
+// the CA for it in another way waits for nothing.
+#define AWAITS_SUCCESSOR                                                                           \
+    "CASE WHEN x.state = 3 AND u.result <> 3 THEN x.id = (SELECT r.id" REKEYED_CERTIFICATE(        \
+        "u.id", "c.number", "u.board", "x.ca") ") AND NOT EXISTS (SELECT 1 FROM credential s"      \
+                                               " WHERE s.unit = u.id AND s.board = u.board AND "   \
+                                               "s.number = c.number AND (s.request IN"             \
+                                               " (8, 9, 10) OR (s.request BETWEEN 2 AND 5 AND "    \
+                                               "s.replaces <> lower(hex(x.serial))))) ELSE 0 END"
 
 static const char certificate_sql[] =
     "SELECT x.id, u.id, c.id, u.serial, u.result, c.number, c.board, c.profile, x.ca, c.handle,"
     " c.install, x.state, x.error, x.reason, x.ended_ms, x.time_ms,"
-    " (SELECT time_ms FROM event WHERE unit = u.id ORDER BY seq DESC LIMIT 1), " CERTIFICATE_COLUMNS
-    ", x.leaf FROM certificate x JOIN credential c ON c.id = x.credential"
+    " (SELECT time_ms FROM event WHERE unit = u.id ORDER BY seq DESC LIMIT 1)," AWAITS_SUCCESSOR
+    ", " CERTIFICATE_COLUMNS ", x.leaf FROM certificate x JOIN credential c ON c.id = x.credential"
     " JOIN unit u ON u.id = c.unit JOIN issuer i ON i.id = x.issuer"
     " WHERE true%s%s ORDER BY +x.id"; // by x.id, the indexes below would be passed over
 
@@ -438,6 +449,7 @@ static void stored_certificate_read(const struct query *query, struct store_cert
         .ended_ms = query_integer(query, 14),
         .recorded_ms = query_integer(query, 15),
         .active_ms = query_integer(query, 16),
+        .awaits_successor = query_integer(query, 17) != 0,
     };
     query_text(query, 3, stored->serial, sizeof stored->serial);
     query_text(query, 7, stored->profile, sizeof stored->profile);

@@ -94,7 +94,7 @@ START_TEST(test_every_key) {
               "client_certificate_file = c.pem\nclient_key_file = /etc/c.key\n"
               "server_root_file = s.pem\nroot_file = r.pem\nintermediates_file = i.pem\n"
               "api_key_file = k\napi_secret_file = sub/s\nextra_header = X-A: b=c\n"
-              "in_flight = 8\nrequests_per_second = 20\ntimeout = 1500ms\n"
+              "in_flight = 8\nrequests_per_second = 20\ntimeout = 1500ms\nrekey = yes\n"
               "[ca other]\nbackend = local\nca_certificate_file = ca/c\nca_key_file = ca/k\n"
               "[profile web]\ncommon_name = cam {mac}\nbased_on = https\nca = main\n"
               "credential = 3\nkey = rsa2048\nforeign_key = replace\nserial_number =\n"
@@ -123,6 +123,10 @@ START_TEST(test_every_key) {
     ck_assert_uint_eq(ca->in_flight, 8);
     ck_assert_uint_eq(ca->requests_per_second, 20);
     ck_assert_uint_eq(ca->timeout_ms, 1500);
+    ck_assert(ca->rekeys && !config_find_ca(config, "other")->settings.rekeys);
+    ck_assert(config_rekeys(config, "main", 3));
+    ck_assert(!config_rekeys(config, "main", 2)); // another CA's
+    ck_assert(!config_rekeys(config, "other", 2) && !config_rekeys(config, "none", 3));
     const struct profile *web = config_find_profile(config, "web");
     ck_assert_str_eq(web->name, "web");
     ck_assert_str_eq(web->ca, "main");

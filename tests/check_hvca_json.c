@@ -229,11 +229,51 @@ START_TEST(test_judge) {
         error_set(&response.error, response.outcome == HTTP_LOST ? E_CA_DOUBT : E_CA_UNREACHABLE,
                   "gone");
     }
-    hvca_judge_issue(&response, &result, handle);
+    hvca_judge_issue(&response, "", &result, handle);
     ck_assert_int_eq(result.outcome, answers[_i].expected);
     ck_assert_str_eq(error_code_text(result.error.code), error_code_text(answers[_i].code));
     ck_assert_uint_eq(result.retry_after_ms, 7000);
     ck_assert_str_eq(handle, result.outcome == CA_ACCEPTED ? "01ab" : "");
+}
+END_TEST
+
+// To a rekey: "success" is all that is documented, and the new certificate is not the old one.
+static const struct {
+    long status;
+    const char *location;
+    const char *body;
+    enum ca_outcome expected;
+} rekey_answers[] = {
+    {201, "/v2/certificates/01ab", "", CA_ACCEPTED},
+    {200, "/v2/certificates/01ab", "", CA_ACCEPTED},
+    {202, "/v2/certificates/01ab", "", CA_ACCEPTED},
+    {201, "/v2/certificates/01CD", "", CA_DOUBT},
+    {200, "", "", CA_DOUBT},
+    {204, "/v2/certificates/01ab", "", CA_DOUBT},
+    {400, "", "", CA_REFUSED},
+    {401, "", "", CA_NOT_SENT},
+    {404, "", "", CA_REFUSED},
+    {405, "", "", CA_REFUSED},
+    {409, "", "", CA_REFUSED},
+    {415, "", "", CA_REFUSED},
+    {422, "", "", CA_REFUSED},
+    {422, "", "{\"description\":\"quota\"}", CA_NOT_SENT},
+    {429, "", "", CA_NOT_SENT},
+    {500, "", "", CA_DOUBT},
+    {503, "", "", CA_DOUBT},
+};
+
+START_TEST(test_judge_rekey) {
+    char handle[CA_HANDLE_SIZE];
+    struct ca_result result = {0};
+    struct http_response response = {.outcome = HTTP_ANSWERED,
+                                     .status = rekey_answers[_i].status,
+                                     .body = text_slice(rekey_answers[_i].body),
+                                     .total_count = -1};
+    set_text(response.location, sizeof response.location, rekey_answers[_i].location);
+    hvca_judge_issue(&response, "01cd", &result, handle);
+    ck_assert_int_eq(result.outcome, rekey_answers[_i].expected);
+    ck_assert_int_eq(result.error.code == ERROR_NONE, result.outcome == CA_ACCEPTED);
 }
 END_TEST
 
@@ -247,6 +287,7 @@ static Suite *hvca_json_suite(void) {
     tcase_add_test(parsers, test_rows);
     tcase_add_test(parsers, test_location);
     tcase_add_loop_test(parsers, test_judge, 0, ARRAY_LENGTH(answers));
+    tcase_add_loop_test(parsers, test_judge_rekey, 0, ARRAY_LENGTH(rekey_answers));
     suite_add_tcase(suite, parsers);
     return suite;
 }

@@ -299,6 +299,51 @@ START_TEST(test_ca_that_cannot_tell) {
 }
 END_TEST
 
+// A list that may leave it out is looked at as long as it may lag; then a person is asked.
+START_TEST(test_cannot_tell_yet) {
+    struct bench bench;
+    start(&bench, REQUEST_DOUBT);
+    int64_t begin_ms = bench.now_ms;
+    for (int looks = 0; bench.request.step == STEP_DUE; looks++) {
+        ck_assert_int_lt(looks, 20);
+        come_due(&bench);
+        answer(&bench, OUTCOME_CANNOT_TELL, E_UNIT_HELD, 900);
+        ck_assert(!bench.output.ca_failed);
+    }
+    ck_assert_int_ge(bench.now_ms - begin_ms, usual.settle_ms);
+    ck_assert_int_le(bench.now_ms - begin_ms, usual.settle_ms + 900);
+    ck_assert_str_eq(bench.output.records[0].text, "of the CA");
+    expect_settled(&bench, REQUEST_HELD, E_UNIT_HELD);
+}
+END_TEST
+
+// Whoever says that nothing was issued in place of an old certificate: it is not sent again.
+START_TEST(test_rekey_is_not_sent_again) {
+    struct bench bench;
+    start(&bench, REQUEST_DOUBT);
+    text_copy(bench.record.replaces, sizeof bench.record.replaces, "01ab");
+    for (int looks = 0; bench.request.step == STEP_DUE; looks++) {
+        ck_assert_int_lt(looks, 20);
+        come_due(&bench);
+        ck_assert_int_eq(bench.output.action, REQUEST_ACT_RECONCILE);
+        answer(&bench, OUTCOME_NOT_ISSUED, ERROR_NONE, 0);
+    }
+    expect_settled(&bench, REQUEST_HELD, E_UNIT_HELD);
+}
+END_TEST
+
+START_TEST(test_intent_to_rekey) {
+    struct bench bench;
+    for (int rekeys = 0; rekeys < 2; rekeys++) {
+        start(&bench, REQUEST_QUEUED);
+        bench.policy.rekeys = rekeys == 1;
+        post(&bench, REQUEST_ON_DUE);
+        expect_record(&bench, 0, RECORD_SENT, REQUEST_NONE, ERROR_NONE);
+        ck_assert(bench.output.records[0].rekeys == (rekeys == 1));
+    }
+}
+END_TEST
+
 // A handle that the CA does not know, or knows as revoked: back into doubt, not sent again.
 START_TEST(test_fetch_that_is_refused) {
     struct bench bench;
@@ -492,6 +537,9 @@ int main(void) {
     tcase_add_test(doubt, test_scans_that_fail);
     tcase_add_test(doubt, test_found_after_all);
     tcase_add_test(doubt, test_ca_that_cannot_tell);
+    tcase_add_test(doubt, test_cannot_tell_yet);
+    tcase_add_test(doubt, test_rekey_is_not_sent_again);
+    tcase_add_test(doubt, test_intent_to_rekey);
     tcase_add_test(doubt, test_fetch_that_is_refused);
     tcase_add_test(doubt, test_mixed_up_answers);
     suite_add_tcase(suite, doubt);

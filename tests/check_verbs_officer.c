@@ -238,6 +238,57 @@ START_TEST(test_revoke_quarantined) {
 }
 END_TEST
 
+// ---- a CA that rekeys ---------------------------------------------------------------------------
+
+static void write_rekeying_config(const char *rekey) {
+    FILE *out = fopen(config_file, "w");
+    ck_assert_ptr_nonnull(out);
+    fprintf(out,
+            "[store]\npath = %s\n[station]\noperator = ada\n[ca hvca]\nbackend = hvca\n"
+            "url = https://127.0.0.1:1/v2\nroot_file = root.pem\napi_key_file = key\n"
+            "api_secret_file = secret\nrekey = %s\n[profile https]\nbased_on = https\n"
+            "ca = hvca\n[slot 1]\nserial = /dev/null\n",
+            fixture.path, rekey);
+    fclose(out);
+}
+
+// The old board's certificate is superseded, and its CA is not even opened: none of its files is here.
+START_TEST(test_rework_at_rekeying_ca) {
+    make_passed("SN-1", 1);
+    write_rekeying_config("yes");
+    struct options options = {.argument = "SN-1", .approve = "bob"};
+    ck_assert_int_eq(run(cmd_rework, options), EXIT_OK);
+    ck_assert_said("is revoked when the new board has its certificate (superseded)");
+    ck_assert_said("birthcert revoke SN-1 --certificate ");
+    ck_assert_not_said("asks for");
+    ck_assert_int_eq(state_of("SN-1"), CERTIFICATE_REVOKING);
+    ck_assert_int_eq(run(cmd_orphans, (struct options){0}), EXIT_OK);
+    ck_assert_said("put the camera with its new board into any slot");
+    ck_assert_said("boards that were swapped, to be revoked: 1");
+    ck_assert_int_eq(run(cmd_orphans, (struct options){.json = true}), EXIT_OK);
+    ck_assert_said("\"state\":\"revoking\"");
+    ck_assert_not_said("\"count\"");
+    // Whoever asks now asks the CA.
+    options.reason = "superseded";
+    ck_assert_int_ne(run(cmd_scrap, options), EXIT_OK);
+    ck_assert_int_eq(store_admit_again(&fixture, "SN-1").result, UNIT_SCRAPPED);
+    ck_assert_int_eq(run(cmd_orphans, (struct options){0}), EXIT_OK);
+    ck_assert_said("to be revoked (superseded); birthcert reconcile asks the CA");
+    write_rekeying_config("no");
+    ck_assert_int_eq(run(cmd_orphans, (struct options){0}), EXIT_NOTHING_TO_DO);
+}
+END_TEST
+
+START_TEST(test_rework_without_rekey) {
+    make_passed("SN-1", 1);
+    write_rekeying_config("no");
+    struct options options = {.argument = "SN-1", .approve = "bob"};
+    ck_assert_int_ne(run(cmd_rework, options), EXIT_OK); // its CA cannot be opened
+    ck_assert_not_said("when the new board");
+    ck_assert_int_eq(state_of("SN-1"), CERTIFICATE_REVOKING);
+}
+END_TEST
+
 // ---- orphans ------------------------------------------------------------------------------------
 
 START_TEST(test_no_orphans) {
@@ -305,6 +356,8 @@ int main(void) {
     tcase_add_test(tests, test_revoke_unsupported);
     tcase_add_test(tests, test_withdrawn_elsewhere);
     tcase_add_test(tests, test_revoke_quarantined);
+    tcase_add_test(tests, test_rework_at_rekeying_ca);
+    tcase_add_test(tests, test_rework_without_rekey);
     tcase_add_test(tests, test_no_orphans);
     tcase_add_test(tests, test_orphans);
     tcase_add_test(tests, test_possible_surplus);

@@ -414,6 +414,11 @@ START_TEST(holds_the_length) {
     expect_bad(&spec, E_CERT_VALIDITY, "expected at least");
     spec.not_after_ms = PKI_NOW_MS + PKI_DAY_MS;
     expect_bad(&spec, E_CERT_VALIDITY, "ends at 2026-03-02");
+    expected.replaces_not_after_ms = spec.not_after_ms; // rekeyed from one that ends then
+    expect_good(&spec);
+    spec.not_after_ms -= 1000;
+    expect_bad(&spec, E_CERT_VALIDITY, "expected at least 2026-03-02");
+    expected.replaces_not_after_ms = 0;
 }
 END_TEST
 

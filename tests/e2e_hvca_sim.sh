@@ -310,6 +310,96 @@ test_revocation() {
     ok "DELETE: 204" is "$STATUS" 204
 }
 
+# ---- rekey ---------------------------------------------------------------------------------------
+
+rekey() { # SERIAL NAME [JQ-FILTER]
+    jq -n --rawfile key "$WORK/$2.csr" '{public_key: ($key | rtrimstr("\n"))}' |
+        jq "${3:-.}" >"$WORK/rekey.json"
+    call POST "/certificates/$1/rekey" -H "$JSON" --data-binary "@$WORK/rekey.json"
+    SERIAL=$(header Location | sed 's|.*/||')
+}
+
+end_of() { date -ud "$(openssl x509 -in "$WORK/cert.pem" -noout -enddate | cut -d= -f2)" +%s; }
+
+test_rekey() {
+    local old names end before quota
+    make_csr cam9
+    make_csr cam10
+    post cam9 ".validity.not_before -= 1000 | .san.other_names =
+        [{type: \"1.3.6.1.5.5.7.8.4\", value: \"301006082B060104018237010404534E2D31\"}]"
+    old=$SERIAL
+    fetch "$old"
+    names=$(openssl x509 -in "$WORK/cert.pem" -noout -subject -ext subjectAltName,extendedKeyUsage)
+    end=$(end_of)
+    before=$(issued)
+    call GET /quotas/issuance
+    quota=$(body .value)
+    rekey "$old" cam10
+    ok "rekey: 201, an empty body" is "$STATUS $(wc -c <"$WORK/body")" '201 0'
+    ok "rekey: another serial, recorded with the old one" is "$(issued) $(tail -1 \
+        "$STATE/issued.jsonl" | jq -r '"\(.serial) \(.rekey_of)"')" "$((before + 1)) $SERIAL $old"
+    ok "rekey: not the old one" not is "$SERIAL" "$old"
+    fetch "$SERIAL"
+    ok "rekey: the new key" same_key cam10
+    ok "rekey: leads to the root" verified
+    ok "rekey: the old names and usages" is "$(openssl x509 -in "$WORK/cert.pem" -noout -subject -ext \
+        subjectAltName,extendedKeyUsage)" "$names"
+    ok "rekey: the old end" is "$(end_of)" "$end"
+    call GET /quotas/issuance
+    ok "rekey: it counts" is "$(body .value)" $((quota - 1))
+    call GET "/stats/issued?per_page=3&page=$(((before + 3) / 3))"
+    ok "rekey: in the list" is "$(body '.[-1].serial_number')" "$SERIAL"
+    fetch "$old"
+    ok "rekey: the old one stays" is "$(body .status)" ISSUED
+    rekey 00AB cam10
+    ok "rekey of an unknown serial: 404" is_problem 404
+    rekey xyz cam10
+    ok "rekey of no serial: 422" is_problem 422
+    call GET "/certificates/$old/rekey"
+    ok "rekey with GET: 405" is_problem 405
+    rekey "$old" cam10 '.subject_dn = {common_name: "camera cam10"}'
+    ok "rekey with names: 422" is_problem 422
+    rekey "$old" cam10 '.validity = {not_after: 0}'
+    ok "rekey with a validity: 422" is_problem 422
+    rekey "$old" cam10 'del(.public_key)'
+    ok "rekey without a key: 422" is_problem 422
+    call POST "/certificates/$old/rekey" -d '{}'
+    ok "rekey: Content-Type" is_problem 415
+    ok "rekey: what was refused is not issued" is "$(issued)" $((before + 1))
+    test_rekey_worlds "$old" "$end"
+}
+
+# What the documentation does not say.
+test_rekey_worlds() { # SERIAL END
+    local total
+    control '{"rekey_unlisted": 1, "rekey_full": 1, "rekey_revokes": 1, "rekey_status": 409}'
+    call GET /stats/issued
+    total=$(header Total-Count)
+    rekey "$1" cam10 '.signature = {hash_algorithm: "SHA-384"}'
+    ok "rekey, otherwise: 201" is "$STATUS" 201
+    fetch "$SERIAL"
+    ok "rekey, otherwise: the hash that was asked for" cert_has 'ecdsa-with-SHA384'
+    ok "rekey, otherwise: as long as the old one was" at_least "$(end_of)" $(($2 + 900))
+    call GET /stats/issued
+    ok "rekey, otherwise: not in the list" is "$(header Total-Count)" "$total"
+    fetch "$1"
+    ok "rekey, otherwise: the old one is revoked" is "$(body .status) $(tail -1 \
+        "$STATE/revoked.jsonl" | jq -r '"\(.serial) \(.reason)"')" "REVOKED $1 superseded"
+    rekey "$1" cam10
+    ok "rekey of one that is revoked" is_problem 409
+    control '{"rekey_unlisted": 0, "rekey_full": 0, "rekey_revokes": 0, "rekey_status": 422}'
+    rekey "$1" cam10
+    ok "rekey of one that is revoked, the other way" is_problem 422
+    call GET /stats/issued
+    ok "rekey: listed again" at_least "$(header Total-Count)" $((total + 1))
+    control '{"clear_faults": true, "faults": ["drop-after@rekey=1"]}'
+    post cam9
+    total=$(issued)
+    rekey "$SERIAL" cam10
+    ok "rekey, its answer lost: issued" is "$STATUS $(issued)" "000 $((total + 1))"
+    control '{"clear_faults": true}'
+}
+
 test_quota() {
     control '{"quota": 1}'
     call GET /quotas/issuance
@@ -589,6 +679,7 @@ test_policy
 test_keys
 test_statistics
 test_revocation
+test_rekey
 test_quota
 test_http_faults
 test_login_faults

@@ -68,7 +68,7 @@ static void parse_line(struct slice body) {
     memcpy(line, body.data, length);
     line[length] = '\0';
     memcpy(response.location, line, sizeof line);
-    hvca_judge_issue(&response, &result, handle);
+    hvca_judge_issue(&response, "", &result, handle);
     need(result.outcome == CA_ACCEPTED ? handle[0] != '\0' : result.outcome == CA_DOUBT);
     need(strspn(handle, "0123456789ABCDEFabcdef") == strlen(handle));
 }

@@ -80,6 +80,7 @@ struct sim_issued {
     bool is_on_record;                // durable, live or quarantined
     bool is_confirmed;                // the CA was told so
     bool is_dropped;                  // the CA would not hear of it
+    bool is_revoked;
     int64_t at_ms;
     size_t chain_length;
     uint8_t chain[1024];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/support_sim.h"
@@ -14,6 +15,7 @@ struct ca_message {
     uint8_t spki[SHA256_SIZE];
     char serial[SERIAL_SIZE];
     char handle[HANDLE_SIZE];
+    char replaces[HANDLE_SIZE];
     enum request_outcome outcome;
     enum error_code code;
     size_t issued; // index, for CERTIFICATE and to confirm
@@ -56,6 +58,7 @@ void sim_ca_ask(struct sim *sim, enum request_action action, const struct reques
     memcpy(message.spki, request->spki_sha256, SHA256_SIZE);
     memcpy(message.serial, request->serial, sizeof message.serial);
     memcpy(message.handle, request->handle, sizeof message.handle);
+    memcpy(message.replaces, request->replaces, sizeof message.replaces);
     if (action == REQUEST_ACT_CONFIRM) {
         message.issued = (size_t)load_be64(request->offer.data);
         message.keeps = request->state == REQUEST_UNCONFIRMED;
@@ -93,11 +96,29 @@ static void make_chain(struct sim *sim, const struct ca_message *message,
     issued->chain_length = sim_make_chain(issued->chain, spki, serial, sim->issued_count + 1);
 }
 
+// Only what is issued to the same camera can be rekeyed, and is where it can be.
+static void judge_rekey(struct sim *sim, const struct ca_message *message) {
+    uint64_t number = strtoull(message->replaces, NULL, 16);
+    if (message->replaces[0] == '\0') {
+        return;
+    }
+    sim_trace(sim, "CA rekeys number %d for %s", (int)number, message->serial);
+    if (number == 0 || number > sim->issued_count || sim->issued[number - 1].is_revoked) {
+        sim_fail(sim, "rekey of %s, which is not issued", message->replaces);
+        return;
+    }
+    const struct sim_issued *old = &sim->issued[number - 1];
+    if (!sim_chain_names((struct slice){old->chain, old->chain_length}, message->serial)) {
+        sim_fail(sim, "rekey of another camera's certificate for %s", message->serial);
+    }
+}
+
 // I1 and I2 are judged where it costs money.
 static size_t issue(struct sim *sim, const struct ca_message *message) {
     if (!sim_was_sent(sim, message->spki)) {
         sim_fail(sim, "I2: the CA got a request for %s without a durable intent", message->serial);
     }
+    judge_rekey(sim, message);
     if (sim_ca_count(sim, message->spki) > 0) {
         sim_fail(sim, "I1: a second certificate for %s", message->serial);
     }
@@ -187,7 +208,13 @@ static void arrive_reconcile(struct sim *sim, struct ca_message *message) {
             return;
         }
     }
-    answer(sim, message, OUTCOME_NOT_ISSUED, ERROR_NONE);
+    if (message->replaces[0] == '\0') {
+        answer(sim, message, OUTCOME_NOT_ISSUED, ERROR_NONE);
+        return;
+    }
+    // Nobody knows whether the list has what was rekeyed.
+    sim->could_not_tell[sim_find_camera(sim, message->serial)] = true;
+    answer(sim, message, OUTCOME_CANNOT_TELL, E_UNIT_HELD);
 }
 
 // I5 is judged here: what the CA hears is durable, and true.
@@ -263,7 +290,10 @@ void sim_ca_answer(struct sim *sim, const struct sim_event *event) {
         E_CERT_UNCONFIRMED) { // a no that is lost with the station is asked for again
         sim->is_bad[sim_find_camera(sim, message.serial)] = true;
     }
-    struct request_result result = {.outcome = message.outcome, .handle = message.handle};
+    bool looks_again = message.outcome == OUTCOME_CANNOT_TELL && message.replaces[0] != '\0';
+    struct request_result result = {.outcome = message.outcome,
+                                    .handle = message.handle,
+                                    .retry_after_ms = looks_again ? 700 : 0};
     uint8_t offer[8];
     if (message.code != ERROR_NONE) {
         error_set(&result.error, message.code, "simulated");

@@ -30,6 +30,8 @@ static bool revoke(void *context, const struct store_certificate *certificate) {
         record.kind = RECORD_REVOKED;
         if (officer->confirmed) {
             put(officer, record);
+            uint64_t number = load_be64(certificate->certificate.serial);
+            officer->sim->issued[number - 1].is_revoked = true;
         }
     }
     return true;

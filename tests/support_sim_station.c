@@ -16,6 +16,7 @@ static const struct unit_policy unit_policy = {
 // settle_ms is longer than the list's lag and a request's longest way together, as a real CA's has
 // to be: what comes later than that cannot be told from what never comes.
 static const struct ca_policy ca_policy = {
+    .rekeys = true,
     .not_before_window_s = 100,
     .settle_ms = 5000,
     .in_flight = 4,

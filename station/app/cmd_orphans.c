@@ -7,6 +7,7 @@
 #include "station/app/options.h"
 #include "station/app/price.h"
 #include "station/app/reader.h"
+#include "station/app/revoker.h"
 #include "station/base/clock.h"
 
 // After the unit's last event its camera may still be at work on it for that long.
@@ -18,7 +19,8 @@ struct orphans {
     int64_t now_ms;
     struct price_sum sum;
     struct output_orphans found;
-    size_t held; // requests of which only the CA knows whether it issued
+    size_t held;       // requests of which only the CA knows whether it issued
+    size_t superseded; // certificates that a new board's rekeys, and that are not revoked yet
 };
 
 static const char *price_of(const struct orphans *orphans, const char *name) {
@@ -65,6 +67,28 @@ static bool put_certificate(void *context, const struct store_certificate *store
     return reader_can_write(orphans->output);
 }
 
+// Paid for once, with the one that takes its place.
+static bool put_superseded(void *context, const struct store_certificate *stored) {
+    struct orphans *orphans = context;
+    if (strcmp(stored->reason, ca_revocation_reason_name(CA_REVOKE_SUPERSEDED)) != 0 ||
+        !config_rekeys(orphans->config, stored->ca, stored->credential)) {
+        return true;
+    }
+    bool awaits = revoker_awaits_successor(orphans->config, stored);
+    struct output_certificate shown = {
+        .stored = stored,
+        .finding = awaits ? REVOKER_AWAITING : "to be revoked",
+        .remedy = awaits
+                      ? "put the camera with its new board into any slot, then birthcert reconcile"
+                      : "birthcert reconcile asks the CA",
+        .age_ms = orphans->now_ms > stored->ended_ms ? orphans->now_ms - stored->ended_ms : 1,
+        .price = "",
+    };
+    orphans->superseded++;
+    orphans->output->ops->certificate(orphans->output, &shown);
+    return reader_can_write(orphans->output);
+}
+
 // Nobody but the CA can say whether there is one.
 static bool put_resent(void *context, const struct store_row *row) {
     struct orphans *orphans = context;
@@ -92,12 +116,15 @@ static bool list_orphans(struct orphans *orphans, const struct options *options,
                          struct error *error) {
     static const struct store_filter orphan = {.state = "orphan"};
     static const struct store_filter doubt = {.state = "doubt"};
+    static const struct store_filter revoking = {.state = "revoking"};
     static const struct store_filter resent = {.state = "resent", .all_boards = true};
     struct reader reader = {0};
     bool done = reader_open(&reader, options, error);
     orphans->config = reader.config;
     done = done &&
            reader.ops->select_certificates(reader.store, &orphan, put_certificate, orphans, error);
+    done = done &&
+           reader.ops->select_certificates(reader.store, &revoking, put_superseded, orphans, error);
     done = done && reader.ops->select_rows(reader.store, &resent, put_resent, orphans, error);
     done = done && reader.ops->select_rows(reader.store, &doubt, count_held, orphans, error);
     if (done && orphans->found.count > 0) {
@@ -122,7 +149,11 @@ int cmd_orphans(const struct options *options, struct output *output) {
                     "knows: birthcert list --state doubt",
                     orphans.held);
     }
-    if (orphans.found.count == 0) {
+    if (orphans.superseded > 0) {
+        output_note(output, "certificates of boards that were swapped, to be revoked: %zu",
+                    orphans.superseded);
+    }
+    if (orphans.found.count == 0 && orphans.superseded == 0) {
         output_note(output, "every certificate on record is installed%s",
                     orphans.found.at_work > 0 ? ", or came a moment ago" : "");
         return EXIT_NOTHING_TO_DO;

@@ -19,7 +19,7 @@
 #define WAIT_S 300
 #define DOUBTS_MAX 4096
 #define FINDING_SIZE 384
-#define QUESTION_SIZE 512
+#define QUESTION_SIZE 640
 
 struct doubt {
     struct request_record request; // ids, state and profile
@@ -137,6 +137,16 @@ static void say_what_to_ask(const struct store_row *row, char remedy[QUESTION_SI
     char time[CLOCK_TEXT_SIZE];
     hex_encode(key, row->credential.spki_sha256, SHA256_SIZE);
     clock_format_utc(time, row->sent_ms);
+    if (row->replaces[0] != '\0') {
+        snprintf(
+            remedy, QUESTION_SIZE,
+            "ask the administrator of CA %s whether the rekey of certificate %s to key SHA-256 "
+            "%s, sent %s, was carried out, and for the new certificate: birthcert inbox "
+            "import takes it, birthcert release sends again where there is none (as an "
+            "ordinary request with rekey = no)",
+            row->ca, row->replaces, key, time);
+        return;
+    }
     snprintf(remedy, QUESTION_SIZE,
              "ask the administrator of CA %s what it issued for key SHA-256 %s, sent %s: birthcert "
              "inbox import takes a certificate that is found, birthcert release sends again where "
@@ -321,9 +331,10 @@ static bool revoke_open(struct reconcile *reconcile, struct error *error) {
     struct revoker *revoker = NULL;
     bool done = revoker_open(reconcile->config, reconcile->output, &revoker, error) &&
                 revoker_load_open(revoker, error);
-    reconcile->revocations = done ? revoker_chosen_count(revoker) : 0;
+    reconcile->revocations =
+        done ? revoker_chosen_count(revoker) + revoker_awaiting_count(revoker) : 0;
     if (done && reconcile->interrupted) {
-        reconcile->unconfirmed = reconcile->revocations;
+        reconcile->unconfirmed = revoker_chosen_count(revoker);
     } else if (done) {
         done = revoker_finish(revoker, options->has_wait ? options->wait_s : WAIT_S,
                               &reconcile->unconfirmed, error);

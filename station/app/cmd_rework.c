@@ -55,6 +55,7 @@ static bool rework_unit(struct rework *rework, const struct config *config, size
            revoker_load_unit(rework->revoker, options->argument, &rework->unit, error) &&
            check_unit(&rework->unit, error) && choose_used(rework, error) &&
            record(rework, error) &&
+           revoker_spare_awaiting(rework->revoker, rework->unit.serial, error) &&
            revoker_finish(rework->revoker, options->has_wait ? options->wait_s : WAIT_S,
                           unconfirmed, error) &&
            revoker_show_unit(rework->revoker, rework->unit.serial, error);

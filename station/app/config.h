@@ -78,6 +78,8 @@ const struct profile *config_find_profile(const struct config *config, const cha
 // did: somebody wants to know before he changes to it. It shares the configuration's strings. The
 // caller frees it with free. NULL without memory.
 struct config *config_view(const struct config *config, const char *ca);
+// Whether a request for that credential would have that CA rekey what it supersedes.
+bool config_rekeys(const struct config *config, const char *ca, uint8_t credential);
 // How many certificates of that CA a camera gets.
 size_t config_count_profiles(const struct config *config, const char *ca);
 

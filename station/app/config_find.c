@@ -30,3 +30,17 @@ const struct profile *config_find_profile(const struct config *config, const cha
     }
     return NULL;
 }
+
+bool config_rekeys(const struct config *config, const char *ca, uint8_t credential) {
+    const struct config_ca *issuing = config_find_ca(config, ca);
+    if (issuing == NULL || !issuing->settings.rekeys) {
+        return false;
+    }
+    for (size_t i = 0; i < config->profile_count; i++) {
+        const struct profile *profile = &config->profiles[i];
+        if (profile->credential == credential && strcmp(profile->ca, ca) == 0) {
+            return true;
+        }
+    }
+    return false;
+}

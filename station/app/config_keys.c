@@ -115,6 +115,10 @@ const struct config_key config_keys[] = {
      .initial = "yes",
      .comment = "Whether connections are kept for further requests. no: for a server that serves one\n"
                 "connection at a time and waits while that one is idle."},
+    {CONFIG_CA, "rekey", CONFIG_SWITCH, AT_CA(rekeys), .words = no_yes, .initial = "no",
+     .comment = "hvca: after `birthcert rework` the new board's certificate is asked for by rekey of the old\n"
+                "one, which is revoked when the new one is here. Ask GlobalSign first whether the account\n"
+                "has it, what it costs, and what becomes of the old certificate."},
     {CONFIG_CA, "in_flight", CONFIG_NUMBER, AT_CA(in_flight), .minimum = 1,
      .maximum = CA_PENDING_MAX, .initial = "64",
      .comment = "Requests to the CA at once; best as many as there are slots."},

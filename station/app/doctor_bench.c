@@ -11,6 +11,7 @@
 #include "station/app/bench.h"
 #include "station/app/doctor.h"
 #include "station/app/hubs.h"
+#include "station/app/revoker.h"
 #include "station/app/writer.h"
 #include "station/io/loop.h"
 
@@ -35,6 +36,8 @@ struct waiting {
     size_t quarantined;
     size_t orphans;
     size_t revoking;
+    size_t superseded; // and not to be revoked yet
+    const struct config *config;
 };
 
 static bool count_request(void *context, const struct store_row *row) {
@@ -65,9 +68,9 @@ static bool count_one(void *context, const struct store_row *row) {
 }
 
 static bool count_certificate(void *context, const struct store_certificate *certificate) {
-    size_t *count = context;
-    (void)certificate;
-    ++*count;
+    struct waiting *waiting = context;
+    bool awaits = revoker_awaits_successor(waiting->config, certificate);
+    ++*(awaits ? &waiting->superseded : &waiting->revoking);
     return true;
 }
 
@@ -81,8 +84,7 @@ static bool count_waiting(struct store *store, struct waiting *waiting, struct e
            store_sqlite.select_rows(store, &doubt, count_held, waiting, error) &&
            store_sqlite.select_rows(store, &quarantined, count_one, &waiting->quarantined, error) &&
            store_sqlite.select_rows(store, &orphan, count_one, &waiting->orphans, error) &&
-           store_sqlite.select_certificates(store, &revoking, count_certificate, &waiting->revoking,
-                                            error);
+           store_sqlite.select_certificates(store, &revoking, count_certificate, waiting, error);
 }
 
 static void report_waiting(struct doctor *doctor, const struct waiting *waiting) {
@@ -102,6 +104,8 @@ static void report_waiting(struct doctor *doctor, const struct waiting *waiting)
          "birthcert orphans; put these cameras into any slot"},
         {waiting->revoking, "are to be revoked: the CA has not confirmed it",
          "birthcert reconcile"},
+        {waiting->superseded, "are superseded, and revoked when the new board has its certificate",
+         "birthcert orphans; put these cameras into any slot, then birthcert reconcile"},
     };
     bool any = false;
     for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
@@ -120,7 +124,7 @@ void doctor_check_store(struct doctor *doctor) {
     static const char subject[] = "database";
     const char *path = doctor->config->store_path;
     struct store *store = NULL;
-    struct waiting waiting = {0};
+    struct waiting waiting = {.config = doctor->config};
     struct error error;
     bool written = open_as_writer(doctor->config, &error);
     if (!written && error.code == E_STORE_LOCKED) {

@@ -119,6 +119,7 @@ static struct certificate_expected expected_of(const struct issuer_call *call) {
         .spki_sha256 = call->request.spki_sha256,
         .now_ms = clock_wall_ms(),
         .asked_ms = call->request.sent_ms,
+        .replaces_not_after_ms = call->request.replaces_not_after_ms,
     };
 }
 
@@ -342,6 +343,7 @@ void issuer_policy(struct issuer *issuer, const struct profile *profile, struct 
     *policy = (struct ca_policy){
         .fetch_repeats = ca->ops->fetch_repeats,
         .is_offline = ca->ops->is_offline,
+        .rekeys = settings->rekeys,
         .not_before_window_s = ca->ops->not_before_window_s,
         .settle_ms = settings->settle_ms > 0 ? settings->settle_ms : ca->ops->settle_ms,
         .in_flight = settings->in_flight > 0 ? settings->in_flight : 1,
@@ -401,6 +403,7 @@ void issuer_ask(struct issuer *issuer, enum request_action action,
         .sent_ms = request->sent_ms,
         .handle = request->handle,
         .endpoint = request->endpoint,
+        .replaces = request->replaces,
         .offer = action == REQUEST_ACT_CONFIRM ? request->offer : (struct slice){0},
         .keeps_offer = request->state == REQUEST_UNCONFIRMED,
     };

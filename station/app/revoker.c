@@ -20,6 +20,7 @@ struct revocation {
     bool is_chosen;
     bool is_asked;      // its CA works on it
     bool is_answered;   // or needs not be asked
+    bool is_awaiting;   // is asked for when the new board's certificate is on record
     int64_t repeat_ms;  // monotonic; 0: never
     struct error error; // why it is not confirmed
 };
@@ -37,9 +38,12 @@ struct revoker {
     bool interrupted;    // by a signal
     struct error fault;  // of the database, while the CAs are asked
     struct error load_error;
+    size_t awaiting; // that were shown, and not kept
     size_t count;
     struct revocation revocations[CERTIFICATES_MAX];
 };
+
+static void show(struct revoker *revoker, const struct revocation *revocation);
 
 // ---- reading ------------------------------------------------------------------------------------
 
@@ -84,9 +88,9 @@ static bool keep_certificate(void *context, const struct store_certificate *stor
     return revoker->count < CERTIFICATES_MAX;
 }
 
-static bool load(struct revoker *revoker, const struct store_filter *filter, struct error *error) {
-    if (!store_sqlite.select_certificates(revoker->store, filter, keep_certificate, revoker,
-                                          error)) {
+static bool load(struct revoker *revoker, const struct store_filter *filter,
+                 store_visit_certificate *keep, struct error *error) {
+    if (!store_sqlite.select_certificates(revoker->store, filter, keep, revoker, error)) {
         return false;
     }
     *error = revoker->load_error;
@@ -124,7 +128,7 @@ bool revoker_load_unit(struct revoker *revoker, const char *serial, struct revok
     if (unit->unit_id == 0) {
         return error_set(error, E_STORE_UNKNOWN, "%s: no unit has this serial", serial);
     }
-    return load(revoker, &filter, error);
+    return load(revoker, &filter, keep_certificate, error);
 }
 
 bool revoker_check_settled(const struct revoker_unit *unit, struct error *error) {
@@ -135,13 +139,33 @@ bool revoker_check_settled(const struct revoker_unit *unit, struct error *error)
                      unit->serial, unit->unsettled);
 }
 
+bool revoker_awaits_successor(const struct config *config, const struct store_certificate *stored) {
+    return stored->awaits_successor && config_rekeys(config, stored->ca, stored->credential);
+}
+
+// There may be more of those that wait than there is room for those that do not.
+static bool keep_open(void *context, const struct store_certificate *stored) {
+    struct revoker *revoker = context;
+    if (!revoker_awaits_successor(revoker->config, stored)) {
+        return keep_certificate(revoker, stored);
+    }
+    const struct revocation awaiting = {.stored = *stored, .is_awaiting = true};
+    show(revoker, &awaiting);
+    revoker->awaiting++;
+    return true;
+}
+
 bool revoker_load_open(struct revoker *revoker, struct error *error) {
     static const struct store_filter filter = {.state = "revoking"};
-    bool done = load(revoker, &filter, error);
+    bool done = load(revoker, &filter, keep_open, error);
     for (size_t i = 0; i < revoker->count; i++) {
         revoker->revocations[i].is_chosen = true;
     }
     return done;
+}
+
+size_t revoker_awaiting_count(const struct revoker *revoker) {
+    return revoker->awaiting;
 }
 
 size_t revoker_count(const struct revoker *revoker) {
@@ -269,6 +293,26 @@ bool revoker_record(struct revoker *revoker, const struct record *last, struct e
     return true;
 }
 
+// What became of the board is on record by now, so that the record says which one it is.
+static bool note_awaiting(void *context, const struct store_certificate *stored) {
+    struct revoker *revoker = context;
+    for (size_t i = 0; i < revoker->count; i++) {
+        struct revocation *revocation = &revoker->revocations[i];
+        if (revocation->stored.certificate_id == stored->certificate_id && revocation->is_chosen &&
+            revoker_awaits_successor(revoker->config, stored)) {
+            revocation->is_awaiting = true;
+            revocation->is_answered = true;
+        }
+    }
+    return true;
+}
+
+bool revoker_spare_awaiting(struct revoker *revoker, const char *serial, struct error *error) {
+    struct store_filter filter = {.all_boards = true};
+    return read_serial(serial, &filter, error) &&
+           store_sqlite.select_certificates(revoker->store, &filter, note_awaiting, revoker, error);
+}
+
 // ---- showing ------------------------------------------------------------------------------------
 
 static void show(struct revoker *revoker, const struct revocation *revocation) {
@@ -285,10 +329,19 @@ static void show(struct revoker *revoker, const struct revocation *revocation) {
                  "ask the administrator of the CA %s to revoke the serial number %s of the issuer "
                  "\"%s\"",
                  name_of_ca(stored), handle, stored->certificate.issuer);
+    } else if (revocation->is_awaiting) {
+        write_handle(stored, handle);
+        shown.finding = REVOKER_AWAITING;
+        snprintf(remedy, sizeof remedy,
+                 "birthcert reconcile asks the CA then, birthcert revoke %s --certificate %s "
+                 "--reason superseded at once",
+                 stored->serial, handle);
     } else {
         shown.finding = "revocation requested, and not confirmed";
         shown.error = &revocation->error;
-        snprintf(remedy, sizeof remedy, "birthcert reconcile asks the CA once more");
+        snprintf(remedy, sizeof remedy, "%s asks the CA once more",
+                 revoker_awaits_successor(revoker->config, stored) ? "the same command"
+                                                                   : "birthcert reconcile");
     }
     revoker->output->ops->certificate(revoker->output, &shown);
 }
@@ -492,7 +545,7 @@ bool revoker_finish(struct revoker *revoker, uint32_t wait_s, size_t *unconfirme
     for (size_t i = 0; i < revoker->count; i++) {
         const struct revocation *revocation = &revoker->revocations[i];
         bool is_left = revocation->stored.state == CERTIFICATE_REVOKING;
-        *unconfirmed += revocation->is_chosen && is_left ? 1 : 0;
+        *unconfirmed += revocation->is_chosen && is_left && !revocation->is_awaiting ? 1 : 0;
     }
     if (revoker->interrupted && *unconfirmed > 0) {
         output_note(revoker->output, "interrupted; what was asked for stays requested: birthcert "

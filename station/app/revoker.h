@@ -17,6 +17,11 @@
 
 struct revoker;
 
+// Whether the certificate is revoked only when the new board has its own: that one comes by rekey, and only
+// an issued certificate can be rekeyed.
+bool revoker_awaits_successor(const struct config *config, const struct store_certificate *stored);
+#define REVOKER_AWAITING "is revoked when the new board has its certificate"
+
 // Opens the database for writing: E_STORE_LOCKED while a station runs on it. `config` and `output`
 // must outlive the revoker.
 MUST_CHECK bool revoker_open(const struct config *config, struct output *output,
@@ -38,8 +43,11 @@ MUST_CHECK bool revoker_load_unit(struct revoker *revoker, const char *serial,
                                   struct revoker_unit *unit, struct error *error);
 // E_UNIT_HELD where a request is unsettled: birthcert reconcile comes first.
 MUST_CHECK bool revoker_check_settled(const struct revoker_unit *unit, struct error *error);
-// Reads the certificates whose revocation is open, of all units, and chooses them.
+// Reads the certificates whose revocation is open, of all units, and chooses them; but for those that
+// wait for their successors: these it shows.
 MUST_CHECK bool revoker_load_open(struct revoker *revoker, struct error *error);
+// How many those are.
+size_t revoker_awaiting_count(const struct revoker *revoker);
 
 // Those that were read, oldest first. `chain` of its certificate is the leaf.
 size_t revoker_count(const struct revoker *revoker);
@@ -58,6 +66,10 @@ size_t revoker_withdrawn_count(const struct revoker *revoker);
 // and is about the unit as a whole. Where it fails, no CA hears of anything.
 MUST_CHECK bool revoker_record(struct revoker *revoker, const struct record *last,
                                struct error *error);
+
+// After revoker_record: of the unit's chosen ones no CA is asked to revoke what waits for its successor.
+MUST_CHECK bool revoker_spare_awaiting(struct revoker *revoker, const char *serial,
+                                       struct error *error);
 
 // Says for how long at most it asks, asks the CAs for what was recorded, and once more for at most
 // `wait_s` seconds where it may help, and shows what became of each. SIGINT and SIGTERM end that early. False only where the database failed. `unconfirmed` is how many

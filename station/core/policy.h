@@ -14,6 +14,7 @@ struct ca_policy {
     bool judges_endpoint;         // it is told where a request went, and judges that itself
     bool fetch_repeats;           // fetching is the request once more, and may issue
     bool is_offline;              // persons carry its requests: only they end the waiting
+    bool rekeys;                  // what a new board's certificate supersedes
     uint32_t not_before_window_s; // 0: requests carry no stamp
     uint32_t settle_ms;           // a scan that finds nothing counts only after this
     uint32_t in_flight;           // requests at once

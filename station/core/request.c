@@ -114,6 +114,7 @@ static enum request_step claim(struct request *request, const struct request_eve
     memcpy(record->ca, request->ca, sizeof record->ca);
     memcpy(record->endpoint, request->policy->endpoint, sizeof record->endpoint);
     record->not_before_s = request->not_before_s;
+    record->rekeys = request->policy->rekeys;
     return STEP_CLAIMING;
 }
 
@@ -206,6 +207,7 @@ static enum request_step on_looked_up(struct request *request, const struct requ
         return claim(request, event, output);
     }
     request->scan_ms = event->monotonic_ms;
+    request->is_rekey = event->request->replaces[0] != '\0';
     output->action = fetch ? REQUEST_ACT_FETCH : REQUEST_ACT_RECONCILE;
     return fetch ? STEP_FETCHING : STEP_RECONCILING;
 }
@@ -342,7 +344,8 @@ static enum request_step on_fetch_result(struct request *request, const struct r
 
 // One empty scan says little: the CA's lists lag behind. Several of them, the last one asked for past
 // the settle time, say that nothing was issued; then, and only then, the request goes back to the outbox. Who knows better
-// than the settle time that a scan came too early says when to look again.
+// than the settle time that a scan came too early says when to look again. What was to be rekeyed is never
+// sent again without a person's word: the CA's lists may leave it out.
 static enum request_step on_nothing_found(struct request *request,
                                           const struct request_event *event,
                                           struct request_output *output) {
@@ -360,11 +363,30 @@ static enum request_step on_nothing_found(struct request *request,
         // more. It was paid for all the same.
         return STEP_FREE;
     }
+    if (request->is_rekey) {
+        return hold(request, event, output, &event->result->error);
+    }
     // With an error: the CA was not asked, there may be a certificate too many.
     const struct error *error = &event->result->error;
     put_state(request, event, output, REQUEST_QUEUED, error->code != ERROR_NONE ? error : NULL);
     request->failures = 0;
     return wait_for(request, event, PURPOSE_SUBMIT, 0);
+}
+
+// That a scan found nothing proves nothing there, however often: but what is listed late is found before a
+// person is asked.
+static enum request_step on_cannot_tell(struct request *request, const struct request_event *event,
+                                        struct request_output *output) {
+    const struct request_result *result = event->result;
+    bool settled = request->scan_ms - request->doubt_ms >= request->policy->settle_ms;
+    if (request->is_set_aside) {
+        return STEP_FREE;
+    }
+    if (result->retry_after_ms > 0 && !settled) {
+        output->ca_worked = true;
+        return wait_for(request, event, PURPOSE_RECONCILE, result->retry_after_ms);
+    }
+    return hold(request, event, output, &result->error);
 }
 
 static enum request_step on_scan_result(struct request *request, const struct request_event *event,
@@ -375,8 +397,7 @@ static enum request_step on_scan_result(struct request *request, const struct re
     case OUTCOME_NOT_ISSUED:
         return on_nothing_found(request, event, output);
     case OUTCOME_CANNOT_TELL:
-        return request->is_set_aside ? STEP_FREE
-                                     : hold(request, event, output, &event->result->error);
+        return on_cannot_tell(request, event, output);
     default:
         output->ca_failed = true;
         return back_off(request, event, PURPOSE_RECONCILE);

@@ -54,7 +54,9 @@ enum request_outcome {
 struct request_result {
     enum request_outcome outcome;
     struct error error;
-    uint32_t retry_after_ms; // NOT_ISSUED: not 0 where the scan came too early to count
+    // NOT_ISSUED: not 0 where the scan came too early to count. CANNOT_TELL: not 0 where a later one may
+    // find something before the settle time is over.
+    uint32_t retry_after_ms;
     const char *handle;
     struct certificate_record certificate;
     struct slice offer; // the CA waits for an answer to this; empty: it does not
@@ -91,6 +93,7 @@ struct request {
     uint32_t failures;    // in a row
     uint32_t empty_scans;
     uint32_t mixed_up;          // certificates for other keys that came when this one was fetched
+    bool is_rekey;              // that it is not found proves nothing
     bool is_set_aside;          // its certificate is in quarantine: another look, never another one
     int64_t doubt_ms;           // monotonic: since when this process knows of the doubt
     int64_t scan_ms;            // monotonic: when the CA was last asked about it
