@@ -358,6 +358,7 @@ case_no_names() {
     # The fault was the profile's. EST tells nothing again, so what is on record is looked at.
     birthcert reconcile
     expect "no host names, the profile corrected" 0 'issued: on record now'
+    ok "no host names, the profile corrected: no CA is asked" not says 'ask the administrator'
     ok "no host names, the profile corrected: nothing is bought" is "$(issued)" "$bought"
     expect_good_end "no host names, the profile corrected" 8
     ok "no host names, the profile corrected: one each" is "$(issued)" 8

@@ -156,7 +156,8 @@ static void say_what_to_ask(const struct store_row *row, char remedy[QUESTION_SI
 
 // Only the CA that got the request can be asked about it.
 static bool is_at_other_ca(const struct store_row *row, const struct profile *profile) {
-    return is_in_doubt(row->credential.request) && row->ca[0] != '\0' &&
+    enum request_state state = row->credential.request;
+    return (is_in_doubt(state) || state == REQUEST_QUARANTINED) && row->ca[0] != '\0' &&
            (profile == NULL || strcmp(profile->ca, row->ca) != 0);
 }
 
@@ -179,10 +180,14 @@ static void say_where_it_is(const struct reconcile *reconcile, const struct stor
 static bool is_at_changed_ca(const struct reconcile *reconcile, const struct store_row *row,
                              char endpoint[CA_ENDPOINT_SIZE]) {
     const struct config_ca *ca = config_find_ca(reconcile->config, row->ca);
-    if (!is_in_doubt(row->credential.request) || row->endpoint[0] == '\0' || ca == NULL) {
+    const struct ca_ops *ops = ca != NULL ? ca_find(ca->settings.backend) : NULL;
+    enum request_state state = row->credential.request;
+    bool is_asked =
+        is_in_doubt(state) || (state == REQUEST_QUARANTINED && ops != NULL && !ops->forgets);
+    if (!is_asked || row->endpoint[0] == '\0' || ops == NULL) {
         return false;
     }
-    if (ca_find(ca->settings.backend)->judges_endpoint) {
+    if (ops->judges_endpoint) {
         (void)text_copy(endpoint, CA_ENDPOINT_SIZE, "another CA");
         return row->credential.error == E_CA_CHANGED;
     }

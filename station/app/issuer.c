@@ -312,22 +312,18 @@ static void handle_brought(void *context) {
 
 // ---- what is in quarantine ----------------------------------------------------------------------
 
-// The station's root, profile or clock may have been what was wrong.
-static bool is_good_now(struct issuer_ca *ca, const struct issuer_call *call,
-                        const struct request_record *request, enum request_action action) {
-    struct error error;
+// The station's root, profile or clock may have been what was wrong. The CA is not asked.
+static void judge_again(struct issuer_ca *ca, const struct issuer_call *call,
+                        const struct request_record *request) {
     const struct brought on_record = {.leaf = request->leaf, .extra = request->extra};
-    return action == REQUEST_ACT_RECONCILE && ca->ops->forgets && request->leaf.length > 0 &&
-           is_good(ca, call, &on_record, &error);
-}
-
-// No CA is asked: it is what the CA gave.
-static void tell_again(struct issuer_ca *ca, const struct request_record *request) {
-    const struct ca_result result = {.id = request->credential_id,
-                                     .outcome = CA_CERTIFICATE,
-                                     .leaf = request->leaf,
-                                     .extra = request->extra,
-                                     .handle = ""};
+    struct ca_result result = {.id = request->credential_id,
+                               .outcome = CA_CERTIFICATE,
+                               .leaf = request->leaf,
+                               .extra = request->extra,
+                               .handle = ""};
+    if (!is_good(ca, call, &on_record, &result.error)) {
+        result.outcome = CA_CANNOT_TELL;
+    }
     handle_result(ca, &result);
 }
 
@@ -353,6 +349,7 @@ void issuer_policy(struct issuer *issuer, const struct profile *profile, struct 
         .breaker_failures = BREAKER_FAILURES,
     };
     policy->judges_endpoint = ca->ops->judges_endpoint;
+    policy->forgets = ca->ops->forgets;
     if (!policy->judges_endpoint) {
         endpoint_text(settings, policy->endpoint);
     }
@@ -390,8 +387,8 @@ void issuer_ask(struct issuer *issuer, enum request_action action,
         loop_timer_start(issuer->brought, 0);
         return;
     }
-    if (is_good_now(ca, call, request, action)) {
-        tell_again(ca, request);
+    if (action == REQUEST_ACT_RECONCILE && ca->ops->forgets && request->leaf.length > 0) {
+        judge_again(ca, call, request);
         return;
     }
     struct ca_request to_ca = {

@@ -12,6 +12,7 @@
 struct ca_policy {
     char endpoint[ENDPOINT_SIZE]; // where its requests go; "": not known
     bool judges_endpoint;         // it is told where a request went, and judges that itself
+    bool forgets;                 // what is in quarantine is judged as it is on record
     bool fetch_repeats;           // fetching is the request once more, and may issue
     bool is_offline;              // persons carry its requests: only they end the waiting
     bool rekeys;                  // what a new board's certificate supersedes

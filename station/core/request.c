@@ -199,9 +199,12 @@ static enum request_step on_looked_up(struct request *request, const struct requ
     if (elsewhere && fetch) {
         return leave(request, output, &why);
     }
-    if (elsewhere) {
-        return request->is_set_aside ? STEP_FREE
-                                     : settle(request, event, output, REQUEST_HELD, &why);
+    bool is_on_record = event->request->leaf.length > 0 && request->policy->forgets;
+    if (elsewhere && !request->is_set_aside) {
+        return settle(request, event, output, REQUEST_HELD, &why);
+    }
+    if (elsewhere && (why.code != E_CA_CHANGED || !is_on_record)) {
+        return STEP_FREE;
     }
     if (fetch && request->policy->fetch_repeats) {
         return claim(request, event, output);
