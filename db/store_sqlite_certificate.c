@@ -79,6 +79,8 @@ static void bind_hash(struct query *query, const uint8_t sha256[SHA256_SIZE]) {
 struct known {
     bool found;
     bool serial_is_taken; // by a certificate that is another one
+    // It is in quarantine with a camera that got it by mistake, since it has the key of this one.
+    bool is_stray;
     int64_t certificate_id;
     int64_t credential_id;
     enum certificate_state state;
@@ -120,7 +122,11 @@ static bool find_same(struct change *change, struct known *known, struct error *
         return false;
     }
     if (known->found) {
+        const struct credential_record *credential = &change->credential;
         known_read(&query, known);
+        known->is_stray = query_integer(&query, 4) != 0 && credential->has_key &&
+                          memcmp(change->record->certificate.spki_sha256, credential->spki_sha256,
+                                 SHA256_SIZE) == 0;
         query_end(&query);
         return true;
     }
@@ -177,7 +183,8 @@ static void certificate_judge(struct change *change, const struct known *known) 
         change_refuse(change, E_CERT_DUPLICATE,
                       "%s: the CA gave the serial number %s before, to %s", change->serial, hex,
                       known->serial);
-    } else if (known->found && known->credential_id != change->credential.credential_id) {
+    } else if (known->found && known->credential_id != change->credential.credential_id &&
+               !known->is_stray) {
         change_refuse(change, E_CERT_DUPLICATE, "%s: the CA gave this certificate to %s",
                       change->serial, known->serial);
     } else if (known->found && known->state >= CERTIFICATE_REVOKING) {
@@ -272,6 +279,9 @@ bool change_certificate(struct change *change, struct error *error) {
     if (reason == ERROR_NONE) {
         check_may_live(change);
         reason = change->answer->code;
+    }
+    if (known.is_stray) {
+        change_note(change, "the CA gave it to %s before", known.serial);
     }
     // A surplus beside a live certificate does not touch the request; any other stops it, so that
     // nobody asks for one more.

@@ -64,7 +64,10 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
         " WHERE c.unit = ?1 AND (x.state = 1 OR x.state = 2)), board, hardware_id,"
         " EXISTS (SELECT 1 FROM credential c WHERE c.unit = ?1 AND c.board = unit.board"
         " AND c.spki_sha256 IS NOT NULL) FROM unit WHERE id = ?1",
-    [SQL_UNIT_WITHDRAW_QUEUED] = "UPDATE credential SET request = 9 WHERE unit = ? AND request = 1",
+    // Also what is in quarantine without a certificate: the CA gave another camera's, or one that was
+    // another camera's.
+    [SQL_UNIT_WITHDRAW_OPEN] =
+        "UPDATE credential SET request = 9 WHERE unit = ? AND request IN (1, 7)",
     [SQL_UNIT_UNWANT_ALL] = "UPDATE credential SET wanted = 0 WHERE unit = ?",
     [SQL_UNIT_NEW_BOARD] = "UPDATE unit SET board = board + 1, result = 0, error = '' WHERE id = ?",
     [SQL_UNIT_OLD_KEY] = "SELECT 1 FROM credential c JOIN unit u ON u.id = c.unit"
@@ -116,7 +119,8 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
     [SQL_INTERMEDIATES_FIND] = "SELECT id FROM intermediates WHERE der = ?",
     [SQL_INTERMEDIATES_INSERT] = "INSERT INTO intermediates (der) VALUES (?)",
     [SQL_CERTIFICATE_BY_SHA256] =
-        "SELECT x.id, x.credential, x.state, u.serial FROM certificate x"
+        "SELECT x.id, x.credential, x.state, u.serial,"
+        " x.state = 2 AND x.spki_sha256 IS NOT c.spki_sha256 FROM certificate x"
         " JOIN credential c ON c.id = x.credential JOIN unit u ON u.id = c.unit"
         " WHERE x.sha256 = ?",
     [SQL_CERTIFICATE_BY_SERIAL] =
@@ -129,12 +133,15 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
         " intermediates, error, subject, serial, sha256, spki_sha256, leaf, ca)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
         " (SELECT ca FROM credential WHERE id = ?1))",
-    // The same leaf, judged anew: perhaps with other intermediates, perhaps read further.
+    // The same leaf, judged anew: perhaps with other intermediates, perhaps read further, perhaps for
+    // the camera that it belongs to.
     [SQL_CERTIFICATE_UPDATE] =
-        "UPDATE certificate SET state = ?2, time_ms = ?3, not_before_ms = ?4, not_after_ms = ?5,"
+        "UPDATE certificate SET credential = ?1, ca = CASE credential WHEN ?1 THEN ca ELSE"
+        " (SELECT ca FROM credential WHERE id = ?1) END, state = ?2, time_ms = ?3, not_before_ms = "
+        "?4, not_after_ms = ?5,"
         " issuer = ?6, intermediates = ?7, error = ?8, subject = ?9, serial = ?10,"
         " sha256 = coalesce(?11, sha256), spki_sha256 = ?12, leaf = ?13"
-        " WHERE id = ?14 AND credential = ?1",
+        " WHERE id = ?14",
     [SQL_CERTIFICATE_WITHDRAW] =
         "UPDATE certificate SET state = 2, error = ?2 WHERE credential = ?1 AND state = 1",
     [SQL_CERTIFICATE_LIVE] = "SELECT " CERTIFICATE_COLUMNS

@@ -160,7 +160,7 @@ bool change_scrap(struct change *change, struct error *error) {
     query_bind_integer(&query, change->unit_id);
     query_bind_integer(&query, UNIT_SCRAPPED);
     query_bind_error(&query, E_UNIT_SCRAPPED);
-    return query_run(&query, error) && run_on_unit(change, SQL_UNIT_WITHDRAW_QUEUED, error);
+    return query_run(&query, error) && run_on_unit(change, SQL_UNIT_WITHDRAW_OPEN, error);
 }
 
 // The credentials of the old board stay as they are, out of reach: its keys must never be taken for
@@ -179,7 +179,7 @@ bool change_rework(struct change *change, struct error *error) {
     }
     change_note(change, "the old board, number %lld, had hardware id %s", unit.board,
                 unit.hardware_id);
-    return run_on_unit(change, SQL_UNIT_WITHDRAW_QUEUED, error) &&
+    return run_on_unit(change, SQL_UNIT_WITHDRAW_OPEN, error) &&
            run_on_unit(change, SQL_UNIT_UNWANT_ALL, error) &&
            run_on_unit(change, SQL_UNIT_NEW_BOARD, error);
 }

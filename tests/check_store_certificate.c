@@ -287,6 +287,28 @@ START_TEST(test_certificate_for_another_key) {
 }
 END_TEST
 
+// Answers were mixed up: the certificate is kept where it came first, and is this camera's all the same.
+START_TEST(test_certificate_mixed_up) {
+    struct unit_record first = store_make_unit(&fixture, "SN-1", 1, REQUEST_SENT, INSTALL_NONE);
+    struct unit_record second = store_make_unit(&fixture, "SN-2", 2, REQUEST_SENT, INSTALL_NONE);
+    struct record stray = store_record_certificate(&fixture, &first, 7, 2, E_CERT_KEY);
+    store_accept(&fixture, &stray);
+    ck_assert_uint_eq(count_rows("quarantined"), 1);
+    struct record own = store_record_certificate(&fixture, &second, 7, 2, ERROR_NONE);
+    store_accept(&fixture, &own);
+    ck_assert(slice_equal(load_certificate(&second).chain, own.certificate.chain));
+    ck_assert_int_eq(store_admit_again(&fixture, "SN-2").credentials[0].request, REQUEST_ISSUED);
+    // The first one waits for a person as before; it does not get it back.
+    ck_assert_int_eq(store_admit_again(&fixture, "SN-1").credentials[0].request,
+                     REQUEST_QUARANTINED);
+    ck_assert_uint_eq(store_load_request(&fixture, &first).leaf.length, 0);
+    store_refuse(&fixture, &stray, E_CERT_DUPLICATE);
+    struct record late = store_record_certificate(&fixture, &first, 8, 1, ERROR_NONE);
+    store_accept(&fixture, &late);
+    ck_assert_int_eq(store_admit_again(&fixture, "SN-1").credentials[0].request, REQUEST_ISSUED);
+}
+END_TEST
+
 START_TEST(test_certificate_duplicate) {
     store_make_unit(&fixture, "SN-1", 1, REQUEST_ISSUED, INSTALL_NONE);
     struct unit_record unit = store_make_unit(&fixture, "SN-2", 2, REQUEST_SENT, INSTALL_NONE);
@@ -398,6 +420,7 @@ int main(void) {
     tcase_add_test(records, test_certificate_rejected);
     tcase_add_test(records, test_certificate_not_due);
     tcase_add_test(records, test_certificate_for_another_key);
+    tcase_add_test(records, test_certificate_mixed_up);
     tcase_add_test(records, test_certificate_duplicate);
     tcase_add_test(records, test_certificate_unreadable);
     tcase_add_test(records, test_install);
