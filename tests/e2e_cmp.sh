@@ -248,6 +248,12 @@ case_quarantine() {
     ok "a certificate with another name: the history says so" \
         grep -q 'the CA was told' <(ask show "$(serial 1)")
     ok "a certificate with another name: no camera has one" is "$(cameras_say | wc -l)" 0
+    start_cmp
+    birthcert reconcile
+    expect "a certificate with another name, reconcile" 5 'issued, and rejected: the CA drops it'
+    ok "a certificate with another name, reconcile: nobody is asked what it issued" \
+        not says 'ask the administrator'
+    stop_cmp
 }
 
 # The CA goes away when it has issued. The certificate is on record and not on the camera; a CA that

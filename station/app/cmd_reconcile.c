@@ -182,8 +182,8 @@ static bool is_at_changed_ca(const struct reconcile *reconcile, const struct sto
     const struct config_ca *ca = config_find_ca(reconcile->config, row->ca);
     const struct ca_ops *ops = ca != NULL ? ca_find(ca->settings.backend) : NULL;
     enum request_state state = row->credential.request;
-    bool is_asked =
-        is_in_doubt(state) || (state == REQUEST_QUARANTINED && ops != NULL && !ops->forgets);
+    bool is_asked = is_in_doubt(state) ||
+                    (state == REQUEST_QUARANTINED && ops != NULL && !ops->forgets && !ops->waits);
     if (!is_asked || row->endpoint[0] == '\0' || ops == NULL) {
         return false;
     }
@@ -193,6 +193,14 @@ static bool is_at_changed_ca(const struct reconcile *reconcile, const struct sto
     }
     endpoint_text(&ca->settings, endpoint);
     return strcmp(endpoint, row->endpoint) != 0;
+}
+
+// A CA that waits to hear was told, or hears nothing.
+static bool is_rejected(const struct reconcile *reconcile, const struct store_row *row) {
+    const struct config_ca *ca = config_find_ca(reconcile->config, row->ca);
+    const struct ca_ops *ops = ca != NULL ? ca_find(ca->settings.backend) : NULL;
+    return row->credential.request == REQUEST_QUARANTINED && ops != NULL && ops->waits &&
+           row->credential.error != E_CERT_UNCONFIRMED;
 }
 
 static void say_where_it_leads(const struct store_row *row, const char *endpoint,
@@ -246,6 +254,10 @@ static bool show_settled(void *context, const struct store_row *row) {
     } else if (state == REQUEST_HELD) {
         say_what_to_ask(row, question);
         request.remedy = question;
+    } else if (is_rejected(reconcile, row)) {
+        request.finding = "issued, and rejected: the CA drops it";
+        request.remedy = "birthcert rework --approve NAME, and the camera with its key wiped, have "
+                         "another one made";
     } else if (is_carried) {
         say_who_carries(reconcile, &request);
     }

@@ -312,7 +312,14 @@ static void handle_brought(void *context) {
 
 // ---- what is in quarantine ----------------------------------------------------------------------
 
-// The station's root, profile or clock may have been what was wrong. The CA is not asked.
+// The station's root, profile or clock may have been what was wrong. A CA that tells nothing again is not
+// asked. What it was told to drop is gone, however good.
+static bool is_judged_again(const struct issuer_ca *ca, const struct request_record *request,
+                            enum request_action action) {
+    return action == REQUEST_ACT_RECONCILE && request->state == REQUEST_QUARANTINED &&
+           (ca->ops->forgets || ca->ops->waits);
+}
+
 static void judge_again(struct issuer_ca *ca, const struct issuer_call *call,
                         const struct request_record *request) {
     const struct brought on_record = {.leaf = request->leaf, .extra = request->extra};
@@ -321,7 +328,8 @@ static void judge_again(struct issuer_ca *ca, const struct issuer_call *call,
                                .leaf = request->leaf,
                                .extra = request->extra,
                                .handle = ""};
-    if (!is_good(ca, call, &on_record, &result.error)) {
+    if (ca->ops->waits || request->leaf.length == 0 ||
+        !is_good(ca, call, &on_record, &result.error)) {
         result.outcome = CA_CANNOT_TELL;
     }
     handle_result(ca, &result);
@@ -387,7 +395,7 @@ void issuer_ask(struct issuer *issuer, enum request_action action,
         loop_timer_start(issuer->brought, 0);
         return;
     }
-    if (action == REQUEST_ACT_RECONCILE && ca->ops->forgets && request->leaf.length > 0) {
+    if (is_judged_again(ca, request, action)) {
         judge_again(ca, call, request);
         return;
     }
