@@ -84,7 +84,8 @@ void x509_put_alternative_names(struct der_writer *writer, const struct names *n
 bool x509_check_no_other_names(struct slice general_names, const struct names *names,
                                struct error *error);
 
-// E_CERT_NAMES where the certificate's names are not exactly these.
+// E_CERT_NAMES where the subject, or all of the certificate's names, are not exactly these.
+bool x509_check_subject(const X509_NAME *subject, const struct names *names, struct error *error);
 bool x509_check_names(const X509 *certificate, const struct names *names, struct error *error);
 
 // ---- the chain, x509_trust.c --------------------------------------------------------------------

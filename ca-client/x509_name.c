@@ -175,8 +175,7 @@ static bool check_steps(const X509_NAME *subject, struct error *error) {
     return true;
 }
 
-static bool check_subject(const X509_NAME *subject, const struct names *names,
-                          struct error *error) {
+bool x509_check_subject(const X509_NAME *subject, const struct names *names, struct error *error) {
     char text[X509_NAME_TEXT_SIZE];
     int seen = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(attribute_kinds); i++) {
@@ -310,28 +309,6 @@ static bool check_alternative_names(const X509 *certificate, const struct names 
 }
 
 bool x509_check_names(const X509 *certificate, const struct names *names, struct error *error) {
-    return check_subject(X509_get_subject_name(certificate), names, error) &&
+    return x509_check_subject(X509_get_subject_name(certificate), names, error) &&
            check_alternative_names(certificate, names, error);
-}
-
-bool x509_check_csr_subject(struct slice csr_der, const struct profile *profile,
-                            const struct profile_subject *subject, struct error *error) {
-    struct names names;
-    struct csr_parts parts;
-    if (!names_fill(profile, subject, &names, error)) {
-        return false;
-    }
-    bool is_csr = x509_split_csr(csr_der, &parts);
-    const unsigned char *cursor = is_csr ? parts.subject.data : NULL;
-    X509_NAME *name = is_csr ? d2i_X509_NAME(NULL, &cursor, (long)parts.subject.length) : NULL;
-    bool good = name != NULL && check_subject(name, &names, error);
-    if (name == NULL) {
-        error_set(error, E_CSR_MALFORMED, "the CSR's subject cannot be parsed");
-    } else if (!good) {
-        error->code = E_CSR_SUBJECT;
-        error_prefix(error, "the CSR, from which this CA takes the names");
-    }
-    X509_NAME_free(name);
-    ERR_clear_error();
-    return good && x509_check_csr_extensions(csr_der, profile, subject, error);
 }

@@ -176,26 +176,6 @@ void forward_stop(struct forward *forward) {
 
 // ---- building it --------------------------------------------------------------------------------
 
-bool forward_open_ca(struct forward *forward, const struct config_ca *config, struct error *error) {
-    struct forward_ca *ca = &forward->cas[forward->ca_count];
-    ca->forward = forward;
-    ca->config = config;
-    ca->ops = ca_find(config->settings.backend);
-    // One that waits would have to hear of what is on record at the bench; one that is asked again for
-    // what it accepted may issue each time, which the bench would have to journal; and what persons
-    // carry is carried from the bench's own record.
-    if (ca->ops == NULL || ca->ops == &ca_outbox || ca->ops->waits || ca->ops->fetch_repeats ||
-        ca->ops->is_offline) {
-        return error_set(error, E_CONFIG, "[ca %s]: a forwarder cannot use backend %s",
-                         config->name, config->settings.backend);
-    }
-    if (!ca->ops->open(forward->loop, &config->settings, &forward_ca_events, ca, &ca->ca, error)) {
-        return false;
-    }
-    forward->ca_count++;
-    return true;
-}
-
 static bool open_cas(struct forward *forward, struct error *error) {
     const struct config *config = forward->config;
     for (size_t i = 0; i < config->profile_count; i++) {
@@ -216,6 +196,7 @@ bool forward_new(struct loop *loop, const struct config *config, struct output *
     }
     forward->loop = loop;
     forward->config = config;
+    forward->ca_events = &forward_ca_events;
     forward->output = output;
     forward->start_ms = loop_now_ms(loop);
     forward->alive_ms = forward->start_ms;

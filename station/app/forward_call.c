@@ -170,15 +170,6 @@ const struct ca_events forward_ca_events = {
 
 // ---- calls of the benches -----------------------------------------------------------------------
 
-struct forward_ca *forward_find_ca(struct forward *forward, const char *name) {
-    for (size_t i = 0; i < forward->ca_count; i++) {
-        if (strcmp(forward->cas[i].config->name, name) == 0) {
-            return &forward->cas[i];
-        }
-    }
-    return NULL;
-}
-
 static struct forward_call describe_call(const struct forward_bench *bench, struct forward_ca *ca,
                                          const struct profile *profile,
                                          const struct outbox_message *message) {

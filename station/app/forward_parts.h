@@ -60,6 +60,7 @@ struct forward_call {
 struct forward {
     struct loop *loop;
     const struct config *config;
+    const struct ca_events *ca_events;
     struct output *output;
     struct forward_socket *socket;
     struct loop_watch *watch;
@@ -88,8 +89,10 @@ void forward_drop_bench(struct forward_bench *bench, const struct error *why);
 // outbox_put_* returned.
 void forward_send_out(struct forward_bench *bench, bool was_put);
 
-// ---- forward.c
+// ---- forward_ca.c
 
+// NULL where it is not open.
+struct forward_ca *forward_find_ca(struct forward *forward, const char *name);
 // Opens a CA of the configuration that is not open yet. E_CONFIG, and what opening it says.
 MUST_CHECK bool forward_open_ca(struct forward *forward, const struct config_ca *config,
                                 struct error *error);
@@ -109,7 +112,6 @@ struct forward_ca *forward_choose_ca(struct forward *forward, const struct profi
 
 extern const struct ca_events forward_ca_events; // their context is a struct forward_ca
 
-struct forward_ca *forward_find_ca(struct forward *forward, const char *name);
 // Any message of a bench but its hello. May end the connection.
 void forward_take_call(struct forward_bench *bench, const struct outbox_message *message);
 // Takes the call that hangs there out of its list.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a CSR asks for beside its subject. Many CAs grant it unseen, and who makes the CSR is a camera,
-// or somebody who has taken over a bench.
+// What a CSR asks for: its subject, and its extensions. Many CAs grant it unseen, and who makes the CSR
+// is a camera, or somebody who has taken over a bench.
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
@@ -111,16 +111,36 @@ static bool check_wishes(X509_REQ *csr, struct wish *wish, struct error *error) 
     return good;
 }
 
-bool x509_check_csr_extensions(struct slice csr_der, const struct profile *profile,
-                               const struct profile_subject *subject, struct error *error) {
+static bool check_csr_subject(X509_REQ *csr, const struct names *names, struct error *error) {
+    if (x509_check_subject(X509_REQ_get_subject_name(csr), names, error)) {
+        return true;
+    }
+    error->code = E_CSR_SUBJECT;
+    return error_prefix(error, "the CSR, from which this CA takes the names");
+}
+
+static bool check_csr(struct slice csr_der, const struct profile *profile,
+                      const struct profile_subject *subject, bool with_subject,
+                      struct error *error) {
     struct names names;
     struct wish wish = {.profile = profile, .names = &names};
     if (!names_fill(profile, subject, &names, error)) {
         return false;
     }
     X509_REQ *csr = x509_decode_csr(csr_der, error);
-    bool good = csr != NULL && check_wishes(csr, &wish, error);
+    bool good = csr != NULL && (!with_subject || check_csr_subject(csr, &names, error)) &&
+                check_wishes(csr, &wish, error);
     X509_REQ_free(csr);
     ERR_clear_error();
     return good;
+}
+
+bool x509_check_csr_subject(struct slice csr_der, const struct profile *profile,
+                            const struct profile_subject *subject, struct error *error) {
+    return check_csr(csr_der, profile, subject, true, error);
+}
+
+bool x509_check_csr_extensions(struct slice csr_der, const struct profile *profile,
+                               const struct profile_subject *subject, struct error *error) {
+    return check_csr(csr_der, profile, subject, false, error);
 }
