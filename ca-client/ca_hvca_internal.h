@@ -199,6 +199,10 @@ void hvca_certificate_path(char out[HVCA_PATH_SIZE], const char *serial);
 void hvca_explain(const struct http_response *response, const char *what, struct error *error);
 // True where the same request may well succeed a little later.
 bool hvca_is_passing(const struct http_response *response);
+// The certificates of an answer to GET /certificates/{serial}, DER, the leaf first; as
+// hvca_parse_certificate. The caller frees `der`, which is NULL where it fails.
+MUST_CHECK bool hvca_read_certificate(struct slice body, struct buf **der, bool *is_revoked,
+                                      struct error *error);
 // What the answer to an issuing request means. `replaces`: the certificate that was to be rekeyed, ""
 // for none. Fills outcome, error, retry_after_ms, and for CA_ACCEPTED `handle`.
 void hvca_judge_issue(const struct http_response *response, const char *replaces,

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "ca-client/ca_hvca_internal.h"
+#include "ca-client/x509.h"
 
 static enum error_code code_of_status(long status) {
     switch (status) {
@@ -41,6 +42,22 @@ bool hvca_is_passing(const struct http_response *response) {
         return class == ERROR_CLASS_RETRY;
     }
     return response->status == 408 || response->status == 429 || response->status >= 500;
+}
+
+bool hvca_read_certificate(struct slice body, struct buf **der, bool *is_revoked,
+                           struct error *error) {
+    struct buf *pem = buf_new(HTTP_BODY_MAX);
+    *der = buf_new(HTTP_BODY_MAX);
+    bool good =
+        (pem != NULL && *der != NULL) || error_set(error, E_MEMORY, "no memory for a certificate");
+    good = good && hvca_parse_certificate(body, pem, is_revoked, error) &&
+           x509_pem_to_der(buf_slice(pem), *der, error);
+    buf_free(pem);
+    if (!good) {
+        buf_free(*der);
+        *der = NULL;
+    }
+    return good;
 }
 
 // A rekeyed certificate is another one.

@@ -202,16 +202,9 @@ static bool read_certificate(struct hvca_call *call, const char *serial, struct 
     struct hvca_scan *scan = call->scan;
     struct certificate_identity identity;
     bool is_revoked = false;
-    struct buf *pem = buf_new(HTTP_BODY_MAX);
-    struct buf *der = buf_new(HTTP_BODY_MAX);
-    bool good = pem != NULL && der != NULL;
-    if (!good) {
-        error_set(error, E_MEMORY, "no memory for a certificate");
-    }
-    good = good && hvca_parse_certificate(body, pem, &is_revoked, error) &&
-           x509_pem_to_der(buf_slice(pem), der, error) &&
-           x509_identify(x509_first_der(buf_slice(der)), &identity, error);
-    buf_free(pem);
+    struct buf *der = NULL;
+    bool good = hvca_read_certificate(body, &der, &is_revoked, error) &&
+                x509_identify(x509_first_der(buf_slice(der)), &identity, error);
     if (good) {
         cache_put(call->ca, serial, identity.spki_sha256);
     }

@@ -35,28 +35,16 @@ static void refuse(struct hvca_call *call, const struct error *why) {
     call_fail(&call->base, CA_REFUSED, &error, 0);
 }
 
-// False with E_CA_NONSENSE or E_MEMORY where it cannot be read now.
-static bool read_old(struct hvca_call *call, struct slice body, struct buf *der, bool *is_revoked,
-                     struct error *error) {
-    struct buf *pem = buf_new(HTTP_BODY_MAX);
-    bool good = pem != NULL && der != NULL;
-    if (!good) {
-        error_set(error, E_MEMORY, "no memory for a certificate");
-    } else if (!hvca_parse_certificate(body, pem, is_revoked, error) ||
-               !x509_pem_to_der(buf_slice(pem), der, error)) {
-        good = error_set(error, E_CA_NONSENSE, "the certificate %s cannot be read",
-                         call->base.replaces);
-    }
-    buf_free(pem);
-    return good;
-}
-
 static void judge_old(struct hvca_call *call, struct slice body) {
     const struct ca_request *request = &call->base.request;
-    struct buf *der = buf_new(HTTP_BODY_MAX);
+    struct buf *der = NULL;
     bool is_revoked = false;
     struct error error;
-    if (!read_old(call, body, der, &is_revoked, &error)) {
+    if (!hvca_read_certificate(body, &der, &is_revoked, &error)) {
+        if (error.code != E_MEMORY) {
+            error_set(&error, E_CA_NONSENSE, "the certificate %s cannot be read",
+                      call->base.replaces);
+        }
         hvca_call_fail(call, &error, 0);
     } else if (is_revoked) {
         error_set(&error, E_CA_REFUSED, "it is revoked");
