@@ -243,6 +243,17 @@ static void expect_special_refused(struct pki_ca *ca, enum error_code code, cons
     pki_ca_free(ca);
 }
 
+static void expect_special_taken(struct pki_ca *ca) {
+    struct buf *leaf = leaf_from(ca);
+    struct buf *extra = pki_der(ca->certificate);
+    struct buf *installed = pki_join(leaf, extra);
+    expect_chain(root.certificate, NULL, leaf, buf_slice(extra), installed);
+    buf_free(installed);
+    buf_free(extra);
+    buf_free(leaf);
+    pki_ca_free(ca);
+}
+
 START_TEST(weak_and_odd_issuers) {
     struct pki_spec spec = {.extensions = {{"basicConstraints", "critical,CA:TRUE"},
                                            {"keyUsage", "critical,keyCertSign"}},
@@ -281,14 +292,7 @@ START_TEST(keys_of_issuers) {
                                "key of the issuer \"CN=Special\" is none of P-256");
         return;
     }
-    struct buf *leaf = leaf_from(&ca);
-    struct buf *extra = pki_der(ca.certificate);
-    struct buf *installed = pki_join(leaf, extra);
-    expect_chain(root.certificate, NULL, leaf, buf_slice(extra), installed);
-    buf_free(installed);
-    buf_free(extra);
-    buf_free(leaf);
-    pki_ca_free(&ca);
+    expect_special_taken(&ca);
 }
 END_TEST
 
@@ -379,14 +383,7 @@ START_TEST(issuers_that_are_for_tls_and_more) {
     for (size_t i = 0; i < ARRAY_LENGTH(usages); i++) {
         pki_set(spec.extensions, "extendedKeyUsage", usages[i]);
         struct pki_ca ca = special_ca(&spec, "P-256");
-        struct buf *leaf = leaf_from(&ca);
-        struct buf *extra = pki_der(ca.certificate);
-        struct buf *installed = pki_join(leaf, extra);
-        expect_chain(root.certificate, NULL, leaf, buf_slice(extra), installed);
-        buf_free(installed);
-        buf_free(extra);
-        buf_free(leaf);
-        pki_ca_free(&ca);
+        expect_special_taken(&ca);
     }
 }
 END_TEST
