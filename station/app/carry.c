@@ -14,9 +14,14 @@
 #include "station/app/input_file.h"
 
 bool carry_is_for(const struct config *config, const struct store_row *row) {
-    const struct config_ca *ca = config_find_ca(config, row->ca);
-    const struct ca_ops *ops = ca != NULL ? ca_find(ca->settings.backend) : NULL;
+    const struct ca_ops *ops = config_find_backend(config, row->ca);
     return row->credential.request == REQUEST_ACCEPTED && ops != NULL && ops->is_offline;
+}
+
+bool carry_was_rejected(const struct ca_ops *ops, enum request_state request,
+                        enum error_code error) {
+    return ops != NULL && ops->waits && request == REQUEST_QUARANTINED &&
+           error != E_CERT_UNCONFIRMED;
 }
 
 static bool fail(struct error *error, const char *path) {

@@ -19,6 +19,11 @@
 
 // Whether persons carry the request: the CA that has it is one that no network leads to.
 bool carry_is_for(const struct config *config, const struct store_row *row);
+// Whether its certificate was rejected: at a CA that waits to hear what became of it, what is in quarantine
+// was, but for what it would not hear of. Nobody can bring that, and no look makes it good. `ops` may be
+// NULL.
+bool carry_was_rejected(const struct ca_ops *ops, enum request_state request,
+                        enum error_code error);
 // Whether the request was carried away before.
 bool carry_is_out(const struct config *config, const uint8_t spki_sha256[SHA256_SIZE]);
 // Notes that it is: durable when this returns true. E_SYSTEM.

@@ -73,17 +73,12 @@ static bool visit_request(void *context, const struct request_record *record) {
     return !has_left || add_wanted(context, record->spki_sha256, record->serial, record->profile);
 }
 
-static bool waits(const struct inbox *inbox, const char *name) {
-    const struct config_ca *ca = config_find_ca(inbox->reader.config, name);
-    return ca != NULL && ca_find(ca->settings.backend)->waits;
-}
-
 static bool visit_row(void *context, const struct store_row *row) {
+    const struct inbox *inbox = context;
     const struct credential_record *credential = &row->credential;
-    // At a CA that hears what became of its certificate, what is in quarantine was rejected there, but
-    // for what it would not hear of.
+    const struct ca_ops *ops = config_find_backend(inbox->reader.config, row->ca);
     bool may_be_good = credential->request == REQUEST_QUARANTINED &&
-                       (credential->error == E_CERT_UNCONFIRMED || !waits(context, row->ca));
+                       !carry_was_rejected(ops, credential->request, credential->error);
     bool is_held = credential->request == REQUEST_HELD || may_be_good;
     return !is_held ||
            add_wanted(context, credential->spki_sha256, row->unit.serial, credential->profile);

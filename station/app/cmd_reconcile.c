@@ -59,6 +59,10 @@ static bool is_in_doubt(enum request_state state) {
            state == REQUEST_HELD || state == REQUEST_UNCONFIRMED;
 }
 
+static bool is_open(enum request_state state) {
+    return is_in_doubt(state) || state == REQUEST_QUARANTINED;
+}
+
 static bool collect(struct reconcile *reconcile, const struct store_row *row) {
     struct doubt *doubt = &reconcile->doubts[reconcile->doubt_count++];
     doubt->request.unit_id = row->unit.unit_id;
@@ -156,8 +160,7 @@ static void say_what_to_ask(const struct store_row *row, char remedy[QUESTION_SI
 
 // Only the CA that got the request can be asked about it.
 static bool is_at_other_ca(const struct store_row *row, const struct profile *profile) {
-    enum request_state state = row->credential.request;
-    return (is_in_doubt(state) || state == REQUEST_QUARANTINED) && row->ca[0] != '\0' &&
+    return is_open(row->credential.request) && row->ca[0] != '\0' &&
            (profile == NULL || strcmp(profile->ca, row->ca) != 0);
 }
 
@@ -179,8 +182,7 @@ static void say_where_it_is(const struct reconcile *reconcile, const struct stor
 // has said so.
 static bool is_at_changed_ca(const struct reconcile *reconcile, const struct store_row *row,
                              char endpoint[CA_ENDPOINT_SIZE]) {
-    const struct config_ca *ca = config_find_ca(reconcile->config, row->ca);
-    const struct ca_ops *ops = ca != NULL ? ca_find(ca->settings.backend) : NULL;
+    const struct ca_ops *ops = config_find_backend(reconcile->config, row->ca);
     enum request_state state = row->credential.request;
     bool is_asked = is_in_doubt(state) ||
                     (state == REQUEST_QUARANTINED && ops != NULL && !ops->forgets && !ops->waits);
@@ -191,16 +193,8 @@ static bool is_at_changed_ca(const struct reconcile *reconcile, const struct sto
         (void)text_copy(endpoint, CA_ENDPOINT_SIZE, "another CA");
         return row->credential.error == E_CA_CHANGED;
     }
-    endpoint_text(&ca->settings, endpoint);
+    endpoint_text(&config_find_ca(reconcile->config, row->ca)->settings, endpoint);
     return strcmp(endpoint, row->endpoint) != 0;
-}
-
-// A CA that waits to hear was told, or hears nothing.
-static bool is_rejected(const struct reconcile *reconcile, const struct store_row *row) {
-    const struct config_ca *ca = config_find_ca(reconcile->config, row->ca);
-    const struct ca_ops *ops = ca != NULL ? ca_find(ca->settings.backend) : NULL;
-    return row->credential.request == REQUEST_QUARANTINED && ops != NULL && ops->waits &&
-           row->credential.error != E_CERT_UNCONFIRMED;
 }
 
 static void say_where_it_leads(const struct store_row *row, const char *endpoint,
@@ -239,7 +233,6 @@ static bool show_settled(void *context, const struct store_row *row) {
     char endpoint[CA_ENDPOINT_SIZE];
     request.finding = finding_of(row, &request.remedy);
     enum request_state state = row->credential.request;
-    bool is_open = is_in_doubt(state) || state == REQUEST_QUARANTINED;
     const struct profile *profile = config_find_profile(reconcile->config, row->credential.profile);
     bool is_elsewhere = is_at_other_ca(row, profile);
     bool is_carried = !is_elsewhere && is_with_person(reconcile, row);
@@ -254,7 +247,8 @@ static bool show_settled(void *context, const struct store_row *row) {
     } else if (state == REQUEST_HELD) {
         say_what_to_ask(row, question);
         request.remedy = question;
-    } else if (is_rejected(reconcile, row)) {
+    } else if (carry_was_rejected(config_find_backend(reconcile->config, row->ca), state,
+                                  row->credential.error)) {
         request.finding = "issued, and rejected: the CA drops it";
         request.remedy = "birthcert rework --approve NAME, and the camera with its key wiped, have "
                          "another one made";
@@ -262,8 +256,8 @@ static bool show_settled(void *context, const struct store_row *row) {
         say_who_carries(reconcile, &request);
     }
     reconcile->output->ops->request(reconcile->output, &request);
-    reconcile->unsettled += is_open && !is_carried ? 1 : 0;
-    reconcile->settled += is_open ? 0 : 1;
+    reconcile->unsettled += is_open(state) && !is_carried ? 1 : 0;
+    reconcile->settled += is_open(state) ? 0 : 1;
     return false;
 }
 

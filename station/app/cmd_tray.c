@@ -113,8 +113,9 @@ static void give_up_on_absent(struct tray *tray, int64_t now_ms) {
 
 static bool is_of_offline_ca(const struct tray *tray, const struct credential_record *credential) {
     const struct profile *profile = config_find_profile(tray->config, credential->profile);
-    const struct config_ca *ca = profile != NULL ? config_find_ca(tray->config, profile->ca) : NULL;
-    return ca != NULL && ca_find(ca->settings.backend)->is_offline;
+    const struct ca_ops *ops =
+        profile != NULL ? config_find_backend(tray->config, profile->ca) : NULL;
+    return ops != NULL && ops->is_offline;
 }
 
 // A certificate that a network brings is waited for, whatever else the camera lacks.

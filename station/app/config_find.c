@@ -22,6 +22,11 @@ const struct config_ca *config_find_ca(const struct config *config, const char *
     return NULL;
 }
 
+const struct ca_ops *config_find_backend(const struct config *config, const char *ca) {
+    const struct config_ca *section = config_find_ca(config, ca);
+    return section != NULL ? ca_find(section->settings.backend) : NULL;
+}
+
 const struct profile *config_find_profile(const struct config *config, const char *name) {
     for (size_t i = 0; i < config->profile_count; i++) {
         if (strcmp(config->profiles[i].name, name) == 0) {

@@ -269,8 +269,7 @@ static bool was_brought(struct issuer_ca *ca, const struct issuer_call *call,
     struct brought brought;
     struct error error;
     bool looks = action != REQUEST_ACT_CONFIRM;
-    bool was_rejected = ca->ops->waits && request->state == REQUEST_QUARANTINED &&
-                        request->error != E_CERT_UNCONFIRMED;
+    bool was_rejected = carry_was_rejected(ca->ops, request->state, request->error);
     if (!looks || was_rejected || !carry_is_in(issuer->config, request->spki_sha256)) {
         return false;
     }
