@@ -5,23 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ca-client/endpoint.h"
 #include "ca-client/x509.h"
+#include "station/app/ca_policy.h"
 #include "station/app/carry.h"
 #include "station/app/input_file.h"
 #include "station/base/clock.h"
 #include "station/base/log.h"
 
 #define TRUST_FILE_MAX 65536
-#define RESCAN_MS 2000
-#define EMPTY_SCANS 3
-#define BACKOFF_MS 500
-#define BACKOFF_MAX_MS 30000
-#define BREAKER_FAILURES 5
 #define QUARANTINES_IN_A_ROW 3
 
 static_assert(CA_OFFER_MAX <= OBJECT_MAX, "an offer that the store does not keep");
-static_assert(CA_ENDPOINT_SIZE == ENDPOINT_SIZE, "an endpoint that the store does not keep");
 
 struct issuer_ca {
     struct issuer *issuer;
@@ -342,27 +336,8 @@ static const struct ca_events ca_events = {
 
 void issuer_policy(struct issuer *issuer, const struct profile *profile, struct ca_policy *policy) {
     const struct issuer_ca *ca = find_ca(issuer, profile->ca);
-    const struct ca_settings *settings = &ca->config->settings;
-    *policy = (struct ca_policy){
-        .fetch_repeats = ca->ops->fetch_repeats,
-        .is_offline = ca->ops->is_offline,
-        .rekeys = settings->rekeys,
-        .not_before_window_s = ca->ops->not_before_window_s,
-        .settle_ms = settings->settle_ms > 0 ? settings->settle_ms : ca->ops->settle_ms,
-        .in_flight = settings->in_flight > 0 ? settings->in_flight : 1,
-        .backoff_ms = BACKOFF_MS,
-        .backoff_max_ms = BACKOFF_MAX_MS,
-        .empty_scans = EMPTY_SCANS,
-        .breaker_failures = BREAKER_FAILURES,
-    };
-    policy->judges_endpoint = ca->ops->judges_endpoint;
-    policy->forgets = ca->ops->forgets;
-    if (!policy->judges_endpoint) {
-        endpoint_text(settings, policy->endpoint);
-    }
+    *policy = ca_policy_of(ca->ops, &ca->config->settings);
     issuer->policies[profile - issuer->config->profiles] = policy;
-    uint32_t rescan_ms = policy->settle_ms / EMPTY_SCANS;
-    policy->rescan_ms = rescan_ms < RESCAN_MS ? rescan_ms : RESCAN_MS;
 }
 
 // A call that cannot even be begun has certainly not reached the CA.
