@@ -61,6 +61,7 @@ struct ca_settings {
     uint32_t timeout_ms;            // of one HTTP exchange
     uint32_t settle_ms;             // how long its lists may lag behind; 0: the backend's own
     const char *price;              // of one certificate, for people
+    const char *formerly;           // the endpoint that this CA had before: ca-client/endpoint.h
 };
 
 // One certificate to ask for. Everything is copied by submit.

@@ -335,6 +335,7 @@ static const char *const cfssl_keys[] = {
     "authority",
     "signing_key_file",
     "lost_answer",
+    "formerly",
     NULL,
 };
 

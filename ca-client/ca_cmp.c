@@ -388,6 +388,7 @@ static const char *const cmp_keys[] = {
     "username",
     "password_file",
     "lost_answer",
+    "formerly",
     NULL,
 };
 

@@ -207,15 +207,8 @@ static void check(struct ca *ca, const struct profile *profile) {
 }
 
 static const char *const ejbca_keys[] = {
-    "url",
-    "client_certificate_file",
-    "client_key_file",
-    "server_root_file",
-    "extra_header",
-    "ca_profile",
-    "end_entity_profile",
-    "authority",
-    NULL,
+    "url",        "client_certificate_file", "client_key_file", "server_root_file", "extra_header",
+    "ca_profile", "end_entity_profile",      "authority",       "formerly",         NULL,
 };
 
 static const char ejbca_example[] = "backend = ejbca\n"

@@ -158,6 +158,7 @@ static const char *const est_keys[] = {
     "extra_header",
     "keep_alive",
     "lost_answer",
+    "formerly",
     NULL,
 };
 

@@ -369,7 +369,7 @@ static bool exec_open(struct loop *loop, const struct ca_settings *settings,
     return true;
 }
 
-static const char *const exec_keys[] = {"command", "lost_answer", NULL};
+static const char *const exec_keys[] = {"command", "lost_answer", "formerly", NULL};
 
 const struct ca_ops ca_exec = {
     .name = "exec",

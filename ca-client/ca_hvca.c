@@ -188,8 +188,15 @@ static void check(struct ca *ca, const struct profile *profile) {
 }
 
 static const char *const hvca_keys[] = {
-    "url",          "client_certificate_file", "client_key_file", "server_root_file",
-    "api_key_file", "api_secret_file",         "extra_header",    "rekey",
+    "url",
+    "client_certificate_file",
+    "client_key_file",
+    "server_root_file",
+    "api_key_file",
+    "api_secret_file",
+    "extra_header",
+    "rekey",
+    "formerly",
     NULL,
 };
 

@@ -237,15 +237,8 @@ static void revoke(struct ca *ca, const struct ca_request *request,
 }
 
 static const char *const stepca_keys[] = {
-    "url",
-    "client_certificate_file",
-    "client_key_file",
-    "server_root_file",
-    "extra_header",
-    "provisioner",
-    "signing_key_file",
-    "lost_answer",
-    NULL,
+    "url",         "client_certificate_file", "client_key_file", "server_root_file", "extra_header",
+    "provisioner", "signing_key_file",        "lost_answer",     "formerly",         NULL,
 };
 
 static const char stepca_example[] = "backend = stepca\n"

@@ -218,6 +218,7 @@ static const char *const vault_keys[] = {
     "ca_profile",
     "authority",
     "lost_answer",
+    "formerly",
     NULL,
 };
 

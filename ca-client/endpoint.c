@@ -148,3 +148,17 @@ void endpoint_text(const struct ca_settings *settings, char out[CA_ENDPOINT_SIZE
         put_cut(&text, out);
     }
 }
+
+bool endpoint_is_of(const struct ca_settings *settings, const char *endpoint) {
+    char own[CA_ENDPOINT_SIZE];
+    endpoint_text(settings, own);
+    bool has_moved = settings->formerly != NULL && strcmp(settings->formerly, endpoint) == 0;
+    return endpoint[0] == '\0' || has_moved || strcmp(own, endpoint) == 0;
+}
+
+bool endpoint_check_formerly(const struct ca_settings *settings) {
+    const char *formerly = settings->formerly != NULL ? settings->formerly : "";
+    size_t length = strlen(settings->backend);
+    return formerly[0] == '\0' || (strncmp(formerly, settings->backend, length) == 0 &&
+                                   formerly[length] == ' ' && strlen(formerly) < CA_ENDPOINT_SIZE);
+}

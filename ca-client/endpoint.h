@@ -20,4 +20,12 @@
 // CA that could be opened.
 void endpoint_text(const struct ca_settings *settings, char out[CA_ENDPOINT_SIZE]);
 
+// Whether what was recorded as `endpoint` is the CA that the section leads to: endpoint_text, or `formerly`,
+// by which a person says that the CA has moved. "", not known, counts as that.
+bool endpoint_is_of(const struct ca_settings *settings, const char *endpoint);
+
+// Whether `formerly` could be one: of the section's backend, and as long as they are at most. NULL and "", for
+// never, are.
+bool endpoint_check_formerly(const struct ca_settings *settings);
+
 #endif

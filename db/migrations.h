@@ -3,7 +3,7 @@
 #ifndef BIRTHCERT_DB_MIGRATIONS_H
 #define BIRTHCERT_DB_MIGRATIONS_H
 
-#define SCHEMA_VERSION 5
+#define SCHEMA_VERSION 6
 
 // SQL that leads from schema `version` - 1 to `version`, 1 to SCHEMA_VERSION; NUL-terminated.
 const char *migration_sql(int version);

@@ -77,8 +77,9 @@ struct store_certificate {
     uint8_t credential; // the camera's number of it
     uint32_t board;
     char profile[NAME_SIZE];
-    char ca[NAME_SIZE];       // that issued it, "" where that is not known
-    char handle[HANDLE_SIZE]; // of the credential's last request
+    char ca[NAME_SIZE];           // that issued it, "" where that is not known
+    char endpoint[ENDPOINT_SIZE]; // where that CA was, "" where that is not known
+    char handle[HANDLE_SIZE];     // of the credential's last request
     enum install_state install;
     enum certificate_state state;
     enum error_code error;    // of one that is quarantined

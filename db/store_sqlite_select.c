@@ -404,7 +404,7 @@ bool store_sqlite_select_rows(struct store *store, const struct store_filter *fi
 
 // ---- certificates -------------------------------------------------------------------------------
 
-#define OF_CERTIFICATE 18
+#define OF_CERTIFICATE 19
 
 // The new board may not have been seen yet, or its request is on its way back from somewhere. What is at
 // the CA for it in another way waits for nothing.
@@ -420,7 +420,8 @@ static const char certificate_sql[] =
     "SELECT x.id, u.id, c.id, u.serial, u.result, c.number, c.board, c.profile, x.ca, c.handle,"
     " c.install, x.state, x.error, x.reason, x.ended_ms, x.time_ms,"
     " (SELECT time_ms FROM event WHERE unit = u.id ORDER BY seq DESC LIMIT 1)," AWAITS_SUCCESSOR
-    ", " CERTIFICATE_COLUMNS ", x.leaf FROM certificate x JOIN credential c ON c.id = x.credential"
+    ", x.endpoint, " CERTIFICATE_COLUMNS
+    ", x.leaf FROM certificate x JOIN credential c ON c.id = x.credential"
     " JOIN unit u ON u.id = c.unit JOIN issuer i ON i.id = x.issuer"
     " WHERE true%s%s ORDER BY +x.id"; // by x.id, the indexes below would be passed over
 
@@ -456,6 +457,7 @@ static void stored_certificate_read(const struct query *query, struct store_cert
     query_text(query, 8, stored->ca, sizeof stored->ca);
     query_text(query, 9, stored->handle, sizeof stored->handle);
     query_text(query, 13, stored->reason, sizeof stored->reason);
+    query_text(query, 18, stored->endpoint, sizeof stored->endpoint);
     certificate_read(query, OF_CERTIFICATE, &stored->certificate);
     stored->certificate.chain = query_slice(query, OF_CERTIFICATE + CERTIFICATE_COLUMN_COUNT);
 }

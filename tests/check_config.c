@@ -252,6 +252,9 @@ static const struct bad bad_texts[] = {
     {GOOD_REST "[ca b]\nbackend = hvca\napi_secret_file = credential:../x\n", ".conf:9:", "credential:NAME"},
     {GOOD_REST "[ca b]\nbackend = hvca\nurl = a\x01\n", ".conf:9:", "printable ASCII"},
     {GOOD_REST "[ca b]\nbackend = hvca\nca_key_file = k\n", ".conf:9:", "ca_key_file: not with backend hvca, which takes backend, url, client_certificate_file"},
+    {GOOD_REST "[ca b]\nbackend = hvca\nformerly = https://old/v2\n", ".conf:9:", "formerly: \"https://old/v2\" is no place of this kind of CA: write it as `birthcert show` says it (sent to), \"hvca ...\", of at most 96"},
+    {GOOD_REST "[ca b]\nbackend = hvca\nformerly = hvca\n", ".conf:9:", "\"hvca ...\""},
+    {GOOD_REST "[ca b]\nbackend = local\nformerly = local x\n", ".conf:9:", "formerly: not with backend local"},
     // profiles
     {GOOD_REST "[profile x]\nca = a\n", ".conf:7: [profile x]", "has no based_on: https or idevid"},
     {GOOD_REST "[profile x]\nca = a\nbased_on = ldevid\n", ".conf:9:", "https or idevid"},

@@ -120,6 +120,50 @@ START_TEST(test_vault) {
 }
 END_TEST
 
+START_TEST(test_is_of) {
+    struct ca_settings settings = {.backend = "hvca", .url = "https://new.example/v2/"};
+    ck_assert(endpoint_is_of(&settings, "hvca https://new.example/v2"));
+    ck_assert(endpoint_is_of(&settings, "")); // not known
+    ck_assert(!endpoint_is_of(&settings, "hvca https://old.example/v2"));
+    settings.formerly = "";
+    ck_assert(!endpoint_is_of(&settings, "hvca https://old.example/v2"));
+    settings.formerly = "hvca https://old.example/v2";
+    ck_assert(endpoint_is_of(&settings, "hvca https://old.example/v2"));
+    ck_assert(endpoint_is_of(&settings, "hvca https://new.example/v2"));
+    ck_assert(!endpoint_is_of(&settings, "hvca https://old.example/v"));
+    ck_assert(!endpoint_is_of(&settings, "est https://old.example/v2"));
+}
+END_TEST
+
+START_TEST(test_formerly) {
+    static const struct {
+        const char *formerly;
+        bool is_good;
+    } cases[] = {
+        {NULL, true},
+        {"", true},
+        {"hvca https://old.example/v2", true},
+        {"hvca", false},
+        {"hvcas https://old.example/v2", false},
+        {"https://old.example/v2", false},
+        {"est https://old.example/v2", false},
+    };
+    char text[CA_ENDPOINT_SIZE + 1];
+    struct ca_settings settings = {.backend = "hvca"};
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        settings.formerly = cases[i].formerly;
+        ck_assert_msg(endpoint_check_formerly(&settings) == cases[i].is_good, "case %zu", i);
+    }
+    memset(text, 'a', sizeof text);
+    memcpy(text, "hvca ", 5);
+    settings.formerly = text;
+    text[CA_ENDPOINT_SIZE] = '\0';
+    ck_assert(!endpoint_check_formerly(&settings));
+    text[CA_ENDPOINT_SIZE - 1] = '\0';
+    ck_assert(endpoint_check_formerly(&settings));
+}
+END_TEST
+
 // What does not fit is cut, and stays another one than what is alike in front.
 START_TEST(test_long) {
     char command[400];
@@ -155,6 +199,8 @@ int main(void) {
     tcase_add_test(tests, test_each_backend);
     tcase_add_test(tests, test_url);
     tcase_add_test(tests, test_vault);
+    tcase_add_test(tests, test_is_of);
+    tcase_add_test(tests, test_formerly);
     tcase_add_test(tests, test_long);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

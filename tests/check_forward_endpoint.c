@@ -25,6 +25,7 @@ static void setup(void) {
     folder_write_text("forward.conf", "[forward]\nsocket = sock\n"
                                       "[ca mine]\nbackend = exec\ncommand = /bin/true\n"
                                       "[ca former]\nbackend = exec\ncommand = /bin/false\n"
+                                      "formerly = exec /opt/moved\n"
                                       "[ca broken]\nbackend = exec\ncommand = /nowhere/program\n"
                                       "[profile https]\nca = mine\n[profile idevid]\nca = mine\n");
     ck_assert_msg(config_load(file, &config, &error), "%s", error.text);
@@ -61,19 +62,20 @@ START_TEST(says_what_is_behind) {
 }
 END_TEST
 
-// A bench of an earlier version says nothing; a revocation goes by the profile.
+// A bench of an earlier version says nothing.
 START_TEST(the_profiles_own) {
     for (enum outbox_type type = OUTBOX_SUBMIT; type <= OUTBOX_REVOKE; type++) {
         ck_assert_str_eq(choose(type, ""), "mine");
         ck_assert_str_eq(choose(type, "exec /bin/true"), "mine");
     }
-    ck_assert_str_eq(choose(OUTBOX_REVOKE, "exec /bin/false"), "mine");
 }
 END_TEST
 
 START_TEST(another_section_leads_there) {
     ck_assert_str_eq(choose(OUTBOX_RECONCILE, "exec /bin/false"), "former");
     ck_assert_str_eq(choose(OUTBOX_FETCH, "exec /bin/false"), "former");
+    ck_assert_str_eq(choose(OUTBOX_REVOKE, "exec /bin/false"), "former");
+    ck_assert_str_eq(choose(OUTBOX_RECONCILE, "exec /opt/moved"), "former");
     ck_assert_uint_eq(forward->ca_count, 2); // opened once
     // What was not sent yet goes to the profile's CA, and nowhere else.
     ck_assert_str_eq(choose(OUTBOX_SUBMIT, "exec /bin/false"), "");
@@ -90,6 +92,9 @@ START_TEST(no_section_leads_there) {
                      "it was sent to exec /bin/gone, and the forwarder's [ca mine] leads to "
                      "exec /bin/true now");
     ck_assert_str_eq(choose(OUTBOX_FETCH, "exec /bin/gone"), "");
+    ck_assert_int_eq(outcome, CA_NOT_SENT);
+    ck_assert_int_eq(error.code, E_CA_CHANGED);
+    ck_assert_str_eq(choose(OUTBOX_REVOKE, "exec /bin/gone"), "");
     ck_assert_int_eq(outcome, CA_NOT_SENT);
     ck_assert_int_eq(error.code, E_CA_CHANGED);
     // One that cannot be used now rules nothing out.

@@ -65,6 +65,21 @@ START_TEST(test_doubt_is_held) {
 }
 END_TEST
 
+// The same CA, somewhere else: a person says so.
+START_TEST(test_moved) {
+    struct bench bench;
+    start_at(&bench, REQUEST_HELD, OLD, NEW);
+    text_copy(bench.policy.formerly, sizeof bench.policy.formerly, OLD);
+    ck_assert_int_eq(come_due(&bench), STEP_RECONCILING);
+    ck_assert_int_eq(bench.output.action, REQUEST_ACT_RECONCILE);
+    // From a third place it did not move.
+    start_at(&bench, REQUEST_HELD, OLD, NEW);
+    text_copy(bench.policy.formerly, sizeof bench.policy.formerly, "hvca https://third.example/v2");
+    ck_assert_int_eq(come_due(&bench), STEP_SETTLING);
+    expect_not_asked(&bench);
+}
+END_TEST
+
 // What the CA accepted is still to be had from it by its handle: the record stays as it is.
 START_TEST(test_accepted_is_left) {
     for (int repeats = 0; repeats < 2; repeats++) {
@@ -179,6 +194,7 @@ int main(void) {
     tcase_add_test(tests, test_recorded_with_the_intent);
     tcase_add_test(tests, test_queued_goes_to_the_new_one);
     tcase_add_test(tests, test_doubt_is_held);
+    tcase_add_test(tests, test_moved);
     tcase_add_test(tests, test_accepted_is_left);
     tcase_add_test(tests, test_unconfirmed_is_left);
     tcase_add_test(tests, test_quarantined_stays);

@@ -186,6 +186,32 @@ START_TEST(test_fills_what_is_new) {
 }
 END_TEST
 
+// Schema 5 knew of each request where it had gone last, and schema 6 of each certificate where it came from.
+START_TEST(test_certificates_of_5) {
+    sqlite3 *connection = open_plain(fixture.path);
+    for (int version = 2; version <= 5; version++) {
+        run_sql(connection, migration_sql(version));
+    }
+    run_sql(connection, "UPDATE credential SET endpoint = 'hvca https://' || id;"
+                        "UPDATE credential SET attempt = 1 WHERE id = 112;"
+                        "PRAGMA user_version = 5");
+    sqlite3_close(connection);
+    store_fixture_reopen(&fixture);
+    store_fixture_close(&fixture);
+    ck_assert_int_eq(integer("PRAGMA user_version"), SCHEMA_VERSION);
+    // Live ones: as the last attempt; of another section's nothing is known.
+    ck_assert_int_eq(integer("SELECT count(*) FROM certificate WHERE state = 1 AND ca = 'hvca'"
+                             " AND endpoint <> 'hvca https://' || credential"),
+                     0);
+    ck_assert_int_gt(integer("SELECT count(*) FROM certificate WHERE state = 1 AND endpoint <> ''"),
+                     0);
+    // Of those in quarantine, where there was one attempt only.
+    ck_assert_int_eq(
+        integer("SELECT endpoint = 'hvca https://112' FROM certificate WHERE id = 302"), 1);
+    ck_assert_int_eq(integer("SELECT endpoint = '' FROM certificate WHERE id = 300"), 1);
+}
+END_TEST
+
 START_TEST(test_guards_again) {
     static const char *const guards[] = {"credential_pending", "certificate_live",
                                          "certificate_quarantined", "event_keep_delete"};
@@ -260,6 +286,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, test_keeps_all);
     tcase_add_test(tests, test_fills_what_is_new);
+    tcase_add_test(tests, test_certificates_of_5);
     tcase_add_test(tests, test_guards_again);
     tcase_add_test(tests, test_goes_on);
     tcase_add_test(tests, test_reader_waits_for_the_writer);

@@ -364,6 +364,7 @@ static struct unit_record make_second(uint32_t seed) {
     store_accept(&fixture, &record);
     record = store_record(&fixture, RECORD_SENT, &unit, 0);
     text_copy(record.ca, sizeof record.ca, "other");
+    text_copy(record.endpoint, sizeof record.endpoint, "hvca https://other/v2");
     store_accept(&fixture, &record);
     record = store_record_certificate(&fixture, &unit, seed, seed, ERROR_NONE);
     store_accept(&fixture, &record);
@@ -378,9 +379,11 @@ START_TEST(test_both_boards_stay) {
     ck_assert_int_eq(now.state, CERTIFICATE_LIVE);
     ck_assert_uint_eq(now.board, 2);
     ck_assert_str_eq(now.ca, "other");
+    ck_assert_str_eq(now.endpoint, "hvca https://other/v2");
     struct store_certificate old = find("SN-1", "revoking").last;
     ck_assert_uint_eq(old.board, 1);
     ck_assert_str_eq(old.ca, "hvca"); // the CA that issued it is the one to be asked
+    ck_assert_str_eq(old.endpoint, "hvca https://ca.example/v2");
     // Its row has the times of its own steps.
     struct store_row row = last_row("SN-1", true);
     ck_assert_uint_eq(row.board, 2);

@@ -172,6 +172,54 @@ case_same_ca() {
     expect_certificates 'the same CA' 1
 }
 
+# Its CA has another name in the net: who runs the bench says that it is the same one.
+lead_to_localhost() {
+    sed -i "s|https://127.0.0.1:$CA_PORT/v2|https://localhost:$CA_PORT/v2|" "$FOLDER/conf.d/30-ca.conf"
+}
+
+case_moved() {
+    make_bench 1
+    lose_answer
+    lead_to_localhost
+    birthcert reconcile --wait 20
+    expect 'moved' 5 'VX-000001 .*held: it was sent to .*where the same one has moved, formerly says so'
+    sed -i "/^url/a formerly = hvca https://127.0.0.1:$CA_PORT/v2" "$FOLDER/conf.d/30-ca.conf"
+    birthcert reconcile --wait 60
+    expect 'moved, and said so' 0 'VX-000001 .*issued: on record now'
+    tray
+    expect 'moved, installed' 0 '1 passed'
+    expect_certificates 'moved' 1
+    birthcert revoke VX-000001 --reason superseded
+    expect 'moved, revoked' 0 'VX-000001 .*revoked \(superseded\)'
+}
+
+revocations_at_second() {
+    curl -sS --max-time 20 "http://127.0.0.1:$(awk '/^control /{print $2}' "$FOLDER/second.log")/control" |
+        jq .requests.patch
+}
+
+# The second CA would say that it knows of no such certificate, or worse, that it has revoked it.
+case_revoke() {
+    make_bench 1
+    start_hvca
+    start_cameras 1
+    tray
+    expect 'revoke, before' 0 '1 passed'
+    start_second
+    lead_to_second
+    birthcert revoke VX-000001 --reason superseded
+    expect 'revoke at another CA' 4 \
+        "VX-000001 .*revocation requested, and not confirmed" \
+        "$CHANGED it was issued at hvca https://127.0.0.1:$CA_PORT/v2, and \[ca hvca\] leads to hvca https://127.0.0.1:$SECOND_PORT/v2 now"
+    ok 'revoke at another CA: it was not asked' is "$(revocations_at_second)" 0
+    birthcert reconcile --wait 5
+    expect 'reconcile at another CA' 4 "$CHANGED it was issued at"
+    ok 'reconcile at another CA: it was not asked' is "$(revocations_at_second)" 0
+    put_back
+    birthcert reconcile --wait 20
+    expect 'put back, reconcile' 0 'VX-000001 .*revoked \(superseded\)'
+}
+
 # ---- behind a forwarder --------------------------------------------------------------------------
 
 restart_forward() {
@@ -266,6 +314,23 @@ case_forwarder_accepted() {
     ok 'forwarder, put back: one certificate' is "$(issued) $(issued_by_second)" '1 0'
 }
 
+# The second CA knows nothing of it; the first one is asked as soon as a section leads there.
+case_forwarder_revoke() {
+    make_bench 1
+    make_two_gateways
+    tray
+    expect 'forwarder, revoke, before' 0 '1 passed'
+    forward_to_second
+    birthcert revoke VX-000001 --reason superseded
+    expect 'forwarder, revoke' 4 \
+        "$CHANGED it was sent to hvca .*:$CA_PORT/v2, and the forwarder's \[ca hvca\] leads to hvca .*:$SECOND_PORT/v2 now"
+    ok 'forwarder, revoke: the second CA was not asked' is "$(revocations_at_second)" 0
+    forward_to_second former
+    birthcert reconcile --wait 20
+    expect 'forwarder, revoke, its section is there' 0 'VX-000001 .*revoked \(superseded\)'
+    ok 'forwarder, revoke, its section is there: not by the second CA' is "$(revocations_at_second)" 0
+}
+
 # The station knows of the CA before; its intent says so, and is not sent. The next one is.
 case_forwarder_learned() {
     make_bench 1
@@ -284,4 +349,5 @@ case_forwarder_learned() {
     expect_text 'learned anew, show' "$CHANGED queued: it was sent to hvca .*:$CA_PORT/v2, and the forwarder's"
 }
 
-run_cases doubt released accepted same_ca forwarder forwarder_accepted forwarder_learned
+run_cases doubt released accepted same_ca moved revoke forwarder forwarder_accepted forwarder_revoke \
+    forwarder_learned

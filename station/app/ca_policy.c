@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "ca-client/endpoint.h"
+#include "station/base/bytes.h"
 
 #define RESCAN_MS 2000
 #define EMPTY_SCANS 3
@@ -33,6 +34,8 @@ struct ca_policy ca_policy_of(const struct ca_ops *ops, const struct ca_settings
     };
     if (!ops->judges_endpoint) {
         endpoint_text(settings, policy.endpoint);
+        (void)text_copy(policy.formerly, sizeof policy.formerly, // the configuration bounds it
+                        settings->formerly != NULL ? settings->formerly : "");
     }
     return policy;
 }

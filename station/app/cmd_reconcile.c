@@ -193,8 +193,9 @@ static bool is_at_changed_ca(const struct reconcile *reconcile, const struct sto
         (void)text_copy(endpoint, CA_ENDPOINT_SIZE, "another CA");
         return row->credential.error == E_CA_CHANGED;
     }
-    endpoint_text(&config_find_ca(reconcile->config, row->ca)->settings, endpoint);
-    return strcmp(endpoint, row->endpoint) != 0;
+    const struct ca_settings *settings = &config_find_ca(reconcile->config, row->ca)->settings;
+    endpoint_text(settings, endpoint);
+    return !endpoint_is_of(settings, row->endpoint);
 }
 
 static void say_where_it_leads(const struct store_row *row, const char *endpoint,

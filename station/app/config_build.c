@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ca-client/endpoint.h"
 #include "station/app/config_value.h"
 
 struct building {
@@ -72,6 +73,18 @@ static bool check_ca_keys(const struct building *building, size_t block,
     return true;
 }
 
+static bool check_formerly(const struct building *building, size_t block,
+                           const struct ca_settings *settings) {
+    const struct config_setting *formerly = config_source_find(building->source, block, "formerly");
+    return endpoint_check_formerly(settings) ||
+           config_source_fail(building->source, formerly->place, &building->source->blocks[block],
+                              building->error,
+                              "formerly: \"%s\" is no place of this kind of CA: write it as "
+                              "`birthcert show` says it (sent to), \"%s ...\", of at most %d "
+                              "characters",
+                              settings->formerly, settings->backend, CA_ENDPOINT_SIZE - 1);
+}
+
 static bool build_ca(const struct building *building, size_t block) {
     const struct config_block *from = &building->source->blocks[block];
     struct config_ca *ca = &building->config->cas[building->config->ca_count++];
@@ -87,7 +100,8 @@ static bool build_ca(const struct building *building, size_t block) {
         return config_source_fail(building->source, from->first, from, building->error,
                                   "has no backend: %s", allowed);
     }
-    return check_ca_keys(building, block, &ca->settings);
+    return check_ca_keys(building, block, &ca->settings) &&
+           check_formerly(building, block, &ca->settings);
 }
 
 // Where the profile's values come from, unless the section says otherwise.

@@ -130,6 +130,11 @@ const struct config_key config_keys[] = {
      .initial = "0s",
      .comment = "After a lost answer: how long the CA's lists may lag behind what it issued. A\n"
                 "request is never sent again before that. 0: what the kind of CA is known for."},
+    {CONFIG_CA, "formerly", CONFIG_HELD_TEXT, AT_CA(formerly),
+     .initial = "",
+     .comment = "Where this very CA was reached before it moved, as `birthcert show` says it (sent to),\n"
+                "like hvca https://OLD-HOST/v2: what went there is asked about here. Never of another\n"
+                "CA: that one knows nothing of it, and a second certificate would be bought."},
     {CONFIG_CA, "price", CONFIG_PRICE, AT_CA(price),
      .initial = "", .comment = "What one certificate costs, as 0.45 EUR: `birthcert orphans` adds it up."},
     {CONFIG_CA, "api_key", CONFIG_REFUSED, .comment = "api_key_file"},

@@ -22,15 +22,9 @@ size_t forward_list_behind(const struct forward *forward,
     return config->profile_count;
 }
 
-static bool leads_to(const struct config_ca *ca, const char *endpoint) {
-    char own[CA_ENDPOINT_SIZE];
-    endpoint_text(&ca->settings, own);
-    return strcmp(own, endpoint) == 0;
-}
-
 static const struct config_ca *find_section(const struct config *config, const char *endpoint) {
     for (size_t i = 0; i < config->ca_count; i++) {
-        if (leads_to(&config->cas[i], endpoint)) {
+        if (endpoint_is_of(&config->cas[i].settings, endpoint)) {
             return &config->cas[i];
         }
     }
@@ -50,12 +44,12 @@ struct forward_ca *forward_choose_ca(struct forward *forward, const struct profi
                                      struct error *error) {
     const char *endpoint = message->endpoint;
     const struct config_ca *own = config_find_ca(forward->config, profile->ca);
-    bool is_of_key = message->type == OUTBOX_FETCH || message->type == OUTBOX_RECONCILE;
+    bool is_new = message->type == OUTBOX_SUBMIT;
     *outcome = CA_NOT_SENT;
-    if (message->type == OUTBOX_REVOKE || endpoint[0] == '\0' || leads_to(own, endpoint)) {
+    if (endpoint_is_of(&own->settings, endpoint)) {
         return forward_find_ca(forward, profile->ca);
     }
-    const struct config_ca *other = is_of_key ? find_section(forward->config, endpoint) : NULL;
+    const struct config_ca *other = is_new ? NULL : find_section(forward->config, endpoint);
     if (other == NULL) {
         // What was not sent yet goes to the profile's CA, once the bench has that on record.
         *outcome = message->type == OUTBOX_RECONCILE ? CA_CANNOT_TELL : CA_NOT_SENT;

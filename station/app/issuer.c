@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ca-client/endpoint.h"
 #include "ca-client/x509.h"
 #include "station/app/ca_policy.h"
 #include "station/app/carry.h"
@@ -525,14 +526,20 @@ void issuer_on_revoked(struct issuer *issuer, issuer_revoked *on_revoked) {
 static struct issuer_ca *need_ca(struct issuer *issuer, const char *name, struct error *error) {
     struct issuer_ca *ca = find_ca(issuer, name);
     const struct config_ca *config = config_find_ca(issuer->config, name);
-    if (ca != NULL) {
-        return ca;
-    }
-    if (config == NULL) {
+    if (ca == NULL && config == NULL) {
         error_set(error, E_CA_CONFIG, "there is no [ca %s] in %s", name, issuer->config->file);
         return NULL;
     }
-    return open_ca(issuer, config, error) ? find_ca(issuer, name) : NULL;
+    return ca != NULL || open_ca(issuer, config, error) ? find_ca(issuer, name) : NULL;
+}
+
+// Another CA may well say that it revoked a number that it never issued.
+static bool fail_changed(const struct ca_settings *settings,
+                         const struct issuer_revocation *revocation, struct error *error) {
+    char own[CA_ENDPOINT_SIZE];
+    endpoint_text(settings, own);
+    return error_set(error, E_CA_CHANGED, "it was issued at %s, and [ca %s] leads to %s now",
+                     revocation->endpoint, revocation->ca, own);
 }
 
 bool issuer_revoke(struct issuer *issuer, const struct issuer_revocation *revocation,
@@ -540,6 +547,10 @@ bool issuer_revoke(struct issuer *issuer, const struct issuer_revocation *revoca
     struct issuer_ca *ca = need_ca(issuer, revocation->ca, error);
     if (ca == NULL) {
         return false;
+    }
+    const struct ca_settings *settings = &ca->config->settings;
+    if (!ca->ops->judges_endpoint && !endpoint_is_of(settings, revocation->endpoint)) {
+        return fail_changed(settings, revocation, error);
     }
     if (!ca->ops->can_revoke) {
         return error_set(error, E_CA_UNSUPPORTED, "the CA %s revokes nothing", revocation->ca);
@@ -552,6 +563,7 @@ bool issuer_revoke(struct issuer *issuer, const struct issuer_revocation *revoca
         .profile = profile != NULL ? profile : &named,
         .subject = {.serial = revocation->serial},
         .handle = revocation->handle,
+        .endpoint = revocation->endpoint,
         .certificate = revocation->leaf,
     };
     ca->ops->revoke(ca->ca, &request, revocation->reason);

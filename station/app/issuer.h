@@ -41,6 +41,7 @@ void issuer_ask(struct issuer *issuer, enum request_action action,
 struct issuer_revocation {
     int64_t certificate_id; // positive; comes back with the result
     const char *ca;         // that issued it
+    const char *endpoint;   // where that was; "": not known
     const char *profile;    // under which it was issued; it may have gone from the configuration
     enum ca_revocation_reason reason;
     const char *serial; // the camera's

@@ -411,6 +411,7 @@ static void ask(struct revoker *revoker, struct revocation *revocation) {
     struct issuer_revocation request = {
         .certificate_id = stored->certificate_id,
         .ca = stored->ca,
+        .endpoint = stored->endpoint,
         .profile = stored->profile,
         .reason = CA_REVOKE_UNSPECIFIED,
         .serial = stored->serial,

@@ -91,7 +91,7 @@
     X(E_CA_REFUSED, "E-CA-REFUSED", UNIT, "the CA refused the request", "see the CA's message") \
     X(E_CA_NONSENSE, "E-CA-NONSENSE", RETRY, "the CA's answer cannot be understood", "check the command or the socket of the [ca] section, or its url, where a proxy may have answered") \
     X(E_CA_DOUBT, "E-CA-DOUBT", RETRY, "the CA's answer was lost: it may have issued", "nothing: the station asks the CA what it issued") \
-    X(E_CA_CHANGED, "E-CA-CHANGED", INTEGRITY, "the CA that got the request is not the one that its section leads to now", "put the section back as it was and run birthcert reconcile (another CA gets a section of its own); or birthcert release, where it is held and the CA that got it has issued nothing") \
+    X(E_CA_CHANGED, "E-CA-CHANGED", INTEGRITY, "the CA that got the request is not the one that its section leads to now", "put the section back as it was and run birthcert reconcile (another CA gets a section of its own; where the same one has moved, formerly says so); or birthcert release, where it is held and the CA that got it has issued nothing") \
     X(E_CA_UNSUPPORTED, "E-CA-UNSUPPORTED", USAGE, "this CA cannot do that", "") \
     X(E_BUNDLE, "E-BUNDLE", INTEGRITY, "what was brought from the CA cannot be trusted", "get it again, in a safe way") \
     X(E_CA_EXPIRED, "E-CA-EXPIRED", STATION, "the station's own certificate has ended", "ask the CA's administrator for a new one") \

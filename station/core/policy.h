@@ -11,6 +11,7 @@
 // What the core knows of the CA: data of its backend and of its section in the configuration.
 struct ca_policy {
     char endpoint[ENDPOINT_SIZE]; // where its requests go; "": not known
+    char formerly[ENDPOINT_SIZE]; // where they went before that CA moved; "": it did not
     bool judges_endpoint;         // it is told where a request went, and judges that itself
     bool forgets;                 // what is in quarantine is judged as it is on record
     bool fetch_repeats;           // fetching is the request once more, and may issue

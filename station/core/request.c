@@ -149,7 +149,9 @@ static bool is_elsewhere(const struct request *request, const struct request_rec
             record->ca, request->ca);
         return true;
     }
-    if (record->endpoint[0] != '\0' && here[0] != '\0' && strcmp(record->endpoint, here) != 0) {
+    bool has_moved = strcmp(record->endpoint, request->policy->formerly) == 0;
+    if (record->endpoint[0] != '\0' && here[0] != '\0' && strcmp(record->endpoint, here) != 0 &&
+        !has_moved) {
         error_set(error, E_CA_CHANGED, "it was sent to %s, and [ca %s] leads to %s now",
                   record->endpoint, request->ca, here);
         return true;
