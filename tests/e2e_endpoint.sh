@@ -220,6 +220,43 @@ case_revoke() {
     expect 'put back, reconcile' 0 'VX-000001 .*revoked \(superseded\)'
 }
 
+# The embedded CA, which revokes nothing, stands under the name of the one that issued, and then the other way.
+case_revoke_other_kind() {
+    make_bench 1
+    start_hvca
+    start_cameras 1
+    tray
+    expect 'other kind, before' 0 '1 passed'
+    lead_to_embedded
+    birthcert revoke VX-000001 --reason superseded
+    expect 'of hvca, at the embedded CA' 4 "revocation requested, and not confirmed .*$CHANGED it was issued at hvca"
+    put_back
+    birthcert reconcile --wait 20
+    expect 'of hvca, put back' 0 'VX-000001 .*revoked \(superseded\)'
+    lead_to_embedded
+    stop_cameras
+    start_cameras 2
+    echo 'slot,serial
+2,VX-000002' >"$FOLDER/tray.csv"
+    printf '[slot 2]\nunix = %s/ports/cam1\n' "$FOLDER" >"$FOLDER/conf.d/40-slot.conf"
+    tray
+    expect 'of the embedded CA, before' 0 '1 passed'
+    put_back
+    birthcert revoke VX-000002 --reason superseded
+    expect 'of the embedded CA, at hvca' 4 "revocation requested, and not confirmed .*$CHANGED it was issued at local"
+    lead_to_embedded
+    birthcert reconcile --wait 20
+    expect 'of the embedded CA, put back' 0 'VX-000002 .*out of use here, and not revoked: its CA revokes nothing'
+    birthcert reconcile --wait 20
+    expect_exit 'of the embedded CA, once more' 3
+}
+
+lead_to_embedded() {
+    cp "$FOLDER/conf.d/30-ca.conf" "$FOLDER/first.conf"
+    printf '[ca hvca]\nbackend = local\nca_certificate_file = ca/root.pem\nca_key_file = ca/root.key\n[profile https]\nca = hvca\n' \
+        >"$FOLDER/conf.d/30-ca.conf"
+}
+
 # ---- behind a forwarder --------------------------------------------------------------------------
 
 restart_forward() {
@@ -349,5 +386,5 @@ case_forwarder_learned() {
     expect_text 'learned anew, show' "$CHANGED queued: it was sent to hvca .*:$CA_PORT/v2, and the forwarder's"
 }
 
-run_cases doubt released accepted same_ca moved revoke forwarder forwarder_accepted forwarder_revoke \
+run_cases doubt released accepted same_ca moved revoke revoke_other_kind forwarder forwarder_accepted forwarder_revoke \
     forwarder_learned

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ca-client/endpoint.h"
 #include "station/app/issuer.h"
 #include "station/app/writer.h"
 #include "station/base/clock.h"
@@ -191,11 +192,14 @@ static const char *name_of_ca(const struct store_certificate *stored) {
     return stored->ca[0] != '\0' ? stored->ca : "that issued it";
 }
 
+// Whether there is a CA that could be asked. That one revokes nothing is no word on what another one issued
+// under the same name.
 static bool can_revoke(const struct config_ca *ca, const struct store_certificate *stored) {
     char handle[HANDLE_SIZE];
     const struct ca_ops *ops = ca != NULL ? ca_find(ca->settings.backend) : NULL;
     write_handle(stored, handle);
-    return ops != NULL && ops->can_revoke && handle[0] != '\0';
+    return ops != NULL && handle[0] != '\0' &&
+           (ops->can_revoke || !endpoint_is_of(&ca->settings, stored->endpoint));
 }
 
 // An intent that stands already is not written again.
@@ -424,7 +428,11 @@ static void ask(struct revoker *revoker, struct revocation *revocation) {
     }
     revocation->repeat_ms = 0;
     revocation->is_asked = issuer_revoke(revoker->issuer, &request, &revocation->error);
-    if (!revocation->is_asked) {
+    bool revokes_nothing = !revocation->is_asked && revocation->error.code == E_CA_UNSUPPORTED;
+    if (revokes_nothing && stored->endpoint[0] != '\0') {
+        end(revoker, revocation,
+            CERTIFICATE_WITHDRAWN); // it was asked for while another CA stood here
+    } else if (!revocation->is_asked) {
         give_up(revoker, revocation);
     }
 }
