@@ -142,6 +142,7 @@ struct certificate_record {
     int64_t not_before_ms;
     int64_t not_after_ms;
     struct slice chain; // DER one after the other, leaf first: exactly what is installed
+    bool is_brought;    // by a person: it may be of an earlier attempt, which went elsewhere
 };
 
 enum record_kind {

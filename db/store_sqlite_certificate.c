@@ -231,6 +231,7 @@ static bool certificate_write(struct change *change, enum error_code reason,
     bind_hash(&query, certificate->sha256);
     bind_hash(&query, certificate->spki_sha256);
     query_bind_blob(&query, certificate->chain.data, length);
+    query_bind_integer(&query, certificate->is_brought);
     if (known->found) {
         query_bind_integer(&query, known->certificate_id);
     }

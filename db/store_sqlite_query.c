@@ -90,7 +90,7 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
     [SQL_CREDENTIAL_REKEYED] = "SELECT lower(hex(r.serial))" REKEYED_CERTIFICATE(
         "(SELECT unit FROM credential WHERE id = ?1)",
         "(SELECT number FROM credential WHERE id = ?1)",
-        "(SELECT board FROM credential WHERE id = ?1)", "?2"),
+        "(SELECT board FROM credential WHERE id = ?1)", "?2", "?3"),
     [SQL_CREDENTIAL_REQUEST] = "UPDATE credential SET request = ?2,"
                                " handle = coalesce(nullif(?3, ''), handle), error = ?4"
                                " WHERE id = ?1",
@@ -130,22 +130,20 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
         " WHERE i.name = ?1 AND x.serial = ?2",
     [SQL_CERTIFICATE_INSERT] =
         "INSERT INTO certificate (credential, state, time_ms, not_before_ms, not_after_ms, issuer,"
-        " intermediates, error, subject, serial, sha256, spki_sha256, leaf, ca,"
-        " endpoint)"
+        " intermediates, error, subject, serial, sha256, spki_sha256, leaf, ca, endpoint)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
         " (SELECT ca FROM credential WHERE id = ?1),"
-        " (SELECT endpoint FROM credential WHERE id = ?1))",
+        " (SELECT iif(?14, '', endpoint) FROM credential WHERE id = ?1))",
     // The same leaf, judged anew: perhaps with other intermediates, perhaps read further, perhaps for
     // the camera that it belongs to.
     [SQL_CERTIFICATE_UPDATE] =
         "UPDATE certificate SET credential = ?1, ca = CASE credential WHEN ?1 THEN ca ELSE"
         " (SELECT ca FROM credential WHERE id = ?1) END, endpoint = CASE credential WHEN ?1 THEN"
-        " endpoint ELSE (SELECT endpoint FROM credential WHERE id = ?1) END, state = ?2, time_ms = "
-        "?3, not_before_ms = "
-        "?4, not_after_ms = ?5,"
+        " endpoint ELSE (SELECT iif(?14, '', endpoint) FROM credential WHERE id = ?1) END,"
+        " state = ?2, time_ms = ?3, not_before_ms = ?4, not_after_ms = ?5,"
         " issuer = ?6, intermediates = ?7, error = ?8, subject = ?9, serial = ?10,"
         " sha256 = coalesce(?11, sha256), spki_sha256 = ?12, leaf = ?13"
-        " WHERE id = ?14",
+        " WHERE id = ?15",
     [SQL_CERTIFICATE_WITHDRAW] =
         "UPDATE certificate SET state = 2, error = ?2 WHERE credential = ?1 AND state = 1",
     [SQL_CERTIFICATE_LIVE] = "SELECT " CERTIFICATE_COLUMNS

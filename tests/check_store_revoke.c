@@ -371,6 +371,23 @@ static struct unit_record make_second(uint32_t seed) {
     return unit;
 }
 
+// It may be the answer to an attempt before, which went elsewhere.
+START_TEST(test_brought_from_somewhere) {
+    struct unit_record unit = admit_with_key("SN-1", 1);
+    struct record record = store_record_csr(&fixture, &unit, 1, "first");
+    store_accept(&fixture, &record);
+    record = store_record(&fixture, RECORD_SENT, &unit, 0);
+    text_copy(record.ca, sizeof record.ca, "hvca");
+    text_copy(record.endpoint, sizeof record.endpoint, "hvca https://new/v2");
+    store_accept(&fixture, &record);
+    record = store_record_certificate(&fixture, &unit, 1, 1, ERROR_NONE);
+    record.certificate.is_brought = true;
+    store_accept(&fixture, &record);
+    ck_assert_str_eq(find("SN-1", NULL).last.ca, "hvca");
+    ck_assert_str_eq(find("SN-1", NULL).last.endpoint, "");
+}
+END_TEST
+
 START_TEST(test_both_boards_stay) {
     rework("SN-1", 1);
     struct unit_record second = make_second(2);
@@ -536,6 +553,7 @@ int main(void) {
     tcase_add_test(tests, test_scrapped_stays);
     tcase_add_test(tests, test_scrap_and_requests);
     tcase_add_test(tests, test_rework);
+    tcase_add_test(tests, test_brought_from_somewhere);
     tcase_add_test(tests, test_both_boards_stay);
     tcase_add_test(tests, test_old_row);
     tcase_add_test(tests, test_old_key_comes_back);

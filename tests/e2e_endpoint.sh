@@ -360,7 +360,7 @@ case_forwarder_revoke() {
     forward_to_second
     birthcert revoke VX-000001 --reason superseded
     expect 'forwarder, revoke' 4 \
-        "$CHANGED it was sent to hvca .*:$CA_PORT/v2, and the forwarder's \[ca hvca\] leads to hvca .*:$SECOND_PORT/v2 now"
+        "$CHANGED it was issued at hvca .*:$CA_PORT/v2, and the forwarder's \[ca hvca\] leads to hvca .*:$SECOND_PORT/v2 now"
     ok 'forwarder, revoke: the second CA was not asked' is "$(revocations_at_second)" 0
     forward_to_second former
     birthcert reconcile --wait 20

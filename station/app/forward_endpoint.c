@@ -22,20 +22,32 @@ size_t forward_list_behind(const struct forward *forward,
     return config->profile_count;
 }
 
-static const struct config_ca *find_section(const struct config *config, const char *endpoint) {
-    for (size_t i = 0; i < config->ca_count; i++) {
-        if (endpoint_is_of(&config->cas[i].settings, endpoint)) {
-            return &config->cas[i];
-        }
-    }
-    return NULL;
+static bool leads_to(const struct config_ca *ca, const char *endpoint) {
+    char own[CA_ENDPOINT_SIZE];
+    endpoint_text(&ca->settings, own);
+    return strcmp(own, endpoint) == 0;
 }
 
-static bool fail_changed(const struct config_ca *now, const char *endpoint, struct error *error) {
+// Where a section leads there now, that is the CA: another one's `formerly` is of the past.
+static const struct config_ca *find_section(const struct config *config, const char *endpoint) {
+    const struct config_ca *moved = NULL;
+    for (size_t i = 0; i < config->ca_count; i++) {
+        const struct config_ca *ca = &config->cas[i];
+        if (leads_to(ca, endpoint)) {
+            return ca;
+        }
+        moved = moved == NULL && endpoint_is_of(&ca->settings, endpoint) ? ca : moved;
+    }
+    return moved;
+}
+
+static bool fail_changed(const struct config_ca *now, const struct outbox_message *message,
+                         struct error *error) {
     char own[CA_ENDPOINT_SIZE];
     endpoint_text(&now->settings, own);
     return error_set(error, E_CA_CHANGED,
-                     "it was sent to %s, and the forwarder's [ca %s] leads to %s now", endpoint,
+                     "it was %s %s, and the forwarder's [ca %s] leads to %s now",
+                     message->type == OUTBOX_REVOKE ? "issued at" : "sent to", message->endpoint,
                      now->name, own);
 }
 
@@ -46,14 +58,14 @@ struct forward_ca *forward_choose_ca(struct forward *forward, const struct profi
     const struct config_ca *own = config_find_ca(forward->config, profile->ca);
     bool is_new = message->type == OUTBOX_SUBMIT;
     *outcome = CA_NOT_SENT;
-    if (endpoint_is_of(&own->settings, endpoint)) {
+    if (endpoint[0] == '\0' || leads_to(own, endpoint)) {
         return forward_find_ca(forward, profile->ca);
     }
     const struct config_ca *other = is_new ? NULL : find_section(forward->config, endpoint);
     if (other == NULL) {
         // What was not sent yet goes to the profile's CA, once the bench has that on record.
         *outcome = message->type == OUTBOX_RECONCILE ? CA_CANNOT_TELL : CA_NOT_SENT;
-        fail_changed(own, endpoint, error);
+        fail_changed(own, message, error);
         return NULL;
     }
     struct forward_ca *ca = forward_find_ca(forward, other->name);

@@ -184,6 +184,7 @@ static void handle_result(void *context, const struct ca_result *from_ca) {
     if (result.outcome == OUTCOME_CERTIFICATE) {
         result.error = (struct error){0};
         judge_certificate(ca, call, from_ca, &result);
+        result.certificate.is_brought = call->is_brought;
     }
     call->used = false;
     issuer->call_count--;

@@ -141,7 +141,9 @@ bool revoker_check_settled(const struct revoker_unit *unit, struct error *error)
 }
 
 bool revoker_awaits_successor(const struct config *config, const struct store_certificate *stored) {
-    return stored->awaits_successor && config_rekeys(config, stored->ca, stored->credential);
+    const struct config_ca *ca = config_find_ca(config, stored->ca);
+    return stored->awaits_successor && config_rekeys(config, stored->ca, stored->credential) &&
+           ca != NULL && endpoint_is_of(&ca->settings, stored->endpoint);
 }
 
 // There may be more of those that wait than there is room for those that do not.
@@ -343,7 +345,9 @@ static void show(struct revoker *revoker, const struct revocation *revocation) {
     } else {
         shown.finding = "revocation requested, and not confirmed";
         shown.error = &revocation->error;
-        snprintf(remedy, sizeof remedy, "%s asks the CA once more",
+        snprintf(remedy, sizeof remedy,
+                 revocation->error.code == E_CA_CHANGED ? "%s asks once the section leads there"
+                                                        : "%s asks the CA once more",
                  revoker_awaits_successor(revoker->config, stored) ? "the same command"
                                                                    : "birthcert reconcile");
     }
