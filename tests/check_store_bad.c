@@ -455,7 +455,7 @@ START_TEST(test_schema_refuses) {
         " WHERE id = 2",
         "INSERT INTO certificate SELECT 99, credential, state, time_ms, not_before_ms,"
         " not_after_ms, issuer, intermediates, error, subject, x'01', zeroblob(32), spki_sha256,"
-        " leaf, ca, reason, ended_ms FROM certificate WHERE id = 1",
+        " leaf, ca, reason, ended_ms, endpoint FROM certificate WHERE id = 1",
         "UPDATE certificate SET serial = (SELECT serial FROM certificate WHERE id = 1)"
         " WHERE id = 2",
         "UPDATE certificate SET sha256 = (SELECT sha256 FROM certificate WHERE id = 1)"

@@ -2,6 +2,7 @@
 // The PKI officer's verbs where no CA is asked: what they refuse, a CA that revokes nothing, and the
 // list of certificates that are in no camera. With a CA: tests/e2e_revoke.sh.
 #include <check.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,16 @@ static enum certificate_state state_of(const char *serial) {
     text_copy(filter.serial, sizeof filter.serial, serial);
     ck_assert(store_sqlite.select_certificates(fixture.store, &filter, keep_state, &state, &error));
     return state;
+}
+
+// The section of these tests is the embedded CA, as it was when they were issued.
+static void issue_at_embedded(void) {
+    sqlite3 *connection;
+    ck_assert_int_eq(sqlite3_open(fixture.path, &connection), SQLITE_OK);
+    ck_assert_int_eq(
+        sqlite3_exec(connection, "UPDATE certificate SET endpoint = 'local'", NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(connection);
 }
 
 static void make_passed(const char *serial, uint32_t seed) {
@@ -166,6 +177,7 @@ END_TEST
 
 START_TEST(test_unsupported) {
     make_passed("SN-1", 1);
+    issue_at_embedded();
     struct options options = {.argument = "SN-1", .reason = "superseded", .approve = "bob"};
     ck_assert_int_eq(run(cmd_rework, options), EXIT_OK);
     ck_assert_said("ask the administrator of the CA hvca");
@@ -194,6 +206,7 @@ static size_t event_count(const char *serial) {
 
 START_TEST(test_revoke_unsupported) {
     make_passed("SN-1", 1);
+    issue_at_embedded();
     struct options options = {.argument = "SN-1", .reason = "keyCompromise"};
     ck_assert_int_eq(run(cmd_revoke, options), EXIT_STATION);
     ck_assert_said("its CA revokes nothing by itself");
@@ -214,6 +227,7 @@ END_TEST
 // That one is out of use needs no section of its CA.
 START_TEST(test_withdrawn_elsewhere) {
     make_passed("SN-1", 1);
+    issue_at_embedded();
     struct options options = {.argument = "SN-1", .reason = "superseded"};
     ck_assert_int_eq(run(cmd_revoke, options), EXIT_STATION);
     config_write(&fixture, "trial", "");
@@ -227,6 +241,7 @@ END_TEST
 START_TEST(test_revoke_quarantined) {
     char number[2 * CERTIFICATE_SERIAL_MAX + 1];
     store_make_unit(&fixture, "SN-1", 1, REQUEST_QUARANTINED, INSTALL_NONE);
+    issue_at_embedded();
     ck_assert_int_eq(run(cmd_orphans, (struct options){0}), EXIT_OK);
     ck_assert_int_eq(sscanf(strstr(said, "--certificate "), "--certificate %40[0-9a-f]", number),
                      1);
@@ -245,7 +260,8 @@ static void write_rekeying_config(const char *rekey) {
     ck_assert_ptr_nonnull(out);
     fprintf(out,
             "[store]\npath = %s\n[station]\noperator = ada\n[ca hvca]\nbackend = hvca\n"
-            "url = https://127.0.0.1:1/v2\nroot_file = root.pem\napi_key_file = key\n"
+            "url = https://127.0.0.1:1/v2\nformerly = hvca https://ca.example/v2\nroot_file = "
+            "root.pem\napi_key_file = key\n"
             "api_secret_file = secret\nrekey = %s\n[profile https]\nbased_on = https\n"
             "ca = hvca\n[slot 1]\nserial = /dev/null\n",
             fixture.path, rekey);

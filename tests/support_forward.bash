@@ -32,13 +32,19 @@ write_outbox() { # BENCH_FOLDER
     } >"$1/conf.d/30-ca.conf"
 }
 
+# Its number may be that of the one before.
+socket_now() { stat -c '%i %z' "$FOLDER/run/forward.sock" 2>/dev/null || true; }
+
+# The socket may be one that a killed forwarder left.
 start_forward() { # OPTION...
+    local before
+    before=$(socket_now)
     "$BUILD/birthcert" forward "$@" --config "$FOLDER/gateway/forward.conf" \
         >>"$FOLDER/forward.out" 2>>"$FOLDER/forward.log" &
     FORWARD_PID=$!
     STARTED+=("$FORWARD_PID")
     for _ in {1..500}; do
-        if [ -S "$FOLDER/run/forward.sock" ] && kill -0 "$FORWARD_PID" 2>/dev/null; then return; fi
+        if [ -S "$FOLDER/run/forward.sock" ] && [ "$(socket_now)" != "$before" ]; then return; fi
         sleep 0.02
     done
     echo "not ok - birthcert forward does not listen"
