@@ -35,11 +35,10 @@ struct sqlite3_stmt;
 
 // The certificate that a request of the unit's new board rekeys at that CA: the latest one of an older
 // board, good, and superseded by the new board. The arguments are SQL.
-#define REKEYED_CERTIFICATE(unit, number, board, ca, endpoint)                                     \
+#define REKEYED_CERTIFICATE(unit, number, board, ca)                                               \
     " FROM certificate r JOIN credential o ON o.id = r.credential WHERE o.unit = " unit            \
     " AND o.number = " number " AND o.board < " board " AND r.state > 2 AND r.state = 3"           \
     " AND r.reason = 'superseded' AND r.error = '' AND r.serial IS NOT NULL AND r.ca = " ca        \
-    " AND (" endpoint " = '' OR r.endpoint IN ('', " endpoint "))"                                 \
     " ORDER BY o.board DESC, r.id DESC LIMIT 1"
 
 // event.state of RECORD_ADMIT

@@ -90,7 +90,7 @@ static const char *const statement_sql[SQL_STATEMENT_COUNT] = {
     [SQL_CREDENTIAL_REKEYED] = "SELECT lower(hex(r.serial))" REKEYED_CERTIFICATE(
         "(SELECT unit FROM credential WHERE id = ?1)",
         "(SELECT number FROM credential WHERE id = ?1)",
-        "(SELECT board FROM credential WHERE id = ?1)", "?2", "?3"),
+        "(SELECT board FROM credential WHERE id = ?1)", "?2"),
     [SQL_CREDENTIAL_REQUEST] = "UPDATE credential SET request = ?2,"
                                " handle = coalesce(nullif(?3, ''), handle), error = ?4"
                                " WHERE id = ?1",

@@ -189,7 +189,6 @@ static bool find_rekeyed(struct change *change, char replaces[HANDLE_SIZE], stru
     struct query query = query_begin(change->store, SQL_CREDENTIAL_REKEYED);
     query_bind_integer(&query, change->record->credential_id);
     query_bind_text(&query, change->record->ca);
-    query_bind_text(&query, change->record->endpoint);
     bool found;
     if (!query_row(&query, &found, error)) {
         return false;

@@ -410,12 +410,11 @@ bool store_sqlite_select_rows(struct store *store, const struct store_filter *fi
 // the CA for it in another way waits for nothing.
 #define AWAITS_SUCCESSOR                                                                           \
     "CASE WHEN x.state = 3 AND u.result <> 3 THEN x.id = (SELECT r.id" REKEYED_CERTIFICATE(        \
-        "u.id", "c.number", "u.board", "x.ca",                                                     \
-        "x.endpoint") ") AND NOT EXISTS (SELECT 1 FROM credential s"                               \
-                      " WHERE s.unit = u.id AND s.board = u.board AND "                            \
-                      "s.number = c.number AND (s.request IN"                                      \
-                      " (8, 9, 10) OR (s.request BETWEEN 2 AND 5 AND "                             \
-                      "s.replaces <> lower(hex(x.serial))))) ELSE 0 END"
+        "u.id", "c.number", "u.board", "x.ca") ") AND NOT EXISTS (SELECT 1 FROM credential s"      \
+                                               " WHERE s.unit = u.id AND s.board = u.board AND "   \
+                                               "s.number = c.number AND (s.request IN"             \
+                                               " (8, 9, 10) OR (s.request BETWEEN 2 AND 5 AND "    \
+                                               "s.replaces <> lower(hex(x.serial))))) ELSE 0 END"
 
 static const char certificate_sql[] =
     "SELECT x.id, u.id, c.id, u.serial, u.result, c.number, c.board, c.profile, x.ca, c.handle,"

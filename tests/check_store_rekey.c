@@ -128,28 +128,6 @@ static bool keep_request(void *context, const struct request_record *request) {
 
 // ---- tests --------------------------------------------------------------------------------------
 
-// The section leads to another CA now, which cannot rekey what it has not issued.
-START_TEST(test_not_of_another_place) {
-    static const struct {
-        const char *endpoint;
-        bool rekeys;
-    } cases[] = {{"hvca https://other/v2", false}, {"hvca https://ca.example/v2", true}};
-    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        struct unit_record unit = make_swapped("superseded");
-        queue(&unit, 2);
-        struct record record = store_record(&fixture, RECORD_SENT, &unit, 0);
-        text_copy(record.ca, sizeof record.ca, "hvca");
-        text_copy(record.endpoint, sizeof record.endpoint, cases[i].endpoint);
-        record.rekeys = true;
-        store_accept(&fixture, &record);
-        ck_assert_str_eq(fixture.batch->answers[0].request.replaces,
-                         cases[i].rekeys ? hex_of(0) : "");
-        store_fixture_teardown(&fixture);
-        store_fixture_setup(&fixture);
-    }
-}
-END_TEST
-
 START_TEST(test_rekey) {
     struct unit_record unit = make_swapped("superseded");
     struct error error = {0};
@@ -312,7 +290,6 @@ int main(void) {
     TCase *tests = tcase_create("rekey");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, test_rekey);
-    tcase_add_test(tests, test_not_of_another_place);
     tcase_add_test(tests, test_no_certificate_came);
     tcase_add_loop_test(tests, test_ordinary, 0, 3);
     tcase_add_test(tests, test_revoked_is_not_rekeyed);

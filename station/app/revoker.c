@@ -141,9 +141,7 @@ bool revoker_check_settled(const struct revoker_unit *unit, struct error *error)
 }
 
 bool revoker_awaits_successor(const struct config *config, const struct store_certificate *stored) {
-    const struct config_ca *ca = config_find_ca(config, stored->ca);
-    return stored->awaits_successor && config_rekeys(config, stored->ca, stored->credential) &&
-           ca != NULL && endpoint_is_of(&ca->settings, stored->endpoint);
+    return stored->awaits_successor && config_rekeys(config, stored->ca, stored->credential);
 }
 
 // There may be more of those that wait than there is room for those that do not.
