@@ -149,11 +149,15 @@ void endpoint_text(const struct ca_settings *settings, char out[CA_ENDPOINT_SIZE
     }
 }
 
-bool endpoint_is_of(const struct ca_settings *settings, const char *endpoint) {
+bool endpoint_leads_to(const struct ca_settings *settings, const char *endpoint) {
     char own[CA_ENDPOINT_SIZE];
     endpoint_text(settings, own);
+    return strcmp(own, endpoint) == 0;
+}
+
+bool endpoint_is_of(const struct ca_settings *settings, const char *endpoint) {
     bool has_moved = settings->formerly != NULL && strcmp(settings->formerly, endpoint) == 0;
-    return endpoint[0] == '\0' || has_moved || strcmp(own, endpoint) == 0;
+    return endpoint[0] == '\0' || has_moved || endpoint_leads_to(settings, endpoint);
 }
 
 bool endpoint_check_formerly(const struct ca_settings *settings) {

@@ -20,6 +20,9 @@
 // CA that could be opened.
 void endpoint_text(const struct ca_settings *settings, char out[CA_ENDPOINT_SIZE]);
 
+// Whether that is the section's endpoint_text.
+bool endpoint_leads_to(const struct ca_settings *settings, const char *endpoint);
+
 // Whether what was recorded as `endpoint` is the CA that the section leads to: endpoint_text, or `formerly`,
 // by which a person says that the CA has moved. "", not known, counts as that.
 bool endpoint_is_of(const struct ca_settings *settings, const char *endpoint);

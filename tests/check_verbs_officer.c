@@ -260,8 +260,7 @@ static void write_rekeying_config(const char *rekey) {
     ck_assert_ptr_nonnull(out);
     fprintf(out,
             "[store]\npath = %s\n[station]\noperator = ada\n[ca hvca]\nbackend = hvca\n"
-            "url = https://127.0.0.1:1/v2\nformerly = hvca https://ca.example/v2\nroot_file = "
-            "root.pem\napi_key_file = key\n"
+            "url = https://127.0.0.1:1/v2\nroot_file = root.pem\napi_key_file = key\n"
             "api_secret_file = secret\nrekey = %s\n[profile https]\nbased_on = https\n"
             "ca = hvca\n[slot 1]\nserial = /dev/null\n",
             fixture.path, rekey);

@@ -22,18 +22,12 @@ size_t forward_list_behind(const struct forward *forward,
     return config->profile_count;
 }
 
-static bool leads_to(const struct config_ca *ca, const char *endpoint) {
-    char own[CA_ENDPOINT_SIZE];
-    endpoint_text(&ca->settings, own);
-    return strcmp(own, endpoint) == 0;
-}
-
 // Where a section leads there now, that is the CA: another one's `formerly` is of the past.
 static const struct config_ca *find_section(const struct config *config, const char *endpoint) {
     const struct config_ca *moved = NULL;
     for (size_t i = 0; i < config->ca_count; i++) {
         const struct config_ca *ca = &config->cas[i];
-        if (leads_to(ca, endpoint)) {
+        if (endpoint_leads_to(&ca->settings, endpoint)) {
             return ca;
         }
         moved = moved == NULL && endpoint_is_of(&ca->settings, endpoint) ? ca : moved;
@@ -58,7 +52,7 @@ struct forward_ca *forward_choose_ca(struct forward *forward, const struct profi
     const struct config_ca *own = config_find_ca(forward->config, profile->ca);
     bool is_new = message->type == OUTBOX_SUBMIT;
     *outcome = CA_NOT_SENT;
-    if (endpoint[0] == '\0' || leads_to(own, endpoint)) {
+    if (endpoint[0] == '\0' || endpoint_leads_to(&own->settings, endpoint)) {
         return forward_find_ca(forward, profile->ca);
     }
     const struct config_ca *other = is_new ? NULL : find_section(forward->config, endpoint);

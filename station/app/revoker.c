@@ -194,7 +194,7 @@ static const char *name_of_ca(const struct store_certificate *stored) {
 
 // Whether there is a CA that could be asked. That one revokes nothing is no word on what another one issued
 // under the same name.
-static bool can_revoke(const struct config_ca *ca, const struct store_certificate *stored) {
+static bool may_be_asked(const struct config_ca *ca, const struct store_certificate *stored) {
     char handle[HANDLE_SIZE];
     const struct ca_ops *ops = ca != NULL ? ca_find(ca->settings.backend) : NULL;
     write_handle(stored, handle);
@@ -224,7 +224,7 @@ bool revoker_choose(struct revoker *revoker, size_t index, enum ca_revocation_re
                          stored->serial, handle, stored->ca, revoker->config->file);
     }
     revocation->is_chosen = true;
-    revocation->is_answered = stored->state != CERTIFICATE_REVOKING && !can_revoke(ca, stored);
+    revocation->is_answered = stored->state != CERTIFICATE_REVOKING && !may_be_asked(ca, stored);
     if (next_state(revocation) != stored->state) {
         (void)text_copy(stored->reason, sizeof stored->reason, ca_revocation_reason_name(reason));
     }
@@ -432,8 +432,8 @@ static void ask(struct revoker *revoker, struct revocation *revocation) {
     revocation->is_asked = issuer_revoke(revoker->issuer, &request, &revocation->error);
     bool revokes_nothing = !revocation->is_asked && revocation->error.code == E_CA_UNSUPPORTED;
     if (revokes_nothing && stored->endpoint[0] != '\0') {
-        end(revoker, revocation,
-            CERTIFICATE_WITHDRAWN); // it was asked for while another CA stood here
+        // It was asked for while another CA stood here.
+        end(revoker, revocation, CERTIFICATE_WITHDRAWN);
     } else if (!revocation->is_asked) {
         give_up(revoker, revocation);
     }
