@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the revoker*.c files share. Nobody else includes this.
+#ifndef BIRTHCERT_APP_REVOKER_INTERNAL_H
+#define BIRTHCERT_APP_REVOKER_INTERNAL_H
+
+#include "station/app/issuer.h"
+#include "station/app/revoker.h"
+#include "station/io/loop.h"
+
+#define CERTIFICATES_MAX CA_PENDING_MAX // more of them wait for the next time
+
+struct revocation {
+    struct store_certificate stored; // its chain lies in `leaf`
+    uint8_t *leaf;
+    bool is_chosen;
+    bool is_asked;      // its CA works on it
+    bool is_answered;   // or needs not be asked
+    bool is_awaiting;   // is asked for when the new board's certificate is on record
+    int64_t repeat_ms;  // monotonic; 0: never
+    struct error error; // why it is not confirmed
+};
+
+struct revoker {
+    const struct config *config;
+    struct output *output;
+    struct store *store;
+    struct batch *batch;
+    struct config *view; // the configuration without profiles: only CAs that are needed are opened
+    struct loop *loop;
+    struct issuer *issuer;
+    struct loop_timer *repeat;
+    int64_t deadline_ms; // monotonic
+    bool interrupted;    // by a signal
+    struct error fault;  // of the database, while the CAs are asked
+    struct error load_error;
+    size_t awaiting; // that were shown, and not kept
+    size_t count;
+    struct revocation revocations[CERTIFICATES_MAX];
+};
+
+// What a CA knows the certificate by.
+void revoker_write_handle(const struct store_certificate *stored, char handle[HANDLE_SIZE]);
+
+// ---- recording, revoker.c -----------------------------------------------------------------------
+
+struct record revoker_record_of(const struct store_certificate *stored, enum record_kind kind);
+
+// What is refused here contradicts what this process, the only writer, has just read.
+MUST_CHECK bool revoker_commit_one(struct revoker *revoker, const struct record *record,
+                                   struct error *error);
+
+// ---- showing, revoker_show.c --------------------------------------------------------------------
+
+// What became of it.
+void revoker_show(struct revoker *revoker, const struct revocation *revocation);
+
+#endif
