@@ -447,6 +447,60 @@ case_two_cas() {
     expect_sound "two CAs"
 }
 
+# Copies of a camera's certificate, older than every other, whose revocation waits.
+add_waiting() { # SERIAL COUNT ENDPOINT
+    sqlite3 "$FOLDER/birthcert.db" "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
+            WHERE i < $2)
+        INSERT INTO certificate (id, credential, state, time_ms, not_before_ms, not_after_ms, issuer,
+            intermediates, error, subject, serial, sha256, spki_sha256, leaf, ca, reason, ended_ms,
+            endpoint)
+        SELECT -i, credential, 3, time_ms, not_before_ms, not_after_ms, issuer, intermediates, '',
+            subject, randomblob(15), randomblob(32), spki_sha256, leaf, ca, 'superseded',
+            time_ms, iif('$3' = '', endpoint, '$3')
+        FROM certificate JOIN n WHERE certificate.id = (SELECT x.id FROM certificate x
+            JOIN credential c ON c.id = x.credential JOIN unit u ON u.id = c.unit
+            WHERE u.serial = '$1')"
+}
+
+# More than can be asked for at once, that nobody confirms: no other one waits behind them.
+case_many() {
+    local certificate events
+    make_passed 2
+    certificate=$(certificate_of VX-000002)
+    stop_hvca
+    birthcert revoke VX-000002 --reason superseded --wait 1
+    expect "many, its CA is away" 4 'VX-000002 .*requested, and not confirmed'
+    start_hvca
+    add_waiting VX-000001 1100 'hvca https://127.0.0.1:1'
+    events=$(sql 'SELECT count(*) FROM event')
+    birthcert reconcile
+    expect "many of a CA that moved" 4 'VX-000002 .*revoked \(superseded\)'
+    expect_revoked "many of a CA that moved" "$certificate superseded"
+    ok "many of a CA that moved: each is shown" is "$(grep -c 'E-CA-CHANGED' "$FOLDER/out")" 1100
+    ok "many of a CA that moved: who was not asked has no history of it" \
+        is "$(sql 'SELECT count(*) FROM event')" $((events + 1))
+    expect_sound "many"
+}
+
+# The one CA is away, and the other is not.
+case_many_away() {
+    make_bench 2
+    start_hvca
+    start_cameras 2
+    tray
+    sed 's/^\[ca hvca\]$/[ca second]/' "$FOLDER/conf.d/30-ca.conf" >"$FOLDER/conf.d/31-second.conf"
+    sed -i 's|^url = .*|url = https://127.0.0.1:1/v2|' "$FOLDER/conf.d/31-second.conf"
+    birthcert revoke VX-000002 --reason superseded --wait 0
+    expect_exit "many, no time" 4
+    add_waiting VX-000001 1100 ''
+    sqlite3 "$FOLDER/birthcert.db" "UPDATE certificate SET ca = 'second', endpoint = '' WHERE id < 0"
+    birthcert reconcile --wait 2
+    expect "many of a CA that is away" 4 'VX-000002 .*revoked \(superseded\)' \
+        '76 more revocations wait for the CA second, which does not answer'
+    ok "many of a CA that is away: the camera's is revoked" is "$(state_of VX-000002)" 4
+    expect_sound "many of a CA that is away"
+}
+
 # ---- orphans -------------------------------------------------------------------------------------
 
 case_orphans() {
@@ -491,4 +545,4 @@ case_orphans() {
 }
 
 run_cases revoke lost ca_away kill interrupted interrupted_look_up locked other_ca scrap scrap_open \
-    rework rework_away embedded two_cas orphans
+    rework rework_away embedded two_cas many many_away orphans

@@ -37,10 +37,9 @@ struct reconcile {
     size_t settled;
     size_t unsettled;
     size_t orphans;
-    size_t revocations; // that were open
-    size_t unconfirmed; // and still are
-    bool interrupted;   // while requests were looked up: the CAs are asked for nothing else then
-    size_t shown;       // index of the doubt that is being shown
+    struct revoker_sum revoked;
+    bool interrupted; // while requests were looked up: the CAs are asked for nothing else then
+    size_t shown;     // index of the doubt that is being shown
 };
 
 typedef bool reconcile_read(struct reconcile *reconcile, struct store *store, struct error *error);
@@ -341,15 +340,13 @@ static bool settle(struct reconcile *reconcile, struct error *error) {
 static bool revoke_open(struct reconcile *reconcile, struct error *error) {
     const struct options *options = reconcile->options;
     struct revoker *revoker = NULL;
-    bool done = revoker_open(reconcile->config, reconcile->output, &revoker, error) &&
-                revoker_load_open(revoker, error);
-    reconcile->revocations =
-        done ? revoker_chosen_count(revoker) + revoker_awaiting_count(revoker) : 0;
+    bool done = revoker_open(reconcile->config, reconcile->output, &revoker, error);
     if (done && reconcile->interrupted) {
-        reconcile->unconfirmed = revoker_chosen_count(revoker);
+        done = revoker_load_open(revoker, error);
+        reconcile->revoked.unconfirmed = revoker_chosen_count(revoker);
     } else if (done) {
-        done = revoker_finish(revoker, options->has_wait ? options->wait_s : WAIT_S,
-                              &reconcile->unconfirmed, error);
+        done = revoker_finish_open(revoker, options->has_wait ? options->wait_s : WAIT_S,
+                                   &reconcile->revoked, error);
     }
     revoker_close(revoker);
     return done;
@@ -359,10 +356,10 @@ static int status_of(const struct reconcile *reconcile) {
     if (reconcile->unsettled > 0) {
         return EXIT_INTEGRITY;
     }
-    if (reconcile->unconfirmed > 0) {
+    if (reconcile->revoked.unconfirmed > 0) {
         return EXIT_STATION;
     }
-    size_t all = reconcile->settled + reconcile->orphans + reconcile->revocations;
+    size_t all = reconcile->settled + reconcile->orphans + reconcile->revoked.open;
     return all == 0 ? EXIT_NOTHING_TO_DO : EXIT_OK;
 }
 

@@ -19,16 +19,22 @@ bool revoker_open(const struct config *config, struct output *output, struct rev
     }
     revoker->config = config;
     revoker->output = output;
+    revoker->read_up_to = INT64_MIN;
     return writer_open(config, STORE_WRITE, &revoker->store, error);
+}
+
+static void forget_certificates(struct revoker *revoker) {
+    for (size_t i = 0; i < revoker->count; i++) {
+        free(revoker->revocations[i].leaf);
+    }
+    revoker->count = 0;
 }
 
 void revoker_close(struct revoker *revoker) {
     if (revoker == NULL) {
         return;
     }
-    for (size_t i = 0; i < revoker->count; i++) {
-        free(revoker->revocations[i].leaf);
-    }
+    forget_certificates(revoker);
     store_sqlite.close(revoker->store);
     batch_free(revoker->batch);
     free(revoker);
@@ -109,26 +115,32 @@ bool revoker_awaits_successor(const struct config *config, const struct store_ce
 // There may be more of those that wait than there is room for those that do not.
 static bool keep_open(void *context, const struct store_certificate *stored) {
     struct revoker *revoker = context;
-    if (!revoker_awaits_successor(revoker->config, stored)) {
-        return keep_certificate(revoker, stored);
+    if (stored->certificate_id <= revoker->read_up_to) {
+        return true;
     }
-    const struct revocation awaiting = {.stored = *stored, .is_awaiting = true};
-    revoker_show(revoker, &awaiting);
-    revoker->awaiting++;
-    return true;
+    revoker->read_up_to = stored->certificate_id;
+    if (revoker_awaits_successor(revoker->config, stored)) {
+        const struct revocation awaiting = {.stored = *stored, .is_awaiting = true};
+        revoker_show(revoker, &awaiting);
+        revoker->awaiting++;
+        return true;
+    }
+    const struct config_ca *ca = config_find_ca(revoker->config, stored->ca);
+    if (ca != NULL && revoker->is_silent[ca - revoker->config->cas]) {
+        revoker->unasked[ca - revoker->config->cas]++;
+        return true;
+    }
+    return keep_certificate(revoker, stored);
 }
 
 bool revoker_load_open(struct revoker *revoker, struct error *error) {
     static const struct store_filter filter = {.state = "revoking"};
+    forget_certificates(revoker);
     bool done = load(revoker, &filter, keep_open, error);
     for (size_t i = 0; i < revoker->count; i++) {
         revoker->revocations[i].is_chosen = true;
     }
     return done;
-}
-
-size_t revoker_awaiting_count(const struct revoker *revoker) {
-    return revoker->awaiting;
 }
 
 size_t revoker_count(const struct revoker *revoker) {

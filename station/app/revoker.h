@@ -43,11 +43,9 @@ MUST_CHECK bool revoker_load_unit(struct revoker *revoker, const char *serial,
                                   struct revoker_unit *unit, struct error *error);
 // E_UNIT_HELD where a request is unsettled: birthcert reconcile comes first.
 MUST_CHECK bool revoker_check_settled(const struct revoker_unit *unit, struct error *error);
-// Reads the certificates whose revocation is open, of all units, and chooses them; but for those that
-// wait for their successors: these it shows.
+// Reads the next certificates whose revocation is open, of all units, in place of those read before, and
+// chooses them; but for those that wait for their successors: these it shows.
 MUST_CHECK bool revoker_load_open(struct revoker *revoker, struct error *error);
-// How many those are.
-size_t revoker_awaiting_count(const struct revoker *revoker);
 
 // Those that were read, oldest first. `chain` of its certificate is the leaf.
 size_t revoker_count(const struct revoker *revoker);
@@ -76,6 +74,16 @@ MUST_CHECK bool revoker_spare_awaiting(struct revoker *revoker, const char *seri
 // stay open.
 MUST_CHECK bool revoker_finish(struct revoker *revoker, uint32_t wait_s, size_t *unconfirmed,
                                struct error *error);
+
+struct revoker_sum {
+    size_t open; // with those that wait for their successors
+    size_t unconfirmed;
+};
+
+// revoker_load_open and revoker_finish for all of them, at most CA_PENDING_MAX at once. The many of one CA,
+// or of one that is gone, are in nobody's way: what a CA has no time for is counted, and said once.
+MUST_CHECK bool revoker_finish_open(struct revoker *revoker, uint32_t wait_s,
+                                    struct revoker_sum *sum, struct error *error);
 
 // Shows the unit as it is now.
 MUST_CHECK bool revoker_show_unit(struct revoker *revoker, const char *serial, struct error *error);

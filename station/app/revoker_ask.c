@@ -22,6 +22,14 @@ static void stop_when_done(struct revoker *revoker) {
     loop_stop(revoker->loop);
 }
 
+// Others that wait for a CA which does not answer would each wait as long.
+static void note_silent(struct revoker *revoker, const struct revocation *revocation) {
+    const struct config_ca *ca = config_find_ca(revoker->config, revocation->stored.ca);
+    if (ca != NULL && loop_now_ms(revoker->loop) + REPEAT_MS >= revoker->deadline_ms) {
+        revoker->is_silent[ca - revoker->config->cas] = true;
+    }
+}
+
 // The record stays as it is; that it was tried is history.
 static void give_up(struct revoker *revoker, struct revocation *revocation) {
     struct record record = revoker_record_of(&revocation->stored, RECORD_EVENT);
@@ -32,6 +40,7 @@ static void give_up(struct revoker *revoker, struct revocation *revocation) {
     record.error = error.code;
     memcpy(record.text, error.text, sizeof record.text);
     revocation->is_answered = true;
+    note_silent(revoker, revocation);
     if (revoker->fault.code == ERROR_NONE && revoker_commit_one(revoker, &record, &error)) {
         revoker_show(revoker, revocation);
     } else if (revoker->fault.code == ERROR_NONE) {
@@ -77,8 +86,9 @@ static void ask(struct revoker *revoker, struct revocation *revocation) {
     if (revokes_nothing && stored->endpoint[0] != '\0') {
         // It was asked for while another CA stood here.
         end(revoker, revocation, CERTIFICATE_WITHDRAWN);
-    } else if (!revocation->is_asked) {
-        give_up(revoker, revocation);
+    } else if (!revocation->is_asked) { // nothing went out, which is no history
+        revocation->is_answered = true;
+        revoker_show(revoker, revocation);
     }
 }
 
@@ -162,6 +172,17 @@ static bool open_cas(struct revoker *revoker, struct error *error) {
     return loop_on_stop_signal(revoker->loop, handle_signal, revoker, error);
 }
 
+static void close_cas(struct revoker *revoker) {
+    issuer_free(revoker->issuer);
+    loop_timer_free(revoker->repeat);
+    loop_free(revoker->loop);
+    free(revoker->view);
+    revoker->issuer = NULL;
+    revoker->repeat = NULL;
+    revoker->loop = NULL;
+    revoker->view = NULL;
+}
+
 static void ask_all(struct revoker *revoker, uint32_t wait_s) {
     revoker->deadline_ms = loop_now_ms(revoker->loop) + INT64_C(1000) * wait_s;
     loop_timer_start(revoker->repeat, 0);
@@ -192,10 +213,7 @@ bool revoker_finish(struct revoker *revoker, uint32_t wait_s, size_t *unconfirme
         *error = revoker->fault;
         done = revoker->fault.code == ERROR_NONE;
     }
-    issuer_free(revoker->issuer);
-    loop_timer_free(revoker->repeat);
-    loop_free(revoker->loop);
-    free(revoker->view);
+    close_cas(revoker);
     for (size_t i = 0; i < revoker->count; i++) {
         const struct revocation *revocation = &revoker->revocations[i];
         bool is_left = revocation->stored.state == CERTIFICATE_REVOKING;
@@ -205,5 +223,36 @@ bool revoker_finish(struct revoker *revoker, uint32_t wait_s, size_t *unconfirme
         output_note(revoker->output, "interrupted; what was asked for stays requested: birthcert "
                                      "reconcile asks again");
     }
+    return done;
+}
+
+static size_t note_unasked(const struct revoker *revoker) {
+    size_t sum = 0;
+    for (size_t i = 0; i < CONFIG_CAS_MAX; i++) {
+        size_t count = revoker->unasked[i];
+        sum += count;
+        if (count > 0) {
+            output_note(revoker->output,
+                        "%zu more revocations wait for the CA %s, which does not answer", count,
+                        revoker->config->cas[i].name);
+        }
+    }
+    return sum;
+}
+
+bool revoker_finish_open(struct revoker *revoker, uint32_t wait_s, struct revoker_sum *sum,
+                         struct error *error) {
+    bool done;
+    *sum = (struct revoker_sum){0};
+    do {
+        size_t unconfirmed = 0;
+        done = revoker_load_open(revoker, error) &&
+               revoker_finish(revoker, wait_s, &unconfirmed, error);
+        sum->open += revoker->count;
+        sum->unconfirmed += unconfirmed;
+    } while (done && revoker->count == CERTIFICATES_MAX && !revoker->interrupted);
+    size_t unasked = note_unasked(revoker);
+    sum->unconfirmed += unasked;
+    sum->open += unasked + revoker->awaiting;
     return done;
 }

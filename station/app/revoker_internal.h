@@ -7,7 +7,7 @@
 #include "station/app/revoker.h"
 #include "station/io/loop.h"
 
-#define CERTIFICATES_MAX CA_PENDING_MAX // more of them wait for the next time
+#define CERTIFICATES_MAX CA_PENDING_MAX
 
 struct revocation {
     struct store_certificate stored; // its chain lies in `leaf`
@@ -33,7 +33,10 @@ struct revoker {
     bool interrupted;    // by a signal
     struct error fault;  // of the database, while the CAs are asked
     struct error load_error;
-    size_t awaiting; // that were shown, and not kept
+    int64_t read_up_to;             // the certificate that was read last
+    size_t awaiting;                // that were shown, and not kept
+    bool is_silent[CONFIG_CAS_MAX]; // by the section's place: the CA was asked until time ran out
+    size_t unasked[CONFIG_CAS_MAX]; // of such a one, not kept either
     size_t count;
     struct revocation revocations[CERTIFICATES_MAX];
 };
