@@ -9,11 +9,10 @@
 #include "ca-client/x509.h"
 #include "station/app/ca_policy.h"
 #include "station/app/carry.h"
-#include "station/app/input_file.h"
+#include "station/app/trust.h"
 #include "station/base/clock.h"
 #include "station/base/log.h"
 
-#define TRUST_FILE_MAX 65536
 #define QUARANTINES_IN_A_ROW 3
 
 static_assert(CA_OFFER_MAX <= OBJECT_MAX, "an offer that the store does not keep");
@@ -442,37 +441,6 @@ void issuer_set_pool(struct issuer *issuer, struct pool *pool) {
     issuer->pool = pool;
 }
 
-// A forwarder judges no certificates: that is the benches' part.
-static bool read_trust(const struct config *config, const struct ca_settings *settings,
-                       struct x509_trust **trust, struct error *error) {
-    const char *root_file = settings->root_file;
-    struct buf *roots = NULL;
-    struct buf *intermediates = NULL;
-    bool done = false;
-    if (root_file == NULL || root_file[0] == '\0') {
-        root_file = settings->ca_certificate_file; // the embedded CA is its own root
-    }
-    if (root_file == NULL || root_file[0] == '\0') {
-        return config->forward_socket[0] != '\0' ||
-               error_set(error, E_CA_CONFIG, "[ca %s]: root_file is missing", settings->name);
-    }
-    if (!input_file_read(root_file, TRUST_FILE_MAX, E_CA_CONFIG, E_CA_CONFIG, &roots, error)) {
-        goto end;
-    }
-    if (settings->intermediates_file != NULL && settings->intermediates_file[0] != '\0' &&
-        !input_file_read(settings->intermediates_file, TRUST_FILE_MAX, E_CA_CONFIG, E_CA_CONFIG,
-                         &intermediates, error)) {
-        goto end;
-    }
-    struct slice none = {0};
-    done = x509_trust_new(buf_slice(roots), intermediates != NULL ? buf_slice(intermediates) : none,
-                          trust, error);
-end:
-    buf_free(roots);
-    buf_free(intermediates);
-    return done || error_prefix(error, "[ca %s]", settings->name);
-}
-
 static bool open_ca(struct issuer *issuer, const struct config_ca *config, struct error *error) {
     struct issuer_ca *ca = &issuer->cas[issuer->ca_count];
     ca->issuer = issuer;
@@ -482,7 +450,9 @@ static bool open_ca(struct issuer *issuer, const struct config_ca *config, struc
         return error_set(error, E_CA_CONFIG, "[ca %s]: no backend %s", config->name,
                          config->settings.backend);
     }
-    if (!read_trust(issuer->config, &config->settings, &ca->trust, error)) {
+    // A forwarder judges no certificates: that is the benches' part.
+    bool judges = trust_has_root(&config->settings) || issuer->config->forward_socket[0] == '\0';
+    if (judges && !trust_read(&config->settings, &ca->trust, error)) {
         return false;
     }
     if (!ca->ops->open(issuer->loop, &config->settings, &ca_events, ca, &ca->ca, error)) {
