@@ -31,8 +31,8 @@ struct store_filter {
     char serial[SERIAL_SIZE];
     char lot[NAME_SIZE];
     const char *state; // NULL, or "open", "failed", "passed", "scrapped", "pending" (a request in
-        // progress), "doubt" (in doubt or held), "quarantined", "orphan" (issued, not installed),
-        // "resent" (sent again after a lost answer, and the CA could not be asked)
+        // progress), "doubt" (in doubt or held), "quarantined", "withdrawn" (out of use, and not
+        // revoked), "orphan" (issued, not installed), "resent" (sent again after a lost answer, and the CA could not be asked)
     bool all_boards;  // with the credentials of boards that were swapped
     int64_t since_ms; // by the time of the unit's last event
     int64_t until_ms;
@@ -91,6 +91,7 @@ struct store_certificate {
     // its CA does that.
     bool awaits_successor;
     struct certificate_record certificate; // chain: the leaf alone, during the visit only
+    struct slice intermediates;            // what came along, or leads to a root; likewise
 };
 
 // One line of a unit's history.
@@ -135,7 +136,7 @@ struct store_ops {
                           void *context, struct error *error);
 
     // By `serial` and `state` of the filter: NULL for all, "orphan" (quarantined, or live and not
-    // installed), "revoking". Oldest first.
+    // installed), "revoking", "withdrawn". Oldest first.
     bool (*select_certificates)(struct store *store, const struct store_filter *filter,
                                 store_visit_certificate *visit, void *context, struct error *error);
 

@@ -309,6 +309,8 @@ static const struct {
     // With those that came beside a live one.
     {"quarantined", " AND (c.request = 7 OR EXISTS (SELECT 1 FROM certificate"
                     " WHERE credential = c.id AND state = 2))"},
+    {"withdrawn",
+     " AND EXISTS (SELECT 1 FROM certificate WHERE credential = c.id AND state > 2 AND state = 5)"},
     {"orphan", " AND c.request = 8 AND c.install < 2"},
     // Back into the outbox (request 1) with an error, straight from doubt (4, 5), or from where the
     // station died while it was under way, and sent again. Without an error it went back because the
@@ -421,8 +423,9 @@ static const char certificate_sql[] =
     " c.install, x.state, x.error, x.reason, x.ended_ms, x.time_ms,"
     " (SELECT time_ms FROM event WHERE unit = u.id ORDER BY seq DESC LIMIT 1)," AWAITS_SUCCESSOR
     ", x.endpoint, " CERTIFICATE_COLUMNS
-    ", x.leaf FROM certificate x JOIN credential c ON c.id = x.credential"
+    ", x.leaf, m.der FROM certificate x JOIN credential c ON c.id = x.credential"
     " JOIN unit u ON u.id = c.unit JOIN issuer i ON i.id = x.issuer"
+    " JOIN intermediates m ON m.id = x.intermediates"
     " WHERE true%s%s ORDER BY +x.id"; // by x.id, the indexes below would be passed over
 
 // The three indexes on certificates by their credentials cover all states between them.
@@ -434,6 +437,7 @@ static const struct {
 } certificate_filters[] = {
     {"orphan", " AND (x.state = 2 OR (x.state = 1 AND c.install < 2))"},
     {"revoking", " AND x.state > 2 AND x.state = 3"}, // as the index has it
+    {"withdrawn", " AND x.state > 2 AND x.state = 5"},
 };
 
 static void stored_certificate_read(const struct query *query, struct store_certificate *stored) {
@@ -460,6 +464,7 @@ static void stored_certificate_read(const struct query *query, struct store_cert
     query_text(query, 18, stored->endpoint, sizeof stored->endpoint);
     certificate_read(query, OF_CERTIFICATE, &stored->certificate);
     stored->certificate.chain = query_slice(query, OF_CERTIFICATE + CERTIFICATE_COLUMN_COUNT);
+    stored->intermediates = query_slice(query, OF_CERTIFICATE + CERTIFICATE_COLUMN_COUNT + 1);
 }
 
 static bool visit_certificates(struct query *query, store_visit_certificate *visit, void *context,

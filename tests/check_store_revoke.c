@@ -24,6 +24,7 @@ struct found {
     size_t count;
     struct store_certificate last;
     uint8_t leaf[8];
+    uint8_t first_intermediate;
 };
 
 static bool keep_certificate(void *context, const struct store_certificate *certificate) {
@@ -31,6 +32,8 @@ static bool keep_certificate(void *context, const struct store_certificate *cert
     found->last = *certificate;
     ck_assert_uint_ge(certificate->certificate.chain.length, sizeof found->leaf);
     memcpy(found->leaf, certificate->certificate.chain.data, sizeof found->leaf);
+    ck_assert_uint_gt(certificate->intermediates.length, 0);
+    found->first_intermediate = certificate->intermediates.data[0];
     found->count++;
     return true;
 }
@@ -224,10 +227,36 @@ START_TEST(test_select_certificates) {
     ck_assert_mem_eq(found.leaf, "\x30\x82\x01\xf0\0\0\0\x02", 8);
     ck_assert_int_eq(found.last.install, INSTALL_STARTED);
     ck_assert_int_gt(found.last.active_ms, found.last.recorded_ms);
+    ck_assert_uint_eq(found.last.intermediates.length, 700);
+    ck_assert_int_eq(found.first_intermediate, 0x11);
     struct store_filter filter = {.state = "lost"};
     ck_assert(!store_sqlite.select_certificates(fixture.store, &filter, keep_certificate, &found,
                                                 &error));
     ck_assert_int_eq(error.code, E_USAGE);
+}
+END_TEST
+
+// Out of use, and the CA has not said that it is revoked; on a board that was swapped, too.
+START_TEST(test_select_withdrawn) {
+    struct unit_record unit = make_passed("SN-1", 1);
+    struct store_certificate certificate = find("SN-1", NULL).last;
+    struct store_filter filter = {.state = "withdrawn", .all_boards = true};
+    struct store_row row = {0};
+    struct error error = {0};
+    ck_assert_uint_eq(find("", "withdrawn").count, 0);
+    end_last(RECORD_WITHDRAWN, &unit);
+    ck_assert_uint_eq(find("", "withdrawn").count, 1);
+    ck_assert_uint_eq(find("SN-1", "withdrawn").count, 1);
+    ck_assert(store_sqlite.select_rows(fixture.store, &filter, keep_row, &row, &error));
+    ck_assert_str_eq(row.unit.serial, "SN-1");
+    // The CA's word came in another way: both at once.
+    struct record intent = ending(RECORD_REVOKING, &unit, certificate.certificate_id);
+    store_accept(&fixture, &intent);
+    end_last(RECORD_REVOKED, &unit);
+    ck_assert_uint_eq(find("", "withdrawn").count, 0);
+    row = (struct store_row){0};
+    ck_assert(store_sqlite.select_rows(fixture.store, &filter, keep_row, &row, &error));
+    ck_assert_str_eq(row.unit.serial, "");
 }
 END_TEST
 
@@ -548,6 +577,7 @@ int main(void) {
     tcase_add_test(tests, test_revoke_quarantined);
     tcase_add_test(tests, test_revoked_comes_again);
     tcase_add_test(tests, test_select_certificates);
+    tcase_add_test(tests, test_select_withdrawn);
     tcase_add_test(tests, test_scrap);
     tcase_add_test(tests, test_scrap_accepted);
     tcase_add_test(tests, test_scrapped_stays);
