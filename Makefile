@@ -165,6 +165,9 @@ $(B)/tests/bench_%: $(B)/tests/bench_%.o $(SUPPORT) $(LIBRARY)
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LDLIBS) $(LIBS_LDLIBS)
 
+# What it starts from nobody but a test makes.
+$(B)/tests/fuzz_x509_crl: $(B)/tests/support_pki.o
+
 $(B)/tests/fuzz_%: $(B)/tests/fuzz_%.o $(LIBRARY)
 	$(SAY) '  LD  $@'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_LDLIBS)

@@ -13,6 +13,7 @@
     X(E_SECRET_MISSING, "E-SECRET-MISSING", USAGE, "a private file cannot be read", "check the file name and its owner") \
     X(E_MANIFEST, "E-MANIFEST", USAGE, "the tray manifest has an error", "correct the named line; nothing was started") \
     X(E_CERT_FILE, "E-CERT-FILE", USAGE, "no certificates can be read from the file", "have the CA's administrator send the certificates alone: PEM, DER or PKCS #7 (.p7b)") \
+    X(E_CRL_FILE, "E-CRL-FILE", USAGE, "the file holds no certificate revocation list that can be believed", "get the complete list of the CA that issued: PEM or DER, one in a file") \
     X(E_NOTHING_TO_DO, "E-NOTHING-TO-DO", USAGE, "there is nothing to do", "") \
     X(E_EXISTS, "E-EXISTS", USAGE, "a file that would be made is already there", "choose another name, or move away what is there") \
     X(E_FORWARD_RUNS, "E-FORWARD-RUNS", USAGE, "another forwarder listens on the socket", "stop that one first: two forwarders would not know of each other's requests") \
@@ -80,6 +81,7 @@
     X(E_CERT_UNCONFIRMED, "E-CERT-UNCONFIRMED", INTEGRITY, "the CA did not take the confirmation of its certificate", "birthcert inbox import takes the certificate where the CA's administrator finds it valid; birthcert revoke ends it where not") \
     X(E_CERT_WEAK, "E-CERT-WEAK", INTEGRITY, "the certificate or its chain uses cryptography that is too weak", "tell the PKI officer") \
     X(E_CERT_EXTENSION, "E-CERT-EXTENSION", INTEGRITY, "the certificate has a critical extension that is not understood", "tell the PKI officer: the CA's policy adds it") \
+    X(E_CRL_SIGNER, "E-CRL-SIGNER", INTEGRITY, "the certificate revocation list is not of the CA that issued the certificate", "get it again, from the CA itself") \
     /* the CA */ \
     X(E_CA_CONFIG, "E-CA-CONFIG", USAGE, "the CA's configuration cannot be used", "correct the [ca] section") \
     X(E_CA_UNREACHABLE, "E-CA-UNREACHABLE", RETRY, "the CA cannot be reached", "check the network; units wait and go on by themselves") \

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ca-client/x509_crl.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ca-client/x509_internal.h"
+
+struct x509_crl {
+    X509_CRL *list;
+    X509
+        *signer; // whose signature was found good: it is the same for certificate after certificate
+};
+
+// ---- the file -----------------------------------------------------------------------------------
+
+static bool fail_file(struct slice file, struct error *error) {
+    struct error ignored;
+    struct buf *der = buf_new(X509_FILE_MAX);
+    bool has_certificates = der != NULL && x509_file_to_der(file, der, &ignored);
+    buf_free(der);
+    return error_set(error, E_CRL_FILE, "no certificate revocation list in %zu bytes%s",
+                     file.length,
+                     has_certificates ? ": these are certificates, which inbox import takes" : "");
+}
+
+static X509_CRL *decode_der(struct slice file, struct error *error) {
+    const uint8_t *end = file.data;
+    X509_CRL *list = d2i_X509_CRL(NULL, &end, (long)file.length);
+    if (list == NULL) {
+        fail_file(file, error);
+    } else if (end != file.data + file.length) {
+        error_set(error, E_CRL_FILE, "%td bytes follow behind the list",
+                  file.data + file.length - end);
+        X509_CRL_free(list);
+        list = NULL;
+    }
+    return list;
+}
+
+static X509_CRL *decode_pem(struct slice file, struct error *error) {
+    BIO *input = BIO_new_mem_buf(file.data, (int)file.length);
+    X509_CRL *list = input != NULL ? PEM_read_bio_X509_CRL(input, NULL, NULL, NULL) : NULL;
+    X509_CRL *second = list != NULL ? PEM_read_bio_X509_CRL(input, NULL, NULL, NULL) : NULL;
+    if (list == NULL) {
+        fail_file(file, error);
+    } else if (second != NULL) {
+        error_set(error, E_CRL_FILE, "more than one list: give each in a file of its own");
+        X509_CRL_free(list);
+        list = NULL;
+    }
+    X509_CRL_free(second);
+    BIO_free(input);
+    return list;
+}
+
+static X509_CRL *decode(struct slice file, struct error *error) {
+    if (file.length > X509_CRL_MAX) {
+        error_set(error, E_CRL_FILE, "%zu bytes, over %d", file.length, X509_CRL_MAX);
+        return NULL;
+    }
+    bool is_der = file.length > 0 && file.data[0] == DER_SEQUENCE;
+    return is_der ? decode_der(file, error) : decode_pem(file, error);
+}
+
+// ---- what may be believed -----------------------------------------------------------------------
+
+static bool check_critical(X509_EXTENSION *extension, int known, struct error *error) {
+    char name[64];
+    const ASN1_OBJECT *object = X509_EXTENSION_get_object(extension);
+    if (X509_EXTENSION_get_critical(extension) == 0 || OBJ_obj2nid(object) == known) {
+        return true;
+    }
+    OBJ_obj2txt(name, sizeof name, object, 0);
+    return error_set(error, E_CRL_FILE, "it has a critical extension that is not known: %s", name);
+}
+
+// RFC 5280, section 5.2.5. Of a part of the issuer's certificates, or for some of the reasons, what is
+// listed is revoked all the same.
+static bool check_distribution_point(const X509_CRL *list, bool *is_whole, struct error *error) {
+    int found = 0;
+    ISSUING_DIST_POINT *point =
+        X509_CRL_get_ext_d2i(list, NID_issuing_distribution_point, &found, NULL);
+    bool is_indirect = point != NULL && point->indirectCRL != 0;
+    *is_whole = found == -1; // there is none
+    ISSUING_DIST_POINT_free(point);
+    if (point == NULL && found != -1) {
+        return error_set(error, E_CRL_FILE, "its issuingDistributionPoint cannot be read");
+    }
+    return !is_indirect ||
+           error_set(error, E_CRL_FILE, "it is an indirect list, of other CAs' certificates");
+}
+
+static bool check_list(const X509_CRL *list, bool *is_whole, struct error *error) {
+    if (X509_CRL_get_ext_by_NID(list, NID_delta_crl, -1) >= 0) {
+        return error_set(error, E_CRL_FILE, "it is a delta list: give the complete one");
+    }
+    for (int i = 0; i < X509_CRL_get_ext_count(list); i++) {
+        if (!check_critical(X509_CRL_get_ext(list, i), NID_issuing_distribution_point, error)) {
+            return false;
+        }
+    }
+    return check_distribution_point(list, is_whole, error);
+}
+
+static bool check_entries(X509_CRL *list, struct error *error) {
+    const STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(list);
+    for (int i = 0; i < sk_X509_REVOKED_num(entries); i++) {
+        const X509_REVOKED *entry = sk_X509_REVOKED_value(entries, i);
+        for (int j = 0; j < X509_REVOKED_get_ext_count(entry); j++) {
+            if (!check_critical(X509_REVOKED_get_ext(entry, j), NID_crl_reason, error)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool read_facts(X509_CRL *list, struct x509_crl_facts *facts, struct error *error) {
+    int count = sk_X509_REVOKED_num(X509_CRL_get_REVOKED(list));
+    *facts = (struct x509_crl_facts){.count = count > 0 ? (size_t)count : 0};
+    x509_name_text(X509_CRL_get_issuer(list), facts->issuer, sizeof facts->issuer);
+    if (!x509_time_ms(X509_CRL_get0_lastUpdate(list), &facts->this_update_ms)) {
+        return error_set(error, E_CRL_FILE, "its thisUpdate is no time");
+    }
+    return check_list(list, &facts->is_whole, error) && check_entries(list, error);
+}
+
+bool x509_crl_read(struct slice file, struct x509_crl **out, struct x509_crl_facts *facts,
+                   struct error *error) {
+    struct x509_crl *crl = calloc(1, sizeof *crl);
+    *out = NULL;
+    if (crl == NULL) {
+        return error_set(error, E_MEMORY, "no memory for a list");
+    }
+    crl->list = decode(file, error);
+    bool good = crl->list != NULL && read_facts(crl->list, facts, error);
+    ERR_clear_error();
+    if (!good) {
+        x509_crl_free(crl);
+        return false;
+    }
+    *out = crl;
+    return true;
+}
+
+void x509_crl_free(struct x509_crl *crl) {
+    if (crl != NULL) {
+        X509_CRL_free(crl->list);
+        X509_free(crl->signer);
+        free(crl);
+    }
+}
+
+// ---- one certificate ----------------------------------------------------------------------------
+
+static const char *const reason_names[] = {
+    [CRL_REASON_UNSPECIFIED] = "unspecified",
+    [CRL_REASON_KEY_COMPROMISE] = "keyCompromise",
+    [CRL_REASON_CA_COMPROMISE] = "cACompromise",
+    [CRL_REASON_AFFILIATION_CHANGED] = "affiliationChanged",
+    [CRL_REASON_SUPERSEDED] = "superseded",
+    [CRL_REASON_CESSATION_OF_OPERATION] = "cessationOfOperation",
+    [CRL_REASON_CERTIFICATE_HOLD] = "certificateHold",
+    [CRL_REASON_PRIVILEGE_WITHDRAWN] = "privilegeWithdrawn",
+    [CRL_REASON_AA_COMPROMISE] = "aACompromise",
+};
+
+static long read_reason(const X509_REVOKED *entry) {
+    ASN1_ENUMERATED *value = X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, NULL, NULL);
+    long reason = value != NULL ? ASN1_ENUMERATED_get(value) : CRL_REASON_UNSPECIFIED;
+    ASN1_ENUMERATED_free(value);
+    bool is_known =
+        reason >= 0 && (size_t)reason < ARRAY_LENGTH(reason_names) && reason_names[reason] != NULL;
+    return is_known ? reason : CRL_REASON_UNSPECIFIED;
+}
+
+static struct x509_crl_entry read_entry(const X509_REVOKED *revoked) {
+    long reason = read_reason(revoked);
+    struct x509_crl_entry entry = {
+        .word = reason == CRL_REASON_CERTIFICATE_HOLD ? X509_CRL_ON_HOLD : X509_CRL_REVOKED,
+        .reason = reason_names[reason],
+    };
+    if (!x509_time_ms(X509_REVOKED_get0_revocationDate(revoked), &entry.revoked_ms)) {
+        entry.revoked_ms = 0;
+    }
+    return entry;
+}
+
+static ASN1_INTEGER *new_serial(struct slice serial) {
+    BIGNUM *number = BN_bin2bn(serial.data, (int)serial.length, NULL);
+    ASN1_INTEGER *value = number != NULL ? BN_to_ASN1_INTEGER(number, NULL) : NULL;
+    BN_free(number);
+    return value;
+}
+
+struct x509_crl_entry x509_crl_find(struct x509_crl *crl, struct slice serial) {
+    struct x509_crl_entry entry = {.word = X509_CRL_SILENT, .reason = ""};
+    X509_REVOKED *revoked = NULL;
+    if (serial.length == 0 || serial.length > X509_SERIAL_MAX) {
+        return entry;
+    }
+    ASN1_INTEGER *value = new_serial(serial);
+    // 2: removeFromCRL
+    if (value != NULL && X509_CRL_get0_by_serial(crl->list, &revoked, value) == 1) {
+        entry = read_entry(revoked);
+    }
+    ASN1_INTEGER_free(value);
+    ERR_clear_error();
+    return entry;
+}
+
+// ---- whose word it is ---------------------------------------------------------------------------
+
+static bool is_signed_with_sha1(const X509_CRL *list) {
+    int digest = NID_undef;
+    (void)OBJ_find_sigid_algs(X509_CRL_get_signature_nid(list), &digest, NULL);
+    return digest == NID_sha1 || digest == NID_md5;
+}
+
+static bool check_signature(struct x509_crl *crl, X509 *issuer, struct error *error) {
+    if (crl->signer != NULL && X509_cmp(crl->signer, issuer) == 0) {
+        return true;
+    }
+    if ((X509_get_key_usage(issuer) & X509v3_KU_CRL_SIGN) == 0) {
+        return error_set(error, E_CRL_SIGNER, "the issuer may not sign lists");
+    }
+    if (is_signed_with_sha1(crl->list)) {
+        return error_set(error, E_CRL_SIGNER, "the list is signed with SHA-1");
+    }
+    if (X509_CRL_verify(crl->list, X509_get0_pubkey(issuer)) != 1) {
+        return error_set(error, E_CRL_SIGNER, "the list is not signed with the issuer's key");
+    }
+    X509_free(crl->signer);
+    crl->signer = X509_up_ref(issuer) == 1 ? issuer : NULL;
+    return true;
+}
+
+bool x509_crl_check_signer(struct x509_crl *crl, struct x509_trust *trust, struct slice leaf_der,
+                           struct slice extra_der, int64_t time_ms, struct error *error) {
+    STACK_OF(X509) *chain = NULL;
+    X509 *leaf = x509_decode(leaf_der, "the certificate", error);
+    if (leaf == NULL) {
+        return false;
+    }
+    bool good = false;
+    if (X509_NAME_cmp(X509_get_issuer_name(leaf), X509_CRL_get_issuer(crl->list)) != 0) {
+        error_set(error, E_CRL_SIGNER, "the list is of another issuer");
+    } else if (x509_trust_verify(trust, leaf, extra_der, time_ms, &chain, error)) {
+        // A certificate that is pinned itself has no issuer.
+        good = sk_X509_num(chain) > 1
+                   ? check_signature(crl, sk_X509_value(chain, 1), error)
+                   : error_set(error, E_CRL_SIGNER, "the certificate has issued itself");
+    }
+    sk_X509_pop_free(chain, X509_free);
+    X509_free(leaf);
+    ERR_clear_error();
+    return good;
+}
