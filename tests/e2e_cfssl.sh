@@ -126,6 +126,37 @@ start_without_database() {
     await_port "$CFSSL_PORT" "$CFSSL_PID"
 }
 
+# One that keeps no books is told at its desk; what its list says then is the end of it here.
+case_list() {
+    local certificate
+    make_bench 2
+    start_cameras 2
+    make_cfssl
+    pick_port
+    CFSSL_PORT=$PORT
+    start_without_database
+    write_cfssl "$(url)" open
+    tray
+    expect_exit "a list" 0
+    birthcert revoke VX-000001 --reason superseded
+    expect "a list: cfssl revokes nothing" 4 \
+        'not revoked: .*ask the administrator of the CA factory .*birthcert crl import'
+    birthcert orphans
+    expect_text "a list: it is not forgotten" 'out of use here, and not revoked: 1;'
+    certificate=$(sqlite3 "$FOLDER/birthcert.db" \
+        'SELECT upper(hex(serial)) FROM certificate WHERE state = 5')
+    echo "ibase=16; $certificate" | BC_LINE_LENGTH=0 bc >"$FOLDER/serials"
+    cfssl gencrl "$FOLDER/serials" "$FOLDER/issuing.pem" "$FOLDER/issuing.key" 2>/dev/null |
+        base64 -d >"$FOLDER/crl.der"
+    birthcert crl import "$FOLDER/crl.der"
+    expect "a list of cfssl's" 0 'VX-000001 .*revoked \(superseded\)' \
+        'Factory Issuing CA.* names 1 certificate; newly recorded as revoked: 1'
+    birthcert orphans
+    expect_exit "a list of cfssl's: nothing is left" 3
+    birthcert crl import "$FOLDER/crl.der"
+    expect "a list of cfssl's, again" 0 'recorded before: 1'
+}
+
 # Two CAs in one server, told apart by the label; plain HTTP on this computer.
 case_multirootca() {
     local port
@@ -404,4 +435,4 @@ case_front_resend() {
 # ---- everything ----------------------------------------------------------------------------------
 
 run_cases trial authsign sign multirootca front_429 front_half front_resend front_413 front_502_passed_on \
-    front_drops front_drops_http1 front_502 front restart wrong_profile wrong_key revoke device
+    front_drops front_drops_http1 front_502 front restart wrong_profile wrong_key revoke list device

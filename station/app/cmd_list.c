@@ -19,8 +19,8 @@ static bool put_row(void *context, const struct store_row *row) {
 
 // The store knows the states too; the command line is checked before anything is opened.
 static bool check_state(const char *state, struct error *error) {
-    static const char *const states[] = {"open",    "failed", "passed",      "scrapped",
-                                         "pending", "doubt",  "quarantined", "orphan"};
+    static const char *const states[] = {"open",  "failed",      "passed",    "scrapped", "pending",
+                                         "doubt", "quarantined", "withdrawn", "orphan"};
     for (size_t i = 0; state != NULL && i < ARRAY_LENGTH(states); i++) {
         if (strcmp(states[i], state) == 0) {
             return true;
@@ -28,13 +28,15 @@ static bool check_state(const char *state, struct error *error) {
     }
     return state == NULL ||
            error_set(error, E_USAGE,
-                     "--state %s: open, failed, passed, scrapped, pending, doubt, quarantined and "
-                     "orphan are allowed",
+                     "--state %s: open, failed, passed, scrapped, pending, doubt, quarantined, "
+                     "withdrawn and orphan are allowed",
                      state);
 }
 
 static bool list_units(struct list *list, const struct options *options, struct error *error) {
-    struct store_filter filter = {.state = options->state};
+    // A withdrawn certificate may be on a board that was swapped since.
+    bool all_boards = options->state != NULL && strcmp(options->state, "withdrawn") == 0;
+    struct store_filter filter = {.state = options->state, .all_boards = all_boards};
     struct reader reader = {0};
     bool done =
         check_state(options->state, error) &&

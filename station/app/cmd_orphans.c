@@ -21,6 +21,7 @@ struct orphans {
     struct output_orphans found;
     size_t held;       // requests of which only the CA knows whether it issued
     size_t superseded; // certificates that a new board's rekeys, and that are not revoked yet
+    size_t unrevoked;  // out of use
 };
 
 static const char *price_of(const struct orphans *orphans, const char *name) {
@@ -89,6 +90,13 @@ static bool put_superseded(void *context, const struct store_certificate *stored
     return reader_can_write(orphans->output);
 }
 
+static bool count_withdrawn(void *context, const struct store_certificate *stored) {
+    struct orphans *orphans = context;
+    bool counts = revoker_is_unrevoked(orphans->config, stored, orphans->now_ms);
+    orphans->unrevoked += counts ? 1 : 0;
+    return true;
+}
+
 // Nobody but the CA can say whether there is one.
 static bool put_resent(void *context, const struct store_row *row) {
     struct orphans *orphans = context;
@@ -117,6 +125,7 @@ static bool list_orphans(struct orphans *orphans, const struct options *options,
     static const struct store_filter orphan = {.state = "orphan"};
     static const struct store_filter doubt = {.state = "doubt"};
     static const struct store_filter revoking = {.state = "revoking"};
+    static const struct store_filter withdrawn = {.state = "withdrawn"};
     static const struct store_filter resent = {.state = "resent", .all_boards = true};
     struct reader reader = {0};
     bool done = reader_open(&reader, options, error);
@@ -125,6 +134,8 @@ static bool list_orphans(struct orphans *orphans, const struct options *options,
            reader.ops->select_certificates(reader.store, &orphan, put_certificate, orphans, error);
     done = done &&
            reader.ops->select_certificates(reader.store, &revoking, put_superseded, orphans, error);
+    done = done && reader.ops->select_certificates(reader.store, &withdrawn, count_withdrawn,
+                                                   orphans, error);
     done = done && reader.ops->select_rows(reader.store, &resent, put_resent, orphans, error);
     done = done && reader.ops->select_rows(reader.store, &doubt, count_held, orphans, error);
     if (done && orphans->found.count > 0) {
@@ -153,7 +164,11 @@ int cmd_orphans(const struct options *options, struct output *output) {
         output_note(output, "certificates of boards that were swapped, to be revoked: %zu",
                     orphans.superseded);
     }
-    if (orphans.found.count == 0 && orphans.superseded == 0) {
+    if (orphans.unrevoked > 0) {
+        output_note(output, "certificates that are out of use here, and not revoked: %zu; %s",
+                    orphans.unrevoked, REVOKER_UNREVOKED);
+    }
+    if (orphans.found.count + orphans.superseded + orphans.unrevoked == 0) {
         output_note(output, "every certificate on record is installed%s",
                     orphans.found.at_work > 0 ? ", or came a moment ago" : "");
         return EXIT_NOTHING_TO_DO;

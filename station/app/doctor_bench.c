@@ -13,6 +13,7 @@
 #include "station/app/hubs.h"
 #include "station/app/revoker.h"
 #include "station/app/writer.h"
+#include "station/base/clock.h"
 #include "station/io/loop.h"
 
 #define MIB ((uint64_t)1024 * 1024)
@@ -37,7 +38,9 @@ struct waiting {
     size_t orphans;
     size_t revoking;
     size_t superseded; // and not to be revoked yet
+    size_t unrevoked;
     const struct config *config;
+    int64_t now_ms;
 };
 
 static bool count_request(void *context, const struct store_row *row) {
@@ -74,17 +77,26 @@ static bool count_certificate(void *context, const struct store_certificate *cer
     return true;
 }
 
+static bool count_withdrawn(void *context, const struct store_certificate *certificate) {
+    struct waiting *waiting = context;
+    bool counts = revoker_is_unrevoked(waiting->config, certificate, waiting->now_ms);
+    waiting->unrevoked += counts ? 1 : 0;
+    return true;
+}
+
 static bool count_waiting(struct store *store, struct waiting *waiting, struct error *error) {
     static const struct store_filter pending = {.state = "pending"};
     static const struct store_filter doubt = {.state = "doubt"};
     static const struct store_filter quarantined = {.state = "quarantined"};
     static const struct store_filter orphan = {.state = "orphan"};
     static const struct store_filter revoking = {.state = "revoking"};
+    static const struct store_filter withdrawn = {.state = "withdrawn"};
     return store_sqlite.select_rows(store, &pending, count_request, waiting, error) &&
            store_sqlite.select_rows(store, &doubt, count_held, waiting, error) &&
            store_sqlite.select_rows(store, &quarantined, count_one, &waiting->quarantined, error) &&
            store_sqlite.select_rows(store, &orphan, count_one, &waiting->orphans, error) &&
-           store_sqlite.select_certificates(store, &revoking, count_certificate, waiting, error);
+           store_sqlite.select_certificates(store, &revoking, count_certificate, waiting, error) &&
+           store_sqlite.select_certificates(store, &withdrawn, count_withdrawn, waiting, error);
 }
 
 static void report_waiting(struct doctor *doctor, const struct waiting *waiting) {
@@ -106,6 +118,7 @@ static void report_waiting(struct doctor *doctor, const struct waiting *waiting)
          "birthcert reconcile"},
         {waiting->superseded, "are superseded, and revoked when the new board has its certificate",
          "birthcert orphans; put these cameras into any slot, then birthcert reconcile"},
+        {waiting->unrevoked, "are out of use here, and not revoked", REVOKER_UNREVOKED},
     };
     bool any = false;
     for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
@@ -124,7 +137,7 @@ void doctor_check_store(struct doctor *doctor) {
     static const char subject[] = "database";
     const char *path = doctor->config->store_path;
     struct store *store = NULL;
-    struct waiting waiting = {.config = doctor->config};
+    struct waiting waiting = {.config = doctor->config, .now_ms = clock_wall_ms()};
     struct error error;
     bool written = open_as_writer(doctor->config, &error);
     if (!written && error.code == E_STORE_LOCKED) {

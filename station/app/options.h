@@ -113,6 +113,7 @@ int cmd_release(const struct options *options, struct output *output);
 int cmd_forward(const struct options *options, struct output *output);
 int cmd_ports(const struct options *options, struct output *output);
 int cmd_outbox(const struct options *options, struct output *output);
+int cmd_crl(const struct options *options, struct output *output);
 int cmd_inbox(const struct options *options, struct output *output);
 int cmd_ca(const struct options *options, struct output *output);
 int cmd_diagram(const struct options *options, struct output *output);

@@ -112,6 +112,13 @@ bool revoker_awaits_successor(const struct config *config, const struct store_ce
     return stored->awaits_successor && config_rekeys(config, stored->ca, stored->credential);
 }
 
+bool revoker_is_unrevoked(const struct config *config, const struct store_certificate *stored,
+                          int64_t now_ms) {
+    const struct ca_ops *ops = config_find_backend(config, stored->ca);
+    return stored->state == CERTIFICATE_WITHDRAWN && (ops == NULL || ops->is_public) &&
+           stored->certificate.not_after_ms > now_ms;
+}
+
 // There may be more of those that wait than there is room for those that do not.
 static bool keep_open(void *context, const struct store_certificate *stored) {
     struct revoker *revoker = context;

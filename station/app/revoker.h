@@ -22,6 +22,14 @@ struct revoker;
 bool revoker_awaits_successor(const struct config *config, const struct store_certificate *stored);
 #define REVOKER_AWAITING "is revoked when the new board has its certificate"
 
+// Whether a withdrawn certificate still asks for somebody's hand: its CA, which is not the embedded one, has
+// not said that it is revoked, and it has not expired.
+bool revoker_is_unrevoked(const struct config *config, const struct store_certificate *stored,
+                          int64_t now_ms);
+#define REVOKER_UNREVOKED                                                                          \
+    "birthcert list --state withdrawn; have the CA's administrator revoke them, birthcert crl "    \
+    "import takes the CA's list"
+
 // Opens the database for writing: E_STORE_LOCKED while a station runs on it. `config` and `output`
 // must outlive the revoker.
 MUST_CHECK bool revoker_open(const struct config *config, struct output *output,

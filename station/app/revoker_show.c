@@ -20,7 +20,7 @@ void revoker_show(struct revoker *revoker, const struct revocation *revocation) 
         shown.finding = "out of use here, and not revoked: its CA revokes nothing by itself";
         snprintf(remedy, sizeof remedy,
                  "ask the administrator of the CA %s to revoke the serial number %s of the issuer "
-                 "\"%s\"",
+                 "\"%s\"; birthcert crl import takes the CA's list",
                  name_of_ca(stored), handle, stored->certificate.issuer);
     } else if (revocation->is_awaiting) {
         revoker_write_handle(stored, handle);

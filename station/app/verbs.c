@@ -36,8 +36,9 @@ const struct verb verb_table[] = {
     {"list", cmd_list, ARGUMENT_NONE, OPTION_STATE | OPTION_LOT, "list [--state S] [--lot L]",
      "what the database knows",
      "Lists units, one line per credential. --state is open, failed, passed, scrapped, pending (a\n"
-     "request to the CA is in progress), doubt, quarantined or orphan (issued and not "
-     "installed).\n\n"
+     "request to the CA is in progress), doubt, quarantined, withdrawn (out of use, and its CA has "
+     "not\n"
+     "said that it is revoked) or orphan (issued and not installed).\n\n"
      "Example: birthcert list --state failed --lot 2026-03-A"},
     {"show", cmd_show, ARGUMENT_REQUIRED, 0, "show SERIAL", "a unit's whole life",
      "Shows what is on record of one unit, and every event of its life.\n\n"
@@ -109,6 +110,16 @@ const struct verb verb_table[] = {
      "seconds (30) stays requested; reconcile, or the same again, repeats it. Where a CA revokes\n"
      "nothing by itself, the certificate is out of use here, and the text says whom to ask.\n\n"
      "Example: birthcert revoke VX2251L-000001 --reason keyCompromise"},
+    {"crl", cmd_crl, ARGUMENT_PAIR, 0, "crl import FILE", "what a CA's own list says is revoked",
+     "Takes a CA's certificate revocation list (CRL, complete, PEM or DER), and records every\n"
+     "certificate on it as revoked: what the CA was asked for and has not confirmed, what is out "
+     "of use\n"
+     "here because the CA revokes at its own desk, and what it revoked without having been asked, "
+     "whose\n"
+     "camera then fails on a bench. The list has to be signed by the CA that issued, under a root "
+     "of the\n"
+     "configuration. What is recorded as revoked, and on no list a day later, is named.\n\n"
+     "Example: birthcert crl import /media/stick/ca.crl"},
     {"scrap", cmd_scrap, ARGUMENT_REQUIRED, OPTION_REASON | OPTION_WAIT,
      "scrap SERIAL [--reason R] [--wait SECONDS]", "closes a camera for good",
      "Has all of a camera's certificates revoked (--reason as in revoke, cessationOfOperation by\n"
