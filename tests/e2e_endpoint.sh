@@ -107,6 +107,36 @@ case_doubt() {
     ok 'the second CA issued nothing' is "$(issued_by_second)" 0
 }
 
+# Its certificate was found by the old CA's administrator, while the section leads to another.
+case_brought() {
+    make_bench 1
+    lose_answer
+    start_second
+    lead_to_second
+    birthcert reconcile --wait 20
+    expect_held 'found'
+    jq -r .certificate "$FOLDER/hvca/issued.jsonl" |
+        cat - "$FOLDER/hvca/issuing.pem" >"$FOLDER/found.pem"
+    birthcert inbox import "$FOLDER/found.pem"
+    expect 'found, under another root' 5 \
+        "E-CERT-CHAIN not taken: .*the request went to hvca https://127.0.0.1:$CA_PORT/v2: put the configuration back"
+    put_back
+    birthcert inbox import "$FOLDER/found.pem"
+    expect_exit 'found' 0
+    lead_to_second
+    birthcert reconcile --wait 20
+    expect 'found, reconcile' 5 'held: .*put the section back'
+    birthcert release VX-000001 --approve 'B. Officer'
+    expect 'found, release' 5 "certificate was brought: put \\[ca hvca\\] back, which led to hvca https://127.0.0.1:$CA_PORT/v2, and"
+    put_back
+    stop_hvca
+    birthcert reconcile --wait 5
+    expect 'found, put back, with the CA gone' 0 'VX-000001 .*issued: on record now'
+    ok 'found: it is what was brought' is "$(sql 'SELECT lower(hex(sha256)) FROM certificate')" \
+        "$(openssl x509 -in "$FOLDER/found.pem" -outform DER | sha256sum | cut -c -64)"
+    ok 'found: the second CA issued nothing' is "$(issued_by_second)" 0
+}
+
 # It was asked for what it issued, and has issued nothing: two people send it to the new one.
 case_released() {
     make_bench 1
@@ -386,5 +416,5 @@ case_forwarder_learned() {
     expect_text 'learned anew, show' "$CHANGED queued: it was sent to hvca .*:$CA_PORT/v2, and the forwarder's"
 }
 
-run_cases doubt released accepted same_ca moved revoke revoke_other_kind forwarder forwarder_accepted forwarder_revoke \
+run_cases doubt brought released accepted same_ca moved revoke revoke_other_kind forwarder forwarder_accepted forwarder_revoke \
     forwarder_learned

@@ -21,7 +21,8 @@
 struct wanted {
     uint8_t spki_sha256[SHA256_SIZE];
     char serial[SERIAL_SIZE];
-    const struct config_ca *ca; // NULL: it has gone from the configuration
+    char endpoint[ENDPOINT_SIZE]; // where the request went
+    const struct config_ca *ca;   // NULL: it has gone from the configuration
     bool is_brought;
     uint8_t brought_sha256[SHA256_SIZE]; // the certificate, where it is
 };
@@ -49,7 +50,7 @@ static const struct config_ca *find_ca(const struct inbox *inbox, const char *pr
 }
 
 static bool add_wanted(struct inbox *inbox, const uint8_t spki_sha256[SHA256_SIZE],
-                       const char *serial, const char *profile) {
+                       const char *serial, const char *profile, const char *endpoint) {
     if (inbox->count == inbox->capacity) {
         size_t capacity = inbox->capacity > 0 ? 2 * inbox->capacity : 64;
         void *larger = realloc(inbox->wanted, capacity * sizeof *inbox->wanted);
@@ -62,7 +63,8 @@ static bool add_wanted(struct inbox *inbox, const uint8_t spki_sha256[SHA256_SIZ
     struct wanted *wanted = &inbox->wanted[inbox->count++];
     *wanted = (struct wanted){.ca = find_ca(inbox, profile)};
     memcpy(wanted->spki_sha256, spki_sha256, SHA256_SIZE);
-    (void)text_copy(wanted->serial, sizeof wanted->serial, serial); // the same size
+    (void)text_copy(wanted->serial, sizeof wanted->serial, serial); // the same sizes
+    (void)text_copy(wanted->endpoint, sizeof wanted->endpoint, endpoint);
     return true;
 }
 
@@ -70,7 +72,8 @@ static bool add_wanted(struct inbox *inbox, const uint8_t spki_sha256[SHA256_SIZ
 // lost answer has left before, and may be found all the same.
 static bool visit_request(void *context, const struct request_record *record) {
     bool has_left = record->state != REQUEST_QUEUED || record->attempt > 0;
-    return !has_left || add_wanted(context, record->spki_sha256, record->serial, record->profile);
+    return !has_left || add_wanted(context, record->spki_sha256, record->serial, record->profile,
+                                   record->endpoint);
 }
 
 static bool visit_row(void *context, const struct store_row *row) {
@@ -80,8 +83,8 @@ static bool visit_row(void *context, const struct store_row *row) {
     bool may_be_good = credential->request == REQUEST_QUARANTINED &&
                        !carry_was_rejected(ops, credential->request, credential->error);
     bool is_held = credential->request == REQUEST_HELD || may_be_good;
-    return !is_held ||
-           add_wanted(context, credential->spki_sha256, row->unit.serial, credential->profile);
+    return !is_held || add_wanted(context, credential->spki_sha256, row->unit.serial,
+                                  credential->profile, row->endpoint);
 }
 
 static bool list_wanted(struct inbox *inbox, struct error *error) {
@@ -179,6 +182,20 @@ static bool keep(struct inbox *inbox, const struct brought *brought, struct erro
     return done;
 }
 
+static bool fail_chain(const struct wanted *wanted, struct error *error) {
+    const char *name = wanted->ca->name;
+    if (!config_ca_leads_to(wanted->ca, wanted->endpoint)) {
+        return error_set(error, E_CERT_CHAIN,
+                         "not taken: nothing leads from it to root_file of CA %s, and the request "
+                         "went to %s: put the configuration back first",
+                         name, wanted->endpoint);
+    }
+    return error_set(error, E_CERT_CHAIN,
+                     "not taken: nothing leads from it to root_file of CA %s; put the issuing CA's "
+                     "certificate into the same file, and import it again",
+                     name);
+}
+
 // A CA that can be asked gives its chain along, a person perhaps the one certificate that was found:
 // better said to that person than to the station, later. At an offline CA the station has nobody else
 // to ask, and keeps what comes with the reason why it is no good.
@@ -196,13 +213,7 @@ static bool has_chain(const struct inbox *inbox, const struct brought *brought,
                     : x509_check_issuer(ca->settings.root_file, ca->settings.intermediates_file,
                                         buf_slice(chain), clock_wall_ms(), error);
     buf_free(chain);
-    if (!good && error->code != E_MEMORY) {
-        error_set(error, E_CERT_CHAIN,
-                  "not taken: nothing leads from it to root_file of CA %s; put the issuing CA's "
-                  "certificate into the same file, and import it again",
-                  ca->settings.name);
-    }
-    return good;
+    return good || error->code == E_MEMORY ? good : fail_chain(brought->wanted, error);
 }
 
 // The certificate that was brought for a key by an earlier import. False where there is none that can

@@ -27,6 +27,19 @@ struct release {
 
 // ---- what is held -------------------------------------------------------------------------------
 
+// It is held against the roots of the section, which has to be that of the CA that issued it.
+static bool fail_brought(struct release *release, const struct store_row *row) {
+    if (config_ca_leads_to(config_find_ca(release->config, row->ca), row->endpoint)) {
+        return error_set(&release->error, E_UNIT_HELD,
+                         "%s: its certificate was brought: birthcert reconcile takes it",
+                         row->unit.serial);
+    }
+    return error_set(&release->error, E_UNIT_HELD,
+                     "%s: its certificate was brought: put [ca %s] back, which led to %s, and "
+                     "birthcert reconcile takes it",
+                     row->unit.serial, row->ca, row->endpoint);
+}
+
 // Sent again it goes to the CA that the profile names now: that has to be the one that was asked. And a
 // certificate that was brought is not to be paid for again.
 static bool may_release(struct release *release, const struct store_row *row) {
@@ -38,9 +51,7 @@ static bool may_release(struct release *release, const struct store_row *row) {
                          row->unit.serial, row->ca, profile != NULL ? profile->ca : "none");
     }
     if (carry_is_in(release->config, row->credential.spki_sha256)) {
-        return error_set(&release->error, E_UNIT_HELD,
-                         "%s: its certificate was brought: birthcert reconcile takes it",
-                         row->unit.serial);
+        return fail_brought(release, row);
     }
     return carry_forget_out(release->config, row->credential.spki_sha256, &release->error);
 }

@@ -74,6 +74,9 @@ MUST_CHECK bool config_require_slots(const struct config *config, struct error *
 const struct config_slot *config_find_slot(const struct config *config, const char *name);
 const struct config_ca *config_find_ca(const struct config *config, const char *name);
 const struct ca_ops *config_find_backend(const struct config *config, const char *ca);
+// Whether what went to `endpoint` may be asked about in that section: endpoint_is_of, where the CA does not
+// judge that itself. False for NULL.
+bool config_ca_leads_to(const struct config_ca *ca, const char *endpoint);
 const struct profile *config_find_profile(const struct config *config, const char *name);
 // A copy with the profiles of that CA alone; where no profile names it, with all of them, as if they
 // did: somebody wants to know before he changes to it. It shares the configuration's strings. The

@@ -2,6 +2,7 @@
 // A section by its name.
 #include <string.h>
 
+#include "ca-client/endpoint.h"
 #include "station/app/config.h"
 
 const struct config_slot *config_find_slot(const struct config *config, const char *name) {
@@ -25,6 +26,11 @@ const struct config_ca *config_find_ca(const struct config *config, const char *
 const struct ca_ops *config_find_backend(const struct config *config, const char *ca) {
     const struct config_ca *section = config_find_ca(config, ca);
     return section != NULL ? ca_find(section->settings.backend) : NULL;
+}
+
+bool config_ca_leads_to(const struct config_ca *ca, const char *endpoint) {
+    const struct ca_ops *ops = ca != NULL ? ca_find(ca->settings.backend) : NULL;
+    return ops != NULL && (ops->judges_endpoint || endpoint_is_of(&ca->settings, endpoint));
 }
 
 const struct profile *config_find_profile(const struct config *config, const char *name) {

@@ -520,7 +520,7 @@ bool issuer_revoke(struct issuer *issuer, const struct issuer_revocation *revoca
         return false;
     }
     const struct ca_settings *settings = &ca->config->settings;
-    if (!ca->ops->judges_endpoint && !endpoint_is_of(settings, revocation->endpoint)) {
+    if (!config_ca_leads_to(ca->config, revocation->endpoint)) {
         return fail_changed(settings, revocation, error);
     }
     if (!ca->ops->can_revoke) {
