@@ -23,7 +23,7 @@ bool revoker_open(const struct config *config, struct output *output, struct rev
     return writer_open(config, STORE_WRITE, &revoker->store, error);
 }
 
-static void forget_certificates(struct revoker *revoker) {
+void revoker_forget(struct revoker *revoker) {
     for (size_t i = 0; i < revoker->count; i++) {
         free(revoker->revocations[i].leaf);
     }
@@ -34,13 +34,13 @@ void revoker_close(struct revoker *revoker) {
     if (revoker == NULL) {
         return;
     }
-    forget_certificates(revoker);
+    revoker_forget(revoker);
     store_sqlite.close(revoker->store);
     batch_free(revoker->batch);
     free(revoker);
 }
 
-static bool keep_certificate(void *context, const struct store_certificate *stored) {
+bool revoker_keep(void *context, const struct store_certificate *stored) {
     struct revoker *revoker = context;
     struct revocation *revocation = &revoker->revocations[revoker->count];
     struct slice leaf = stored->certificate.chain;
@@ -57,8 +57,8 @@ static bool keep_certificate(void *context, const struct store_certificate *stor
     return revoker->count < CERTIFICATES_MAX;
 }
 
-static bool load(struct revoker *revoker, const struct store_filter *filter,
-                 store_visit_certificate *keep, struct error *error) {
+bool revoker_load(struct revoker *revoker, const struct store_filter *filter,
+                  store_visit_certificate *keep, struct error *error) {
     if (!store_sqlite.select_certificates(revoker->store, filter, keep, revoker, error)) {
         return false;
     }
@@ -97,7 +97,7 @@ bool revoker_load_unit(struct revoker *revoker, const char *serial, struct revok
     if (unit->unit_id == 0) {
         return error_set(error, E_STORE_UNKNOWN, "%s: no unit has this serial", serial);
     }
-    return load(revoker, &filter, keep_certificate, error);
+    return revoker_load(revoker, &filter, revoker_keep, error);
 }
 
 bool revoker_check_settled(const struct revoker_unit *unit, struct error *error) {
@@ -117,37 +117,6 @@ bool revoker_is_unrevoked(const struct config *config, const struct store_certif
     const struct ca_ops *ops = config_find_backend(config, stored->ca);
     return stored->state == CERTIFICATE_WITHDRAWN && (ops == NULL || ops->is_public) &&
            stored->certificate.not_after_ms > now_ms;
-}
-
-// There may be more of those that wait than there is room for those that do not.
-static bool keep_open(void *context, const struct store_certificate *stored) {
-    struct revoker *revoker = context;
-    if (stored->certificate_id <= revoker->read_up_to) {
-        return true;
-    }
-    revoker->read_up_to = stored->certificate_id;
-    if (revoker_awaits_successor(revoker->config, stored)) {
-        const struct revocation awaiting = {.stored = *stored, .is_awaiting = true};
-        revoker_show(revoker, &awaiting);
-        revoker->awaiting++;
-        return true;
-    }
-    const struct config_ca *ca = config_find_ca(revoker->config, stored->ca);
-    if (ca != NULL && revoker->is_silent[ca - revoker->config->cas]) {
-        revoker->unasked[ca - revoker->config->cas]++;
-        return true;
-    }
-    return keep_certificate(revoker, stored);
-}
-
-bool revoker_load_open(struct revoker *revoker, struct error *error) {
-    static const struct store_filter filter = {.state = "revoking"};
-    forget_certificates(revoker);
-    bool done = load(revoker, &filter, keep_open, error);
-    for (size_t i = 0; i < revoker->count; i++) {
-        revoker->revocations[i].is_chosen = true;
-    }
-    return done;
 }
 
 size_t revoker_count(const struct revoker *revoker) {

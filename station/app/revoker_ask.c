@@ -226,6 +226,39 @@ bool revoker_finish(struct revoker *revoker, uint32_t wait_s, size_t *unconfirme
     return done;
 }
 
+// ---- all that are open --------------------------------------------------------------------------
+
+// There may be more of those that wait than there is room for those that do not.
+static bool keep_open(void *context, const struct store_certificate *stored) {
+    struct revoker *revoker = context;
+    if (stored->certificate_id <= revoker->read_up_to) {
+        return true;
+    }
+    revoker->read_up_to = stored->certificate_id;
+    if (revoker_awaits_successor(revoker->config, stored)) {
+        const struct revocation awaiting = {.stored = *stored, .is_awaiting = true};
+        revoker_show(revoker, &awaiting);
+        revoker->awaiting++;
+        return true;
+    }
+    const struct config_ca *ca = config_find_ca(revoker->config, stored->ca);
+    if (ca != NULL && revoker->is_silent[ca - revoker->config->cas]) {
+        revoker->unasked[ca - revoker->config->cas]++;
+        return true;
+    }
+    return revoker_keep(revoker, stored);
+}
+
+bool revoker_load_open(struct revoker *revoker, struct error *error) {
+    static const struct store_filter filter = {.state = "revoking"};
+    revoker_forget(revoker);
+    bool done = revoker_load(revoker, &filter, keep_open, error);
+    for (size_t i = 0; i < revoker->count; i++) {
+        revoker->revocations[i].is_chosen = true;
+    }
+    return done;
+}
+
 static size_t note_unasked(const struct revoker *revoker) {
     size_t sum = 0;
     for (size_t i = 0; i < CONFIG_CAS_MAX; i++) {

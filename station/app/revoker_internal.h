@@ -44,6 +44,16 @@ struct revoker {
 // What a CA knows the certificate by.
 void revoker_write_handle(const struct store_certificate *stored, char handle[HANDLE_SIZE]);
 
+// ---- reading, revoker.c -------------------------------------------------------------------------
+
+void revoker_forget(struct revoker *revoker); // the certificates that were read
+
+// Keeps a certificate that is read. False where there is no more room, or no memory: then load_error says so.
+bool revoker_keep(void *context, const struct store_certificate *stored);
+
+MUST_CHECK bool revoker_load(struct revoker *revoker, const struct store_filter *filter,
+                             store_visit_certificate *keep, struct error *error);
+
 // ---- recording, revoker.c -----------------------------------------------------------------------
 
 struct record revoker_record_of(const struct store_certificate *stored, enum record_kind kind);
