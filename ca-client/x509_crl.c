@@ -11,8 +11,8 @@
 
 struct x509_crl {
     X509_CRL *list;
-    X509
-        *signer; // whose signature was found good: it is the same for certificate after certificate
+    X509 *signer; // NULL until it is found
+    int64_t this_update_ms;
 };
 
 // ---- the file -----------------------------------------------------------------------------------
@@ -41,29 +41,50 @@ static X509_CRL *decode_der(struct slice file, struct error *error) {
     return list;
 }
 
+static const char *find_text(struct slice file, const char *text) {
+    return file.length > 0 ? memmem(file.data, file.length, text, strlen(text)) : NULL;
+}
+
+// PEM_read_bio_X509_CRL would ask a terminal for the pass phrase of an encrypted one.
 static X509_CRL *decode_pem(struct slice file, struct error *error) {
+    char *label = NULL;
+    char *header = NULL;
+    unsigned char *content = NULL;
+    long length = 0;
+    X509_CRL *list = NULL;
     BIO *input = BIO_new_mem_buf(file.data, (int)file.length);
-    X509_CRL *list = input != NULL ? PEM_read_bio_X509_CRL(input, NULL, NULL, NULL) : NULL;
-    X509_CRL *second = list != NULL ? PEM_read_bio_X509_CRL(input, NULL, NULL, NULL) : NULL;
-    if (list == NULL) {
+    bool is_list = input != NULL && PEM_read_bio(input, &label, &header, &content, &length) == 1 &&
+                   strcmp(label, PEM_STRING_X509_CRL) == 0 && header[0] == '\0';
+    if (is_list) {
+        list = decode_der((struct slice){content, (size_t)length}, error);
+    } else {
         fail_file(file, error);
-    } else if (second != NULL) {
-        error_set(error, E_CRL_FILE, "more than one list: give each in a file of its own");
-        X509_CRL_free(list);
-        list = NULL;
     }
-    X509_CRL_free(second);
+    OPENSSL_free(label);
+    OPENSSL_free(header);
+    OPENSSL_free(content);
     BIO_free(input);
     return list;
 }
 
+// A "0" may also begin a text in front of PEM.
 static X509_CRL *decode(struct slice file, struct error *error) {
+    static const char begin[] = "-----BEGIN " PEM_STRING_X509_CRL "-----";
+    const char *first = find_text(file, begin);
     if (file.length > X509_CRL_MAX) {
         error_set(error, E_CRL_FILE, "%zu bytes, over %d", file.length, X509_CRL_MAX);
         return NULL;
     }
-    bool is_der = file.length > 0 && file.data[0] == DER_SEQUENCE;
-    return is_der ? decode_der(file, error) : decode_pem(file, error);
+    if (first == NULL) {
+        return decode_der(file, error);
+    }
+    const uint8_t *start = (const uint8_t *)first;
+    struct slice rest = {start, file.length - (size_t)(start - file.data)};
+    if (find_text((struct slice){rest.data + 1, rest.length - 1}, begin) != NULL) {
+        error_set(error, E_CRL_FILE, "more than one list: give each in a file of its own");
+        return NULL;
+    }
+    return decode_pem(rest, error);
 }
 
 // ---- what may be believed -----------------------------------------------------------------------
@@ -126,6 +147,10 @@ static bool read_facts(X509_CRL *list, struct x509_crl_facts *facts, struct erro
     if (!x509_time_ms(X509_CRL_get0_lastUpdate(list), &facts->this_update_ms)) {
         return error_set(error, E_CRL_FILE, "its thisUpdate is no time");
     }
+    const ASN1_TIME *next = X509_CRL_get0_nextUpdate(list);
+    if (next != NULL && !x509_time_ms(next, &facts->next_update_ms)) {
+        return error_set(error, E_CRL_FILE, "its nextUpdate is no time");
+    }
     return check_list(list, &facts->is_whole, error) && check_entries(list, error);
 }
 
@@ -136,8 +161,10 @@ bool x509_crl_read(struct slice file, struct x509_crl **out, struct x509_crl_fac
     if (crl == NULL) {
         return error_set(error, E_MEMORY, "no memory for a list");
     }
+    *facts = (struct x509_crl_facts){0};
     crl->list = decode(file, error);
     bool good = crl->list != NULL && read_facts(crl->list, facts, error);
+    crl->this_update_ms = facts->this_update_ms;
     ERR_clear_error();
     if (!good) {
         x509_crl_free(crl);
@@ -213,50 +240,116 @@ struct x509_crl_entry x509_crl_find(struct x509_crl *crl, struct slice serial) {
     return entry;
 }
 
-// ---- whose word it is ---------------------------------------------------------------------------
-
-static bool is_signed_with_sha1(const X509_CRL *list) {
-    int digest = NID_undef;
-    (void)OBJ_find_sigid_algs(X509_CRL_get_signature_nid(list), &digest, NULL);
-    return digest == NID_sha1 || digest == NID_md5;
-}
-
-static bool check_signature(struct x509_crl *crl, X509 *issuer, struct error *error) {
-    if (crl->signer != NULL && X509_cmp(crl->signer, issuer) == 0) {
-        return true;
+bool x509_crl_is_foreign(struct x509_crl *crl, struct slice leaf_der,
+                         struct x509_crl_entry *entry) {
+    struct error ignored;
+    X509_REVOKED *revoked = NULL;
+    X509 *leaf = x509_decode(leaf_der, "the certificate", &ignored);
+    bool is_foreign = leaf == NULL || X509_NAME_cmp(X509_get_issuer_name(leaf),
+                                                    X509_CRL_get_issuer(crl->list)) != 0;
+    *entry = (struct x509_crl_entry){.word = X509_CRL_SILENT, .reason = ""};
+    if (!is_foreign && X509_CRL_get0_by_cert(crl->list, &revoked, leaf) == 1) {
+        *entry = read_entry(revoked);
     }
-    if ((X509_get_key_usage(issuer) & X509v3_KU_CRL_SIGN) == 0) {
-        return error_set(error, E_CRL_SIGNER, "the issuer may not sign lists");
-    }
-    if (is_signed_with_sha1(crl->list)) {
-        return error_set(error, E_CRL_SIGNER, "the list is signed with SHA-1");
-    }
-    if (X509_CRL_verify(crl->list, X509_get0_pubkey(issuer)) != 1) {
-        return error_set(error, E_CRL_SIGNER, "the list is not signed with the issuer's key");
-    }
-    X509_free(crl->signer);
-    crl->signer = X509_up_ref(issuer) == 1 ? issuer : NULL;
-    return true;
-}
-
-bool x509_crl_check_signer(struct x509_crl *crl, struct x509_trust *trust, struct slice leaf_der,
-                           struct slice extra_der, int64_t time_ms, struct error *error) {
-    STACK_OF(X509) *chain = NULL;
-    X509 *leaf = x509_decode(leaf_der, "the certificate", error);
-    if (leaf == NULL) {
-        return false;
-    }
-    bool good = false;
-    if (X509_NAME_cmp(X509_get_issuer_name(leaf), X509_CRL_get_issuer(crl->list)) != 0) {
-        error_set(error, E_CRL_SIGNER, "the list is of another issuer");
-    } else if (x509_trust_verify(trust, leaf, extra_der, time_ms, &chain, error)) {
-        // A certificate that is pinned itself has no issuer.
-        good = sk_X509_num(chain) > 1
-                   ? check_signature(crl, sk_X509_value(chain, 1), error)
-                   : error_set(error, E_CRL_SIGNER, "the certificate has issued itself");
-    }
-    sk_X509_pop_free(chain, X509_free);
     X509_free(leaf);
     ERR_clear_error();
+    return is_foreign;
+}
+
+bool x509_crl_is_of_signer(const struct x509_crl *crl, struct slice leaf_der) {
+    struct error ignored;
+    X509 *leaf = x509_decode(leaf_der, "the certificate", &ignored);
+    bool is_of_signer =
+        leaf != NULL && crl->signer != NULL &&
+        X509_NAME_cmp(X509_get_issuer_name(leaf), X509_get_subject_name(crl->signer)) == 0 &&
+        X509_verify(leaf, X509_get0_pubkey(crl->signer)) == 1;
+    X509_free(leaf);
+    ERR_clear_error();
+    return is_of_signer;
+}
+
+// ---- whose word it is ---------------------------------------------------------------------------
+
+// RSASSA-PSS names its digest in its parameters, SHA-1 where it does not (RFC 4055, section 3.1).
+static int pss_digest(const X509_ALGOR *algorithm) {
+    RSA_PSS_PARAMS *parameters =
+        ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(RSA_PSS_PARAMS), algorithm->parameter);
+    int digest = parameters != NULL && parameters->hashAlgorithm != NULL
+                     ? OBJ_obj2nid(parameters->hashAlgorithm->algorithm)
+                     : NID_sha1;
+    RSA_PSS_PARAMS_free(parameters);
+    return digest;
+}
+
+// Ed25519 and Ed448 bring their own digest; all else hashes to 256 bits at least.
+static bool is_signed_well(const X509_CRL *list) {
+    const X509_ALGOR *algorithm = NULL;
+    int digest = NID_undef;
+    X509_CRL_get0_signature(list, NULL, &algorithm);
+    int nid = OBJ_obj2nid(algorithm->algorithm);
+    if (nid == NID_rsassaPss) {
+        digest = pss_digest(algorithm);
+    } else if (OBJ_find_sigid_algs(nid, &digest, NULL) != 1) {
+        return false;
+    }
+    const EVP_MD *known = EVP_get_digestbynid(digest);
+    return nid == NID_ED25519 || nid == NID_ED448 ||
+           (known != NULL && EVP_MD_get_size(known) >= 32);
+}
+
+static bool check_signature(struct x509_crl *crl, X509 *candidate, struct error *error) {
+    if (X509_CRL_verify(crl->list, X509_get0_pubkey(candidate)) != 1) {
+        return error_set(error, E_CRL_SIGNER, "it is not signed with the key of its issuer");
+    }
+    if (!is_signed_well(crl->list)) {
+        return error_set(error, E_CRL_SIGNER, "it is signed with SHA-1, or worse");
+    }
+    return (X509_get_key_usage(candidate) & X509v3_KU_CRL_SIGN) != 0 ||
+           error_set(error, E_CRL_SIGNER, "its issuer may not sign lists (keyUsage)");
+}
+
+static bool check_signer(struct x509_crl *crl, struct x509_trust *trust, X509 *candidate,
+                         struct slice extra_der, struct error *error) {
+    STACK_OF(X509) *chain = NULL;
+    if (!check_signature(crl, candidate, error)) {
+        return false;
+    }
+    // A CA may say of its first list that it was made a little earlier, for clocks that are late.
+    int64_t at_ms = crl->this_update_ms;
+    int64_t begin_ms = 0;
+    if (x509_time_ms(X509_get0_notBefore(candidate), &begin_ms) && begin_ms > at_ms) {
+        at_ms = begin_ms;
+    }
+    bool good = x509_trust_verify(trust, candidate, extra_der, at_ms, &chain, error);
+    sk_X509_pop_free(chain, X509_free);
+    if (!good && error->code != E_MEMORY) {
+        error->code = E_CRL_SIGNER;
+        error_prefix(error, "its issuer does not lead to a root_file");
+    }
     return good;
+}
+
+bool x509_crl_find_signer(struct x509_crl *crl, struct x509_trust *trust, struct slice extra_der,
+                          struct error *error) {
+    STACK_OF(X509) *candidates = x509_trust_candidates(trust, extra_der, error);
+    if (candidates == NULL) {
+        return false;
+    }
+    struct error why;
+    error_set(&why, E_CERT_CHAIN, "no CA certificate of the list's issuer is known");
+    for (int i = 0; crl->signer == NULL && i < sk_X509_num(candidates); i++) {
+        X509 *candidate = sk_X509_value(candidates, i);
+        bool is_named =
+            X509_NAME_cmp(X509_get_subject_name(candidate), X509_CRL_get_issuer(crl->list)) == 0;
+        if (is_named && check_signer(crl, trust, candidate, extra_der, &why) &&
+            X509_up_ref(candidate) == 1) {
+            crl->signer = candidate;
+        }
+    }
+    sk_X509_pop_free(candidates, X509_free);
+    ERR_clear_error();
+    if (crl->signer == NULL) {
+        *error = why;
+    }
+    return crl->signer != NULL;
 }

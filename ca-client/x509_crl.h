@@ -19,6 +19,7 @@ struct x509_crl;
 struct x509_crl_facts {
     char issuer[X509_NAME_TEXT_SIZE]; // as in struct certificate_facts
     int64_t this_update_ms;           // wall clock: the CA knew all it says by then
+    int64_t next_update_ms;           // by when there is a newer one; 0: it does not say
     size_t count;                     // of the certificates that it lists
     bool
         is_whole; // it is for all certificates of its issuer (no issuingDistributionPoint, section 5.2.5)
@@ -30,6 +31,13 @@ struct x509_crl_facts {
 MUST_CHECK bool x509_crl_read(struct slice file, struct x509_crl **crl,
                               struct x509_crl_facts *facts, struct error *error);
 void x509_crl_free(struct x509_crl *crl); // takes NULL
+
+// Finds the CA certificate whose key signed the list, among the roots and intermediates of `trust` and in
+// `extra_der` (as for x509_check_certificate): it has the list's issuer for its subject, may sign lists
+// (keyUsage, section 4.2.1.3), led to a pinned root when the list was made, and did not sign with SHA-1.
+// E_CRL_SIGNER; E_CERT_CHAIN where there is none of that name; E_MEMORY.
+MUST_CHECK bool x509_crl_find_signer(struct x509_crl *crl, struct x509_trust *trust,
+                                     struct slice extra_der, struct error *error);
 
 enum x509_crl_word {
     X509_CRL_SILENT, // it does not list the certificate, or lists that it is good again
@@ -44,16 +52,16 @@ struct x509_crl_entry {
     int64_t revoked_ms; // wall clock; 0 where it cannot be read
 };
 
-// What the list says of the issuer's certificate with this serial number: big-endian, at most
-// X509_SERIAL_MAX bytes; an empty one is listed nowhere.
+// What the list says of its issuer's certificate with this serial number: big-endian, at most
+// X509_SERIAL_MAX bytes; an empty one is listed nowhere. Quick, and whose word it is stays open.
 struct x509_crl_entry x509_crl_find(struct x509_crl *crl, struct slice serial);
 
-// Whether the list is the word of the CA that issued the leaf: signed by the issuer with which the leaf
-// leads to a pinned root at `time_ms`, for which a time is taken when the leaf was valid; an issuer
-// that may sign lists (keyUsage, section 4.2.1.3), and not with SHA-1. `extra_der` are further
-// certificates as for x509_check_certificate. E_CRL_SIGNER, and what the way to the root fails with.
-MUST_CHECK bool x509_crl_check_signer(struct x509_crl *crl, struct x509_trust *trust,
-                                      struct slice leaf_der, struct slice extra_der,
-                                      int64_t time_ms, struct error *error);
+// The same of a certificate. Whether it is another CA's, by its issuer or as it cannot be read: of no
+// other does the list say anything.
+bool x509_crl_is_foreign(struct x509_crl *crl, struct slice leaf_der, struct x509_crl_entry *entry);
+
+// After x509_crl_find_signer: whether the certificate was issued with the signer's key. A CA has several under
+// one name in the course of time.
+bool x509_crl_is_of_signer(const struct x509_crl *crl, struct slice leaf_der);
 
 #endif

@@ -97,6 +97,11 @@ bool x509_check_names(const X509 *certificate, const struct names *names, struct
 bool x509_trust_verify(struct x509_trust *trust, X509 *leaf, struct slice extra_der,
                        int64_t time_ms, STACK_OF(X509) * *verified, struct error *error);
 
+// All that could have signed: what the CA gave along, the intermediates and the pinned roots. NULL and E_MEMORY
+// or E_CERT_MALFORMED. The caller frees it, with its certificates.
+STACK_OF(X509) *
+    x509_trust_candidates(struct x509_trust *trust, struct slice extra_der, struct error *error);
+
 // ---- time, x509_validity.c ----------------------------------------------------------------------
 
 // 9999-12-31T23:59:59Z, "no well-defined expiration" (RFC 5280, section 4.1.2.5).

@@ -312,3 +312,16 @@ bool x509_trust_verify(struct x509_trust *trust, X509 *leaf, struct slice extra_
     ERR_clear_error();
     return good;
 }
+
+STACK_OF(X509) *
+    x509_trust_candidates(struct x509_trust *trust, struct slice extra_der, struct error *error) {
+    STACK_OF(X509) *all = collect_untrusted(trust, extra_der, error);
+    STACK_OF(X509) *roots = all != NULL ? X509_STORE_get1_all_certs(trust->roots) : NULL;
+    if (all != NULL && (roots == NULL || !share(all, roots))) {
+        error_set(error, E_MEMORY, "no memory for a chain");
+        sk_X509_pop_free(all, X509_free);
+        all = NULL;
+    }
+    sk_X509_pop_free(roots, X509_free);
+    return all;
+}

@@ -311,6 +311,10 @@ static const struct {
                     " WHERE credential = c.id AND state = 2))"},
     {"withdrawn",
      " AND EXISTS (SELECT 1 FROM certificate WHERE credential = c.id AND state > 2 AND state = 5)"},
+    // And no other one took its place.
+    {"revoked", " AND EXISTS (SELECT 1 FROM certificate WHERE credential = c.id AND state > 2"
+                " AND state = 4) AND NOT EXISTS (SELECT 1 FROM certificate"
+                " WHERE credential = c.id AND state = 1)"},
     {"orphan", " AND c.request = 8 AND c.install < 2"},
     // Back into the outbox (request 1) with an error, straight from doubt (4, 5), or from where the
     // station died while it was under way, and sent again. Without an error it went back because the
@@ -426,7 +430,11 @@ static const char certificate_sql[] =
     ", x.leaf, m.der FROM certificate x JOIN credential c ON c.id = x.credential"
     " JOIN unit u ON u.id = c.unit JOIN issuer i ON i.id = x.issuer"
     " JOIN intermediates m ON m.id = x.intermediates"
-    " WHERE true%s%s ORDER BY +x.id"; // by x.id, the indexes below would be passed over
+    " WHERE true%s%s ORDER BY %s";
+// By x.id, the indexes below would be passed over. Without them there is nothing to sort, which would take
+// the memory of all that is selected.
+#define SORTED "+x.id"
+#define AS_STORED "x.id"
 
 // The three indexes on certificates by their credentials cover all states between them.
 #define OF_ONE_UNIT " AND u.serial = ? AND (x.state = 1 OR x.state = 2 OR x.state > 2)"
@@ -498,7 +506,9 @@ bool store_sqlite_select_certificates(struct store *store, const struct store_fi
         return error_set(error, E_USAGE, "there is no state \"%s\" to select", filter->state);
     }
     bool is_of_unit = filter->serial[0] != '\0';
-    char *sql = sqlite3_mprintf(certificate_sql, is_of_unit ? OF_ONE_UNIT : "", state);
+    bool is_all = !is_of_unit && state[0] == '\0';
+    char *sql = sqlite3_mprintf(certificate_sql, is_of_unit ? OF_ONE_UNIT : "", state,
+                                is_all ? AS_STORED : SORTED);
     if (sql == NULL) {
         return error_set(error, E_MEMORY, "%s: no memory", store->name);
     }

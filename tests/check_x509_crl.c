@@ -3,6 +3,7 @@
 #include <check.h>
 #include <openssl/conf.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 
@@ -77,10 +78,25 @@ struct list_spec {
     const X509 *issuer; // NULL: the root
     EVP_PKEY *key;      // NULL: the root's
     struct pki_pair extension;
-    const EVP_MD *digest; // NULL: SHA-256
+    const char *digest; // NULL: SHA-256
+    bool is_ed;         // no digest
+    bool is_pss;
     const struct entry *entries;
     size_t count;
 };
+
+static void sign_list(X509_CRL *list, EVP_PKEY *key, const struct list_spec *spec) {
+    EVP_PKEY_CTX *options = NULL;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    const char *name = spec->digest != NULL ? spec->digest : "SHA256";
+    const EVP_MD *digest = spec->is_ed ? NULL : EVP_get_digestbyname(name);
+    ck_assert(EVP_DigestSignInit(context, &options, digest, NULL, key) == 1);
+    if (spec->is_pss) {
+        ck_assert(EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1);
+    }
+    ck_assert_int_gt(X509_CRL_sign_ctx(list, context), 0);
+    EVP_MD_CTX_free(context);
+}
 
 static struct buf *list_of(const struct list_spec *spec) {
     X509_CRL *list = X509_CRL_new();
@@ -98,8 +114,7 @@ static struct buf *list_of(const struct list_spec *spec) {
         ck_assert(X509_CRL_add_ext(list, made, -1) == 1);
         X509_EXTENSION_free(made);
     }
-    const EVP_MD *digest = spec->digest != NULL ? spec->digest : EVP_sha256();
-    ck_assert_int_gt(X509_CRL_sign(list, key, digest), 0);
+    sign_list(list, key, spec);
     unsigned char *der = NULL;
     int length = i2d_X509_CRL(list, &der);
     struct buf *out = buf_new(X509_OBJECT_MAX);
@@ -127,6 +142,10 @@ static void expect_unread(struct slice file, const char *part) {
     ck_assert_ptr_null(crl);
     ck_assert_int_eq(error.code, E_CRL_FILE);
     ck_assert_msg(strstr(error.text, part) != NULL, "%s", error.text);
+}
+
+static void expect_text_unread(const char *text, const char *part) {
+    expect_unread((struct slice){(const uint8_t *)text, strlen(text)}, part);
 }
 
 static void expect_refused(const struct list_spec *spec, const char *part) {
@@ -191,6 +210,23 @@ START_TEST(an_empty_list) {
 }
 END_TEST
 
+// OpenSSL writes text in front, which may begin as DER does.
+START_TEST(text_in_front) {
+    const struct list_spec spec = {.count = 0};
+    struct x509_crl_facts facts;
+    struct x509_crl *crl = NULL;
+    struct error error;
+    struct buf *der = list_of(&spec);
+    struct buf *pem = buf_new(X509_OBJECT_MAX);
+    ck_assert(buf_put(pem, "0 is a digit\n", 13) &&
+              x509_der_to_pem(buf_slice(der), "X509 CRL", pem, &error));
+    ck_assert_msg(x509_crl_read(buf_slice(pem), &crl, &facts, &error), "%s", error.text);
+    x509_crl_free(crl);
+    buf_free(pem);
+    buf_free(der);
+}
+END_TEST
+
 START_TEST(a_list_of_a_part) {
     const struct list_spec spec = {.extension = {"issuingDistributionPoint", "critical,@user"}};
     struct x509_crl_facts facts;
@@ -236,6 +272,13 @@ START_TEST(files_that_hold_none) {
     expect_unread(none, "in 0 bytes");
     expect_unread((struct slice){(const uint8_t *)"0", 1}, "in 1 bytes");
     expect_unread((struct slice){(const uint8_t *)"-----BEGIN X509 CRL-----\n", 25}, "in 25 bytes");
+    expect_text_unread("-----BEGIN X509 CRL-----\nProc-Type: 4,ENCRYPTED\n"
+                       "DEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF\n\nAAAA\n"
+                       "-----END X509 CRL-----\n",
+                       "no certificate revocation list");
+    expect_text_unread("-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"
+                       "-----BEGIN X509 CRL-----\n",
+                       "more than one list");
     expect_unread(buf_slice(certificate), "these are certificates, which inbox import takes");
     expect_unread(buf_slice(twice), "bytes follow behind the list");
     for (size_t length = 0; length < buf_length(der); length++) {
@@ -249,83 +292,124 @@ END_TEST
 
 // ---- whose word it is ---------------------------------------------------------------------------
 
-static struct buf *leaf_from(const X509 *issuer, EVP_PKEY *key) {
+static struct buf *leaf_from(const X509 *issuer, EVP_PKEY *key, const char *serial) {
     const struct pki_spec spec = {.issuer = issuer,
                                   .issuer_key = key,
                                   .key = camera_key,
                                   .subject = {{"CN", "A1"}},
-                                  .serial = "0102"};
+                                  .serial = serial};
     X509 *certificate = pki_certificate(&spec);
     struct buf *der = pki_der(certificate);
     X509_free(certificate);
     return der;
 }
 
-static bool check_signer(const struct list_spec *spec, struct slice leaf, struct slice extra,
-                         int64_t time_ms, struct error *error) {
+// Who signed is found with `extra`, and issued the leaf.
+static bool find_signer(const struct list_spec *spec, struct slice extra, struct x509_crl **crl,
+                        struct error *error) {
     struct x509_trust *trust = NULL;
     struct x509_crl_facts facts;
-    struct x509_crl *crl = read_list(spec, &facts);
     struct buf *pem = pki_pem(root.certificate);
+    *crl = read_list(spec, &facts);
     *error = (struct error){0};
     ck_assert(x509_trust_new(buf_slice(pem), none, &trust, error));
-    bool good = x509_crl_check_signer(crl, trust, leaf, extra, time_ms, error);
-    // The second time it is remembered, or no better.
-    struct error again;
-    ck_assert(x509_crl_check_signer(crl, trust, leaf, extra, time_ms, &again) == good);
+    bool good = x509_crl_find_signer(*crl, trust, extra, error);
     x509_trust_free(trust);
-    x509_crl_free(crl);
     buf_free(pem);
     return good;
 }
 
-static void expect_disbelieved(const struct list_spec *spec, struct slice leaf, struct slice extra,
-                               enum error_code code, const char *part) {
+static void expect_word_on(const struct list_spec *spec, struct slice extra, struct slice leaf,
+                           bool is_foreign, bool is_of_signer) {
+    struct x509_crl *crl = NULL;
+    struct x509_crl_entry entry;
     struct error error;
-    ck_assert(!check_signer(spec, leaf, extra, PKI_NOW_MS, &error));
+    ck_assert_msg(find_signer(spec, extra, &crl, &error), "%s", error.text);
+    ck_assert(x509_crl_is_foreign(crl, leaf, &entry) == is_foreign);
+    ck_assert(x509_crl_is_of_signer(crl, leaf) == is_of_signer);
+    x509_crl_free(crl);
+}
+
+static void expect_disbelieved(const struct list_spec *spec, struct slice extra,
+                               enum error_code code, const char *part) {
+    struct x509_crl *crl = NULL;
+    struct error error;
+    ck_assert(!find_signer(spec, extra, &crl, &error));
     ck_assert_msg(error.code == code, "%s %s", error_code_text(error.code), error.text);
     ck_assert_msg(strstr(error.text, part) != NULL, "%s", error.text);
+    ck_assert(!x509_crl_is_of_signer(crl, extra));
+    x509_crl_free(crl);
 }
 
 START_TEST(the_issuers_own_word) {
     struct pki_ca lower = pki_ca_new("Lower", &root);
+    struct pki_ca renewed = pki_ca_new("Lower", &root);
     struct pki_ca other = pki_ca_new("Lower", NULL);
     const struct list_spec of_root = {.count = 0};
     const struct list_spec of_lower = {.issuer = lower.certificate, .key = lower.key};
     const struct list_spec of_other = {.issuer = other.certificate, .key = other.key};
-    struct buf *by_root = leaf_from(root.certificate, root.key);
-    struct buf *by_lower = leaf_from(lower.certificate, lower.key);
-    struct buf *by_other = leaf_from(other.certificate, other.key);
-    struct buf *extra = pki_der(lower.certificate);
-    struct buf *other_extra = pki_der(other.certificate);
-    struct error error;
-    ck_assert(check_signer(&of_root, buf_slice(by_root), none, PKI_NOW_MS, &error));
-    ck_assert(check_signer(&of_lower, buf_slice(by_lower), buf_slice(extra), PKI_NOW_MS, &error));
-    expect_disbelieved(&of_lower, buf_slice(by_root), buf_slice(extra), E_CRL_SIGNER,
-                       "of another issuer");
-    expect_disbelieved(&of_root, buf_slice(by_lower), buf_slice(extra), E_CRL_SIGNER,
-                       "of another issuer");
-    expect_disbelieved(&of_other, buf_slice(by_lower), buf_slice(extra), E_CRL_SIGNER,
-                       "not signed with the issuer's key");
+    struct buf *by_root = leaf_from(root.certificate, root.key, "0102");
+    struct buf *by_lower = leaf_from(lower.certificate, lower.key, "0102");
+    struct buf *by_renewed = leaf_from(renewed.certificate, renewed.key, "0102");
+    struct buf *lower_der = pki_der(lower.certificate);
+    struct buf *renewed_der = pki_der(renewed.certificate);
+    struct buf *other_der = pki_der(other.certificate);
+    struct buf *both = pki_join(renewed_der, lower_der);
+    expect_word_on(&of_root, none, buf_slice(by_root), false, true);
+    expect_word_on(&of_root, none, buf_slice(by_lower), true, false);
+    expect_word_on(&of_lower, buf_slice(lower_der), buf_slice(by_lower), false, true);
+    expect_word_on(&of_lower, buf_slice(lower_der), buf_slice(by_root), true, false);
+    // The same CA, with another key.
+    expect_word_on(&of_lower, buf_slice(both), buf_slice(by_lower), false, true);
+    expect_word_on(&of_lower, buf_slice(both), buf_slice(by_renewed), false, false);
+    expect_disbelieved(&of_lower, buf_slice(renewed_der), E_CRL_SIGNER, "not signed with the key");
+    expect_disbelieved(&of_lower, none, E_CERT_CHAIN, "no CA certificate of the list's issuer");
     // Whoever makes a list may make the certificates that go with it.
-    expect_disbelieved(&of_other, buf_slice(by_other), buf_slice(other_extra), E_CERT_CHAIN, "");
-    expect_disbelieved(&of_lower, buf_slice(by_lower), none, E_CERT_CHAIN, "");
-    expect_disbelieved(&of_root, none, none, E_CERT_MALFORMED, "");
-    buf_free(other_extra);
-    buf_free(extra);
-    buf_free(by_other);
+    expect_disbelieved(&of_other, buf_slice(lower_der), E_CRL_SIGNER, "not signed with the key");
+    expect_disbelieved(&of_other, buf_slice(other_der), E_CRL_SIGNER, "does not lead to a root");
+    expect_word_on(&of_root, none, none, true, false);
+    buf_free(both);
+    buf_free(other_der);
+    buf_free(renewed_der);
+    buf_free(lower_der);
+    buf_free(by_renewed);
     buf_free(by_lower);
     buf_free(by_root);
     pki_ca_free(&other);
+    pki_ca_free(&renewed);
     pki_ca_free(&lower);
 }
 END_TEST
 
-START_TEST(a_root_is_no_leaf) {
-    const struct list_spec spec = {.count = 0};
-    struct buf *der = pki_der(root.certificate);
-    expect_disbelieved(&spec, buf_slice(der), none, E_CRL_SIGNER, "has issued itself");
-    buf_free(der);
+// What is wrong with a certificate itself, and why it is in quarantine, is no matter of the list.
+START_TEST(odd_certificates) {
+    static const struct entry entries[] = {{.serial = "-05", .reason = -1},
+                                           {.serial = "05", .reason = CRL_REASON_SUPERSEDED}};
+    const struct list_spec list = {.entries = entries, .count = ARRAY_LENGTH(entries)};
+    static const char *const serials[] = {"-5", "05"};
+    static const char *const reasons[] = {"unspecified", "superseded"};
+    for (size_t i = 0; i < ARRAY_LENGTH(serials); i++) {
+        const struct pki_spec spec = {.issuer = root.certificate,
+                                      .issuer_key = root.key,
+                                      .key = camera_key,
+                                      .subject = {{"CN", "A1"}},
+                                      .extensions = {{"1.2.3.4", "critical,ASN1:NULL"}},
+                                      .serial = serials[i],
+                                      .not_after_ms = PKI_NOW_MS - 1000};
+        X509 *certificate = pki_certificate(&spec);
+        struct buf *leaf = pki_der(certificate);
+        struct x509_crl *crl = NULL;
+        struct x509_crl_entry entry;
+        struct error error;
+        ck_assert_msg(find_signer(&list, none, &crl, &error), "%s", error.text);
+        ck_assert(!x509_crl_is_foreign(crl, buf_slice(leaf), &entry));
+        ck_assert(x509_crl_is_of_signer(crl, buf_slice(leaf)));
+        ck_assert_int_eq(entry.word, X509_CRL_REVOKED);
+        ck_assert_str_eq(entry.reason, reasons[i]);
+        x509_crl_free(crl);
+        buf_free(leaf);
+        X509_free(certificate);
+    }
 }
 END_TEST
 
@@ -342,14 +426,29 @@ static X509 *issuer_with(const char *key_usage, EVP_PKEY *key, int64_t not_after
     return pki_certificate(&spec);
 }
 
-START_TEST(issuers_that_may_not_sign_lists) {
+static const struct {
+    const char *key_usage;
+    int64_t not_after_ms;
+    const char *part; // NULL: believed
+} issuers[] = {
+    {"critical,keyCertSign,cRLSign", 0, NULL},
+    {"critical,keyCertSign", 0, "may not sign lists"},
+    // It was good when it made the list.
+    {"critical,keyCertSign,cRLSign", PKI_NOW_MS + 1000, NULL},
+    {"critical,keyCertSign,cRLSign", PKI_NOW_MS - 1000, "does not lead to a root_file"},
+};
+
+START_TEST(issuers_of_lists) {
     EVP_PKEY *key = pki_key("P-256");
-    X509 *issuer = issuer_with("critical,keyCertSign", key, 0);
+    X509 *issuer = issuer_with(issuers[_i].key_usage, key, issuers[_i].not_after_ms);
     const struct list_spec spec = {.issuer = issuer, .key = key};
-    struct buf *leaf = leaf_from(issuer, key);
+    struct buf *leaf = leaf_from(issuer, key, "0102");
     struct buf *extra = pki_der(issuer);
-    expect_disbelieved(&spec, buf_slice(leaf), buf_slice(extra), E_CRL_SIGNER,
-                       "may not sign lists");
+    if (issuers[_i].part != NULL) {
+        expect_disbelieved(&spec, buf_slice(extra), E_CRL_SIGNER, issuers[_i].part);
+    } else {
+        expect_word_on(&spec, buf_slice(extra), buf_slice(leaf), false, true);
+    }
     buf_free(extra);
     buf_free(leaf);
     X509_free(issuer);
@@ -357,28 +456,38 @@ START_TEST(issuers_that_may_not_sign_lists) {
 }
 END_TEST
 
-START_TEST(lists_signed_with_sha1) {
-    const struct list_spec spec = {.digest = EVP_sha1()};
-    struct buf *leaf = leaf_from(root.certificate, root.key);
-    expect_disbelieved(&spec, buf_slice(leaf), none, E_CRL_SIGNER, "SHA-1");
-    buf_free(leaf);
-}
-END_TEST
+static const struct {
+    const char *key;
+    const char *digest; // NULL: the key's own
+    bool is_pss;
+    bool is_good;
+} signatures[] = {
+    {"P-256", "SHA256", false, true},    {"P-384", "SHA384", false, true},
+    {"P-521", "SHA512", false, true},    {"ED25519", NULL, false, true},
+    {"RSA-2048", "SHA256", false, true}, {"RSA-2048", "SHA256", true, true},
+    {"RSA-2048", "SHA512", true, true},  {"P-256", "SHA1", false, false},
+    {"P-256", "SHA224", false, false},   {"RSA-2048", "SHA1", false, false},
+    {"RSA-2048", "SHA1", true, false},   {"RSA-2048", "MD5", false, false},
+};
 
-// What was good when the certificate came is good enough for saying that it is not any more.
-START_TEST(an_issuer_that_expired_since) {
-    EVP_PKEY *key = pki_key("P-256");
-    X509 *issuer = issuer_with("critical,keyCertSign,cRLSign", key, PKI_NOW_MS + PKI_DAY_MS);
-    const struct list_spec spec = {.issuer = issuer, .key = key};
-    struct buf *leaf = leaf_from(issuer, key);
+START_TEST(signatures_of_lists) {
+    EVP_PKEY *key = pki_key(signatures[_i].key);
+    X509 *issuer = issuer_with("critical,keyCertSign,cRLSign", key, 0);
+    const struct list_spec spec = {.issuer = issuer,
+                                   .key = key,
+                                   .digest = signatures[_i].digest,
+                                   .is_ed = signatures[_i].digest == NULL,
+                                   .is_pss = signatures[_i].is_pss};
     struct buf *extra = pki_der(issuer);
-    struct error error;
-    ck_assert(check_signer(&spec, buf_slice(leaf), buf_slice(extra), PKI_NOW_MS, &error));
-    ck_assert(!check_signer(&spec, buf_slice(leaf), buf_slice(extra), PKI_NOW_MS + 2 * PKI_DAY_MS,
-                            &error));
-    ck_assert_int_eq(error.code, E_CERT_CHAIN);
+    if (signatures[_i].is_good) {
+        struct x509_crl *crl = NULL;
+        struct error error;
+        ck_assert_msg(find_signer(&spec, buf_slice(extra), &crl, &error), "%s", error.text);
+        x509_crl_free(crl);
+    } else {
+        expect_disbelieved(&spec, buf_slice(extra), E_CRL_SIGNER, "SHA-1, or worse");
+    }
     buf_free(extra);
-    buf_free(leaf);
     X509_free(issuer);
     EVP_PKEY_free(key);
 }
@@ -391,14 +500,14 @@ int main(void) {
     tcase_add_checked_fixture(tests, make_world, free_world);
     tcase_add_test(tests, what_is_listed);
     tcase_add_test(tests, an_empty_list);
+    tcase_add_test(tests, text_in_front);
     tcase_add_test(tests, a_list_of_a_part);
     tcase_add_test(tests, lists_that_are_refused);
     tcase_add_test(tests, files_that_hold_none);
     tcase_add_test(tests, the_issuers_own_word);
-    tcase_add_test(tests, a_root_is_no_leaf);
-    tcase_add_test(tests, issuers_that_may_not_sign_lists);
-    tcase_add_test(tests, lists_signed_with_sha1);
-    tcase_add_test(tests, an_issuer_that_expired_since);
+    tcase_add_test(tests, odd_certificates);
+    tcase_add_loop_test(tests, issuers_of_lists, 0, (int)ARRAY_LENGTH(issuers));
+    tcase_add_loop_test(tests, signatures_of_lists, 0, (int)ARRAY_LENGTH(signatures));
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -35,6 +35,8 @@ CRL_SECTIONS=
 
 trial_list() { make_list "$FOLDER/ca/root.pem" "$FOLDER/ca/root.key" "$@"; }
 
+hvca_list() { make_list "$FOLDER/hvca/issuing.pem" "$FOLDER/hvca/issuing.key" "$@"; }
+
 import() { birthcert crl import "${1:-$FOLDER/crl.pem}"; }
 
 events() { # KIND: of how many there are
@@ -56,6 +58,7 @@ case_withdrawn() {
     trial_list -- 4711
     import
     expect "a list of others" 3 "the list of \"CN=.* names 1 certificate; newly recorded as revoked: 0"
+    ok "a list of others: in time" not says 'out of date'
     trial_list -- 4711 "$certificate,superseded"
     import
     expect "withdrawn, then listed" 0 'VX-000001 .*  revoked \(keyCompromise\)$' \
@@ -76,7 +79,7 @@ case_live() {
     local certificate
     make_passed 2
     certificate=$(certificate_of VX-000002)
-    make_list "$FOLDER/hvca/issuing.pem" "$FOLDER/hvca/issuing.key" -- "$certificate,keyCompromise"
+    hvca_list -- "$certificate,keyCompromise"
     import
     expect "live, and listed" 1 \
         'VX-000002 .*was in use, and its CA has revoked it \(keyCompromise\); set it aside'
@@ -85,8 +88,27 @@ case_live() {
     tray
     expect_slot "live, and listed, on a bench" 1 'ALREADY PROVISIONED'
     expect_slot "live, and listed, on a bench" 2 FAIL E-UNIT-REVOKED
+    birthcert list --state revoked
+    expect "live, and listed, list" 0 '^VX-000002 +PASSED'
+    ok "live, and listed, list: nobody else" not says VX-000001
     ok "live, and listed: the CA issued nothing" is "$(issued)" 2
     expect_sound live
+}
+
+# What was set aside already.
+case_quarantined() {
+    make_bench 1
+    start_hvca --fault wrong-names=1
+    start_cameras 1
+    tray
+    expect_slot "in quarantine" 1 FAIL E-CERT-NAMES
+    hvca_list -- "$(certificate_of VX-000001)"
+    import
+    expect "in quarantine, and listed" 1 \
+        'VX-000001 .*was in quarantine, and its CA has revoked it \(unspecified\); set it aside'
+    birthcert orphans
+    expect_exit "in quarantine, and listed: nothing is left" 3
+    expect_sound quarantined
 }
 
 # The CA did it, its answer was lost, and it is gone for good.
@@ -97,7 +119,7 @@ case_requested() {
     stop_hvca
     birthcert revoke VX-000001 --reason superseded --wait 0
     expect_exit "requested" 4
-    make_list "$FOLDER/hvca/issuing.pem" "$FOLDER/hvca/issuing.key" -- "$certificate"
+    hvca_list -- "$certificate"
     import
     expect "requested, then listed" 0 'VX-000001 .*  revoked \(superseded\)$'
     ok "requested, then listed: one intent, one end" is "$(events 13) $(events 14)" '1 1'
@@ -133,6 +155,16 @@ case_on_hold() {
     import
     expect "on hold" 1 'VX-000001 .*on hold at its CA, which may take that back: not recorded; ask'
     ok "on hold: as it was" is "$(state_of VX-000001)" 1
+    birthcert revoke VX-000001 --reason superseded
+    import
+    expect "on hold, and withdrawn" 1 'VX-000001 .*on hold at its CA, .*ask the CA.s administrator whether'
+    trial_list -- "$(certificate_of VX-000001)"
+    import
+    expect "on hold no more" 0 'VX-000001 .*  revoked \(superseded\)'
+    trial_list -- "$(certificate_of VX-000001),certificateHold"
+    import
+    expect "revoked, and only on hold" 5 'VX-000001 .*recorded as revoked, and only on hold at its CA'
+    ok "revoked, and only on hold: as it was" is "$(state_of VX-000001)" 4
 }
 
 case_unlisted() {
@@ -141,47 +173,95 @@ case_unlisted() {
     certificate=$(certificate_of VX-000001)
     birthcert revoke VX-000001 --reason superseded
     expect_exit "unlisted" 0
-    make_list "$FOLDER/hvca/issuing.pem" "$FOLDER/hvca/issuing.key" -- 4711
+    hvca_list -- 4711
     import
     expect "unlisted, the list of today" 3 'names 1 certificate;'
-    make_list "$FOLDER/hvca/issuing.pem" "$FOLDER/hvca/issuing.key" '2 days' -- 4711
+    hvca_list '2 days' -- 4711
     import
     expect "unlisted, the list of the day after tomorrow" 5 \
         'VX-000001 .*recorded as revoked, and its CA does not list it \(superseded\); ask'
     # Of a part of what the CA issued, silence says nothing.
     CRL_SECTIONS=$'crl_extensions = ext\n[ext]\nissuingDistributionPoint = critical,@idp\n[idp]\nonlyuser = TRUE'
-    make_list "$FOLDER/hvca/issuing.pem" "$FOLDER/hvca/issuing.key" '2 days' -- 4711
+    hvca_list '2 days' -- 4711
     import
     expect "unlisted, in a part of a list" 3 'names 1 certificate;'
-    make_list "$FOLDER/hvca/issuing.pem" "$FOLDER/hvca/issuing.key" '2 days' -- "$certificate"
+    hvca_list '2 days' -- "$certificate"
     import
     expect "listed in a part of a list" 0 'recorded before: 1'
 }
 
 # ---- what is not believed ------------------------------------------------------------------------
 
+# Another CA certificate with the same name and a key of its own.
+make_namesake() { # CERTIFICATE
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
+        -subj "$(openssl x509 -in "$1" -noout -subject -nameopt compat | sed 's/^subject=//')" \
+        -keyout "$FOLDER/other.key" -out "$FOLDER/other.pem" 2>/dev/null
+}
+
+# Whatever it says, and if it is nothing.
 case_foreign() {
-    local name
+    local entry
     make_bench 1
     start_cameras 1
     tray
-    # Another key under the same name.
-    name=$(openssl x509 -in "$FOLDER/ca/root.pem" -noout -subject -nameopt compat | sed 's/^subject=//')
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj "$name" \
-        -keyout "$FOLDER/other.key" -out "$FOLDER/other.pem" 2>/dev/null
-    make_list "$FOLDER/other.pem" "$FOLDER/other.key" -- "$(certificate_of VX-000001)"
-    import
-    expect "another CA's list" 5 \
-        'VX-000001 .*the list is not believed on it: E-CRL-SIGNER the list is not signed with the issuer'
+    make_namesake "$FOLDER/ca/root.pem"
+    for entry in "$(certificate_of VX-000001)" 4711; do
+        make_list "$FOLDER/other.pem" "$FOLDER/other.key" -- "$entry"
+        import
+        expect "another CA's list of $entry" 5 \
+            'E-CRL-SIGNER the list of "CN=.*: it is not signed with the key of its issuer'
+        trial_list -- "$entry"
+        # A bit of the signature.
+        openssl crl -in "$FOLDER/crl.pem" -outform DER -out "$FOLDER/crl.der"
+        printf '\x00' | dd of="$FOLDER/crl.der" bs=1 conv=notrunc status=none \
+            seek=$(($(stat -c %s "$FOLDER/crl.der") - 3))
+        import "$FOLDER/crl.der"
+        expect "a changed list of $entry" 5 E-CRL-SIGNER
+    done
     ok "another CA's list: nothing is recorded" is "$(state_of VX-000001)" 1
-    trial_list -- "$(certificate_of VX-000001)"
-    # A bit of the signature.
-    openssl crl -in "$FOLDER/crl.pem" -outform DER -out "$FOLDER/crl.der"
-    printf '\x00' | dd of="$FOLDER/crl.der" bs=1 conv=notrunc status=none \
-        seek=$(($(stat -c %s "$FOLDER/crl.der") - 3))
-    import "$FOLDER/crl.der"
-    expect "a changed list" 5 E-CRL-SIGNER
-    ok "a changed list: nothing is recorded" is "$(state_of VX-000001)" 1
+    # Its CA's word about others, and a CA that nobody knows.
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=Strange \
+        -keyout "$FOLDER/strange.key" -out "$FOLDER/strange.pem" 2>/dev/null
+    make_list "$FOLDER/strange.pem" "$FOLDER/strange.key" -- "$(certificate_of VX-000001)"
+    import
+    expect "a strange CA's list" 3 'no certificate of "CN=Strange" is on record'
+}
+
+# A CA has another key under its old name since: what is not on that one's list was never to be.
+case_renewed() {
+    local certificate
+    make_passed 2
+    certificate=$(certificate_of VX-000001)
+    birthcert revoke VX-000001 --reason superseded
+    make_namesake "$FOLDER/hvca/issuing.pem"
+    cat "$FOLDER/hvca/root.pem" "$FOLDER/other.pem" >"$FOLDER/hvca/roots.pem"
+    sed -i 's|root_file = hvca/root.pem|root_file = hvca/roots.pem|' "$FOLDER/conf.d/30-ca.conf"
+    make_list "$FOLDER/other.pem" "$FOLDER/other.key" '2 days' -- 4711
+    import
+    expect "the new key's list" 3 'names 1 certificate; newly recorded as revoked: 0'
+    make_list "$FOLDER/other.pem" "$FOLDER/other.key" -- "$(certificate_of VX-000002)"
+    import
+    expect "the new key's list, with an old certificate" 5 \
+        'VX-000002 .*its serial number is listed, with another key of that CA: not recorded'
+    ok "the new key's list: nothing is recorded" is "$(state_of VX-000002)" 1
+    hvca_list -- "$certificate"
+    import
+    expect "the old key's list" 0 'recorded before: 1'
+}
+
+# Each section counts by itself.
+case_sections() {
+    make_bench 1
+    start_cameras 1
+    tray
+    printf '[ca old]\nbackend = file\nroot_file = gone.pem\n' >"$FOLDER/conf.d/40-old.conf"
+    printf '%s\n' 'client_certificate_file = ca/root.pem' 'client_key_file = ca/root.key' \
+        >>"$FOLDER/conf.d/40-old.conf"
+    trial_list '-3 weeks' -- "$(certificate_of VX-000001)"
+    import
+    expect "a section that is no good" 1 '^warning +crl: .*\[ca old\].*gone.pem' \
+        '^warning +crl: the list is out of date: since 20' 'VX-000001 .*was in use'
 }
 
 case_file() {
@@ -251,4 +331,5 @@ case_left() {
     expect_exit "left over, list, at last" 3
 }
 
-run_cases withdrawn live requested certtool on_hold unlisted foreign file locked left
+run_cases withdrawn live quarantined requested certtool on_hold unlisted foreign renewed sections file \
+    locked left

@@ -447,19 +447,20 @@ case_two_cas() {
     expect_sound "two CAs"
 }
 
-# Copies of a camera's certificate, older than every other, whose revocation waits.
+# Copies of a camera's certificate, older than all that are there, whose revocation waits.
 add_waiting() { # SERIAL COUNT ENDPOINT
     sqlite3 "$FOLDER/birthcert.db" "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
             WHERE i < $2)
         INSERT INTO certificate (id, credential, state, time_ms, not_before_ms, not_after_ms, issuer,
             intermediates, error, subject, serial, sha256, spki_sha256, leaf, ca, reason, ended_ms,
             endpoint)
-        SELECT -i, credential, 3, time_ms, not_before_ms, not_after_ms, issuer, intermediates, '',
+        SELECT 10000 + i, credential, 3, time_ms, not_before_ms, not_after_ms, issuer, intermediates, '',
             subject, randomblob(15), randomblob(32), spki_sha256, leaf, ca, 'superseded',
             time_ms, iif('$3' = '', endpoint, '$3')
         FROM certificate JOIN n WHERE certificate.id = (SELECT x.id FROM certificate x
             JOIN credential c ON c.id = x.credential JOIN unit u ON u.id = c.unit
-            WHERE u.serial = '$1')"
+            WHERE u.serial = '$1');
+        UPDATE certificate SET id = id + 1000000 WHERE id < 10000"
 }
 
 # More than can be asked for at once, that nobody confirms: no other one waits behind them.
@@ -482,6 +483,21 @@ case_many() {
     expect_sound "many"
 }
 
+# A CA that says when to come back is not asked for more until then.
+case_many_busy() {
+    make_passed 2
+    birthcert revoke VX-000002 --reason superseded --wait 0
+    expect_exit "many, no time" 4
+    add_waiting VX-000001 2100 ''
+    control '{"faults": ["http-429-retry@patch=3600:1-"]}'
+    birthcert reconcile
+    expect "many of a busy CA" 4 \
+        '[0-9]+ more revocations wait for the CA hvca, which had no time for these'
+    control '{}'
+    ok "many of a busy CA: no more is asked for than at once" below \
+        "$(jq .requests.patch "$FOLDER/control")" 1026
+}
+
 # The one CA is away, and the other is not.
 case_many_away() {
     make_bench 2
@@ -493,10 +509,10 @@ case_many_away() {
     birthcert revoke VX-000002 --reason superseded --wait 0
     expect_exit "many, no time" 4
     add_waiting VX-000001 1100 ''
-    sqlite3 "$FOLDER/birthcert.db" "UPDATE certificate SET ca = 'second', endpoint = '' WHERE id < 0"
+    sqlite3 "$FOLDER/birthcert.db" "UPDATE certificate SET ca = 'second', endpoint = '' WHERE id < 1000000"
     birthcert reconcile --wait 2
     expect "many of a CA that is away" 4 'VX-000002 .*revoked \(superseded\)' \
-        '76 more revocations wait for the CA second, which does not answer'
+        '76 more revocations wait for the CA second, which had no time for these'
     ok "many of a CA that is away: the camera's is revoked" is "$(state_of VX-000002)" 4
     expect_sound "many of a CA that is away"
 }
@@ -545,4 +561,4 @@ case_orphans() {
 }
 
 run_cases revoke lost ca_away kill interrupted interrupted_look_up locked other_ca scrap scrap_open \
-    rework rework_away embedded two_cas many many_away orphans
+    rework rework_away embedded two_cas many many_busy many_away orphans

@@ -109,7 +109,7 @@ ok 'show takes one argument' refuses show A B
 ok 'list takes no --once' refuses list --once
 ok 'diagram takes no --lot' refuses diagram --lot L
 ok 'list --state: what is allowed is told' refuses list --state lost
-ok 'list --state: all of it' err_has 'open, failed, passed, scrapped, pending, doubt, quarantined, withdrawn and orphan'
+ok 'list --state: all of it' err_has 'open, failed, passed, scrapped, pending, doubt, quarantined, withdrawn, revoked and orphan'
 ok 'list --lot: not empty' refuses list --lot ''
 ok 'list --lot: printable' refuses list --lot $'a\tb'
 ok 'export --format' refuses export --format xml

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "ca-client/x509_crl.h"
+#include "station/app/doctor.h"
 #include "station/app/input_file.h"
 #include "station/app/options.h"
 #include "station/app/trust.h"
@@ -14,17 +16,19 @@
 
 // CAs need not list at once what they revoke; within a day they do.
 #define LISTED_WITHIN_MS INT64_C(86400000)
+// Of chains that came with certificates of one issuer. There are as many as it had CAs above it.
+#define CHAINS_MAX 64
 
 enum verdict {
     VERDICT_NONE,     // the list says nothing that the record does not
-    VERDICT_KNOWN,    // revoked, as recorded
     VERDICT_REVOKED,  // to be recorded
     VERDICT_ON_HOLD,  // neither good nor revoked
+    VERDICT_HELD,     // recorded as revoked, and only on hold
     VERDICT_UNLISTED, // recorded as revoked, and not listed
-    VERDICT_DOUBT,    // it may not be the CA's word
+    VERDICT_DOUBT,    // listed, and issued with another key than the one that signed the list
 };
 
-// A certificate of which there is something to say.
+// A certificate of which there may be something to say.
 struct listed {
     int64_t certificate_id;
     char serial[SERIAL_SIZE]; // the camera's
@@ -36,28 +40,71 @@ struct finding {
     struct store_certificate stored; // without slices
     enum verdict verdict;
     struct x509_crl_entry entry;
-    struct error doubt; // why the list is not believed on it
 };
 
 struct import {
-    struct output *output;
+    struct doctor says;
     struct store *store;
     struct batch *batch;
-    struct x509_trust *trust;
+    struct x509_trust *trusts[CONFIG_CAS_MAX]; // of all sections that name a root
+    size_t trust_count;
     struct x509_crl *crl;
     struct x509_crl_facts facts;
+    // Chains in which nobody was found who signed the list; and why.
+    uint8_t chains[CHAINS_MAX][SHA256_SIZE];
+    size_t chain_count;
+    bool is_signed;
+    struct error doubt;
+    size_t of_issuer; // certificates on record
     struct listed *listed;
     size_t count;
     size_t capacity;
     struct finding finding;
     size_t known;
     size_t recorded;
-    size_t were_live; // of those
+    size_t unasked; // of those, for which nobody here had asked
     size_t on_hold;
-    size_t unlisted;
-    size_t doubted;
+    size_t contradictions;
     struct error error; // in a visit
 };
+
+// ---- whose list it is ---------------------------------------------------------------------------
+
+static bool was_tried(struct import *import, struct slice chain) {
+    uint8_t sha256[SHA256_SIZE];
+    x509_sha256(chain, sha256);
+    for (size_t i = 0; i < import->chain_count; i++) {
+        if (memcmp(import->chains[i], sha256, SHA256_SIZE) == 0) {
+            return true;
+        }
+    }
+    if (import->chain_count == CHAINS_MAX) {
+        return true;
+    }
+    memcpy(import->chains[import->chain_count++], sha256, SHA256_SIZE);
+    return false;
+}
+
+// That there is a CA of that name says more than that there is none.
+static void note_doubt(struct import *import, const struct error *why) {
+    if (import->doubt.code == ERROR_NONE || import->doubt.code == E_CERT_CHAIN) {
+        import->doubt = *why;
+    }
+}
+
+// Who issued the certificate is in the chain that came with it, or in the configuration.
+static void look_for_signer(struct import *import, struct slice chain) {
+    struct error why;
+    if (import->is_signed || was_tried(import, chain)) {
+        return;
+    }
+    for (size_t i = 0; !import->is_signed && i < import->trust_count; i++) {
+        import->is_signed = x509_crl_find_signer(import->crl, import->trusts[i], chain, &why);
+        if (!import->is_signed) {
+            note_doubt(import, &why);
+        }
+    }
+}
 
 // ---- what the list says -------------------------------------------------------------------------
 
@@ -67,24 +114,6 @@ static bool should_be_listed(const struct import *import, const struct store_cer
     return import->facts.is_whole && stored->state == CERTIFICATE_REVOKED &&
            stored->certificate.not_after_ms > as_of_ms &&
            stored->ended_ms + LISTED_WITHIN_MS < as_of_ms;
-}
-
-static enum verdict judge(const struct import *import, const struct store_certificate *stored,
-                          struct x509_crl_entry *entry) {
-    const struct certificate_record *certificate = &stored->certificate;
-    const struct slice serial = {certificate->serial, certificate->serial_length};
-    if (strcmp(certificate->issuer, import->facts.issuer) != 0) {
-        return VERDICT_NONE;
-    }
-    *entry = x509_crl_find(import->crl, serial);
-    switch (entry->word) {
-    case X509_CRL_REVOKED:
-        return stored->state == CERTIFICATE_REVOKED ? VERDICT_KNOWN : VERDICT_REVOKED;
-    case X509_CRL_ON_HOLD:
-        return VERDICT_ON_HOLD;
-    default:
-        return should_be_listed(import, stored) ? VERDICT_UNLISTED : VERDICT_NONE;
-    }
 }
 
 static bool keep(struct import *import, const struct store_certificate *stored) {
@@ -103,21 +132,43 @@ static bool keep(struct import *import, const struct store_certificate *stored) 
     return true;
 }
 
+// Names are compared for good where the certificate itself is looked at. One whose serial number could not be
+// read is looked at in any case.
 static bool visit_any(void *context, const struct store_certificate *stored) {
     struct import *import = context;
-    struct x509_crl_entry entry;
-    enum verdict verdict = judge(import, stored, &entry);
-    import->known += verdict == VERDICT_KNOWN ? 1 : 0;
-    return verdict <= VERDICT_KNOWN || keep(import, stored);
+    const struct certificate_record *certificate = &stored->certificate;
+    const struct slice serial = {certificate->serial, certificate->serial_length};
+    if (strcasecmp(certificate->issuer, import->facts.issuer) != 0) {
+        return true;
+    }
+    import->of_issuer++;
+    look_for_signer(import, stored->intermediates);
+    enum x509_crl_word word = x509_crl_find(import->crl, serial).word;
+    bool is_known = word == X509_CRL_REVOKED && stored->state == CERTIFICATE_REVOKED;
+    import->known += is_known ? 1 : 0;
+    bool says_something =
+        serial.length == 0 || word != X509_CRL_SILENT || should_be_listed(import, stored);
+    return is_known || !says_something || keep(import, stored);
 }
 
-// A moment when the certificate was valid, the nearest to when it came: what it leads to may have
-// expired since.
-static int64_t trusted_at_ms(const struct store_certificate *stored) {
-    const struct certificate_record *certificate = &stored->certificate;
-    int64_t at_ms = stored->recorded_ms;
-    at_ms = at_ms < certificate->not_before_ms ? certificate->not_before_ms : at_ms;
-    return at_ms > certificate->not_after_ms ? certificate->not_after_ms : at_ms;
+static enum verdict judge(const struct import *import, const struct store_certificate *stored,
+                          struct x509_crl_entry *entry) {
+    struct slice leaf = stored->certificate.chain;
+    if (x509_crl_is_foreign(import->crl, leaf, entry)) {
+        return VERDICT_NONE;
+    }
+    bool is_revoked = stored->state == CERTIFICATE_REVOKED;
+    if (!x509_crl_is_of_signer(import->crl, leaf)) {
+        return entry->word == X509_CRL_SILENT || is_revoked ? VERDICT_NONE : VERDICT_DOUBT;
+    }
+    switch (entry->word) {
+    case X509_CRL_REVOKED:
+        return is_revoked ? VERDICT_NONE : VERDICT_REVOKED;
+    case X509_CRL_ON_HOLD:
+        return is_revoked ? VERDICT_HELD : VERDICT_ON_HOLD;
+    default:
+        return should_be_listed(import, stored) ? VERDICT_UNLISTED : VERDICT_NONE;
+    }
 }
 
 static bool visit_wanted(void *context, const struct store_certificate *stored) {
@@ -128,10 +179,6 @@ static bool visit_wanted(void *context, const struct store_certificate *stored) 
     }
     finding->stored = *stored;
     finding->verdict = judge(import, stored, &finding->entry);
-    if (!x509_crl_check_signer(import->crl, import->trust, stored->certificate.chain,
-                               stored->intermediates, trusted_at_ms(stored), &finding->doubt)) {
-        finding->verdict = VERDICT_DOUBT;
-    }
     return false;
 }
 
@@ -168,49 +215,55 @@ static bool record_revoked(struct import *import, struct error *error) {
            writer_commit(import->store, import->batch, error);
 }
 
-static void show(struct import *import, const char *text, const char *remedy) {
+static void show(const struct import *import, const char *text, const char *remedy) {
     const struct output_certificate shown = {
-        .stored = &import->finding.stored,
-        .finding = text,
-        .remedy = remedy,
-        .error = &import->finding.doubt,
-        .price = "",
-    };
-    import->output->ops->certificate(import->output, &shown);
+        .stored = &import->finding.stored, .finding = text, .remedy = remedy, .price = ""};
+    import->says.output->ops->certificate(import->says.output, &shown);
 }
 
+// Where nobody asked for it the camera fails from now on.
 static bool settle_revoked(struct import *import, struct error *error) {
     struct store_certificate *stored = &import->finding.stored;
-    bool was_live = stored->state == CERTIFICATE_LIVE;
+    enum certificate_state before = stored->state;
+    bool is_unasked = before == CERTIFICATE_LIVE || before == CERTIFICATE_QUARANTINED;
     if (!record_revoked(import, error)) {
         return false;
     }
     stored->state = CERTIFICATE_REVOKED;
     import->recorded++;
-    import->were_live += was_live ? 1 : 0;
-    show(import, was_live ? "was in use, and its CA has revoked it" : "revoked",
-         was_live ? error_code_remedy(E_UNIT_REVOKED) : "");
+    import->unasked += is_unasked ? 1 : 0;
+    show(import,
+         before == CERTIFICATE_LIVE          ? "was in use, and its CA has revoked it"
+         : before == CERTIFICATE_QUARANTINED ? "was in quarantine, and its CA has revoked it"
+                                             : "revoked",
+         is_unasked ? error_code_remedy(E_UNIT_REVOKED) : "");
     return true;
 }
 
 static bool settle(struct import *import, struct error *error) {
+    static const char ask[] = "ask the CA's administrator what is true";
     switch (import->finding.verdict) {
     case VERDICT_REVOKED:
         return settle_revoked(import, error);
     case VERDICT_ON_HOLD:
         import->on_hold++;
         show(import, "on hold at its CA, which may take that back: not recorded",
-             "ask the CA's administrator; birthcert revoke ends it");
+             "ask the CA's administrator whether it stays");
+        return true;
+    case VERDICT_HELD:
+        import->contradictions++;
+        show(import, "recorded as revoked, and only on hold at its CA", ask);
         return true;
     case VERDICT_UNLISTED:
-        import->unlisted++;
-        show(import, "recorded as revoked, and its CA does not list it",
-             "ask the CA's administrator whether it is");
+        import->contradictions++;
+        show(import, "recorded as revoked, and its CA does not list it", ask);
+        return true;
+    case VERDICT_DOUBT:
+        import->contradictions++;
+        show(import, "its serial number is listed, with another key of that CA: not recorded",
+             "ask the CA's administrator for the list of the key that issued it");
         return true;
     default:
-        import->doubted++;
-        show(import, "the list is not believed on it",
-             error_code_remedy(import->finding.doubt.code));
         return true;
     }
 }
@@ -219,12 +272,48 @@ static bool settle(struct import *import, struct error *error) {
 
 static bool read_list(struct import *import, const char *path, struct error *error) {
     struct buf *file = NULL;
-    bool done = input_file_read(path, X509_CRL_MAX, E_USAGE, E_USAGE, &file, error);
+    bool done = input_file_read(path, X509_CRL_MAX, E_USAGE, E_CRL_FILE, &file, error);
     if (done && !x509_crl_read(buf_slice(file), &import->crl, &import->facts, error)) {
         done = error_prefix(error, "%s", path);
     }
     buf_free(file);
     return done;
+}
+
+// A section that is no good is no reason to do without another CA's list.
+static bool read_trusts(struct import *import, const struct config *config, struct error *error) {
+    for (size_t i = 0; i < config->ca_count; i++) {
+        const struct ca_settings *settings = &config->cas[i].settings;
+        struct error why;
+        if (!trust_has_root(settings)) {
+            continue;
+        }
+        if (trust_read(settings, &import->trusts[import->trust_count], &why)) {
+            import->trust_count++;
+        } else {
+            doctor_warn_error(&import->says, "crl", &why);
+        }
+    }
+    return import->trust_count > 0 ||
+           error_set(error, E_CA_CONFIG, "no [ca] section in %s has a root_file that can be read",
+                     config->file);
+}
+
+static bool find_listed(struct import *import, struct error *error) {
+    static const struct store_filter all = {.all_boards = true};
+    if (!store_sqlite.select_certificates(import->store, &all, visit_any, import, error)) {
+        return false;
+    }
+    if (import->error.code != ERROR_NONE) {
+        *error = import->error;
+        return false;
+    }
+    if (import->of_issuer > 0 && !import->is_signed) {
+        *error = import->doubt;
+        error->code = E_CRL_SIGNER;
+        return error_prefix(error, "the list of \"%.120s\"", import->facts.issuer);
+    }
+    return true;
 }
 
 static bool settle_one(struct import *import, const struct listed *listed, struct error *error) {
@@ -235,63 +324,69 @@ static bool settle_one(struct import *import, const struct listed *listed, struc
            settle(import, error);
 }
 
-static bool settle_all(struct import *import, struct error *error) {
-    static const struct store_filter all = {.all_boards = true};
-    if (!store_sqlite.select_certificates(import->store, &all, visit_any, import, error)) {
-        return false;
-    }
-    *error = import->error;
-    bool done = error->code == ERROR_NONE;
-    for (size_t i = 0; done && i < import->count; i++) {
-        done = settle_one(import, &import->listed[i], error);
-    }
-    return done;
-}
-
 static bool import_list(struct import *import, const struct config *config, const char *path,
                         struct error *error) {
     import->batch = batch_new(OBJECT_MAX);
     if (import->batch == NULL) {
         return error_set(error, E_MEMORY, "no memory for a list");
     }
-    return read_list(import, path, error) && trust_read_all(config, &import->trust, error) &&
-           writer_open(config, STORE_WRITE, &import->store, error) && settle_all(import, error);
+    bool done = read_list(import, path, error) && read_trusts(import, config, error) &&
+                writer_open(config, STORE_WRITE, &import->store, error) &&
+                find_listed(import, error);
+    for (size_t i = 0; done && i < import->count; i++) {
+        done = settle_one(import, &import->listed[i], error);
+    }
+    return done;
 }
 
-static void note_sum(const struct import *import) {
+static void say_sum(struct import *import) {
+    const struct x509_crl_facts *facts = &import->facts;
     char as_of[CLOCK_TEXT_SIZE];
-    clock_format_utc(as_of, import->facts.this_update_ms);
-    output_note(import->output,
-                "the list of \"%s\" of %s names %zu certificate%s; newly recorded as revoked: %zu, "
-                "recorded before: %zu",
-                import->facts.issuer, as_of, import->facts.count,
-                import->facts.count == 1 ? "" : "s", import->recorded, import->known);
+    char next[CLOCK_TEXT_SIZE];
+    clock_format_utc(as_of, facts->this_update_ms);
+    clock_format_utc(next, facts->next_update_ms);
+    if (facts->next_update_ms != 0 && facts->next_update_ms < clock_wall_ms()) {
+        doctor_warn(&import->says, "crl", "get the newest one",
+                    "the list is out of date: since %s there is a newer one", next);
+    }
+    if (import->of_issuer == 0) {
+        doctor_warn(&import->says, "crl", "is it the list of the CA that issued?",
+                    "no certificate of \"%s\" is on record", facts->issuer);
+        return;
+    }
+    doctor_ok(&import->says, "crl",
+              "the list of \"%s\" of %s names %zu certificate%s; newly recorded as revoked: %zu, "
+              "recorded before: %zu",
+              facts->issuer, as_of, facts->count, facts->count == 1 ? "" : "s", import->recorded,
+              import->known);
 }
 
 static int status_of(const struct import *import) {
-    if (import->doubted + import->unlisted > 0) {
+    if (import->contradictions > 0) {
         return EXIT_INTEGRITY;
     }
-    if (import->were_live + import->on_hold > 0) {
+    if (import->unasked + import->on_hold > 0) {
         return EXIT_UNIT_FAILED;
     }
     return import->recorded + import->known > 0 ? EXIT_OK : EXIT_NOTHING_TO_DO;
 }
 
 int cmd_crl(const struct options *options, struct output *output) {
-    struct import import = {.output = output};
+    struct import import = {.says = {.output = output}};
     struct config *config = NULL;
     struct error error;
     bool done = config_load(options->config, &config, &error) &&
                 import_list(&import, config, options->object, &error);
     if (done) {
-        note_sum(&import);
+        say_sum(&import);
     } else {
         output->ops->error(output, "crl import", &error);
     }
     int status = done ? status_of(&import) : exit_status_of(&error);
     store_sqlite.close(import.store);
-    x509_trust_free(import.trust);
+    for (size_t i = 0; i < import.trust_count; i++) {
+        x509_trust_free(import.trusts[i]);
+    }
     x509_crl_free(import.crl);
     batch_free(import.batch);
     free(import.listed);

@@ -20,7 +20,7 @@ static bool put_row(void *context, const struct store_row *row) {
 // The store knows the states too; the command line is checked before anything is opened.
 static bool check_state(const char *state, struct error *error) {
     static const char *const states[] = {"open",  "failed",      "passed",    "scrapped", "pending",
-                                         "doubt", "quarantined", "withdrawn", "orphan"};
+                                         "doubt", "quarantined", "withdrawn", "revoked",  "orphan"};
     for (size_t i = 0; state != NULL && i < ARRAY_LENGTH(states); i++) {
         if (strcmp(states[i], state) == 0) {
             return true;
@@ -29,7 +29,7 @@ static bool check_state(const char *state, struct error *error) {
     return state == NULL ||
            error_set(error, E_USAGE,
                      "--state %s: open, failed, passed, scrapped, pending, doubt, quarantined, "
-                     "withdrawn and orphan are allowed",
+                     "withdrawn, revoked and orphan are allowed",
                      state);
 }
 

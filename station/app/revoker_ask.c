@@ -22,10 +22,10 @@ static void stop_when_done(struct revoker *revoker) {
     loop_stop(revoker->loop);
 }
 
-// Others that wait for a CA which does not answer would each wait as long.
+// Others that wait for a CA which has no time would each wait as long.
 static void note_silent(struct revoker *revoker, const struct revocation *revocation) {
     const struct config_ca *ca = config_find_ca(revoker->config, revocation->stored.ca);
-    if (ca != NULL && loop_now_ms(revoker->loop) + REPEAT_MS >= revoker->deadline_ms) {
+    if (ca != NULL) {
         revoker->is_silent[ca - revoker->config->cas] = true;
     }
 }
@@ -40,7 +40,6 @@ static void give_up(struct revoker *revoker, struct revocation *revocation) {
     record.error = error.code;
     memcpy(record.text, error.text, sizeof record.text);
     revocation->is_answered = true;
-    note_silent(revoker, revocation);
     if (revoker->fault.code == ERROR_NONE && revoker_commit_one(revoker, &record, &error)) {
         revoker_show(revoker, revocation);
     } else if (revoker->fault.code == ERROR_NONE) {
@@ -106,9 +105,9 @@ static void handle_revoked(void *context, int64_t certificate_id, const struct c
     revocation->error = result->error;
     int64_t repeat_ms = loop_now_ms(revoker->loop) +
                         (result->retry_after_ms > REPEAT_MS ? result->retry_after_ms : REPEAT_MS);
-    bool may_help = result->outcome == CA_NOT_SENT &&
-                    error_code_class(result->error.code) == ERROR_CLASS_RETRY &&
-                    repeat_ms < revoker->deadline_ms;
+    bool passes =
+        result->outcome == CA_NOT_SENT && error_code_class(result->error.code) == ERROR_CLASS_RETRY;
+    bool may_help = passes && repeat_ms < revoker->deadline_ms;
     if (result->outcome == CA_REVOKED) {
         end(revoker, revocation, CERTIFICATE_REVOKED);
     } else if (result->outcome == CA_REFUSED && result->error.code == E_CA_UNSUPPORTED) {
@@ -116,6 +115,9 @@ static void handle_revoked(void *context, int64_t certificate_id, const struct c
     } else if (may_help) {
         revocation->repeat_ms = repeat_ms;
     } else {
+        if (passes) {
+            note_silent(revoker, revocation);
+        }
         give_up(revoker, revocation);
     }
     stop_when_done(revoker);
@@ -137,6 +139,7 @@ static void handle_repeat(void *context) {
                           revocation->stored.ca,
                           revoker->interrupted ? "before the interruption" : "in time");
             }
+            note_silent(revoker, revocation);
             give_up(revoker, revocation);
         } else if (revocation->repeat_ms != 0 && revocation->repeat_ms <= now_ms) {
             ask(revoker, revocation);
@@ -266,26 +269,40 @@ static size_t note_unasked(const struct revoker *revoker) {
         sum += count;
         if (count > 0) {
             output_note(revoker->output,
-                        "%zu more revocations wait for the CA %s, which does not answer", count,
-                        revoker->config->cas[i].name);
+                        "%zu more revocations wait for the CA %s, which had no time for these",
+                        count, revoker->config->cas[i].name);
         }
     }
     return sum;
 }
 
+// One more page of them.
+static bool finish_page(struct revoker *revoker, uint32_t wait_s, struct revoker_sum *sum,
+                        struct error *error) {
+    size_t unconfirmed = 0;
+    if (!revoker_load_open(revoker, error)) {
+        return false;
+    }
+    if (revoker->interrupted) {
+        unconfirmed = revoker->count; // these are only counted
+    } else if (!revoker_finish(revoker, wait_s, &unconfirmed, error)) {
+        return false;
+    }
+    sum->open += revoker->count;
+    sum->unconfirmed += unconfirmed;
+    return true;
+}
+
 bool revoker_finish_open(struct revoker *revoker, uint32_t wait_s, struct revoker_sum *sum,
                          struct error *error) {
-    bool done;
     *sum = (struct revoker_sum){0};
     do {
-        size_t unconfirmed = 0;
-        done = revoker_load_open(revoker, error) &&
-               revoker_finish(revoker, wait_s, &unconfirmed, error);
-        sum->open += revoker->count;
-        sum->unconfirmed += unconfirmed;
-    } while (done && revoker->count == CERTIFICATES_MAX && !revoker->interrupted);
+        if (!finish_page(revoker, wait_s, sum, error)) {
+            return false;
+        }
+    } while (revoker->count == CERTIFICATES_MAX);
     size_t unasked = note_unasked(revoker);
     sum->unconfirmed += unasked;
     sum->open += unasked + revoker->awaiting;
-    return done;
+    return true;
 }

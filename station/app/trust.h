@@ -7,7 +7,6 @@
 
 #include "ca-client/ca.h"
 #include "ca-client/x509.h"
-#include "station/app/config.h"
 #include "station/base/error.h"
 
 // Whether the section names one: root_file, or for the embedded CA its own certificate.
@@ -16,9 +15,5 @@ bool trust_has_root(const struct ca_settings *settings);
 // Reads what one section names. The caller frees `trust`. E_CA_CONFIG, also where it names no root.
 MUST_CHECK bool trust_read(const struct ca_settings *settings, struct x509_trust **trust,
                            struct error *error);
-
-// What all sections name, together. E_CA_CONFIG, also where none names a root.
-MUST_CHECK bool trust_read_all(const struct config *config, struct x509_trust **trust,
-                               struct error *error);
 
 #endif

@@ -36,9 +36,10 @@ const struct verb verb_table[] = {
     {"list", cmd_list, ARGUMENT_NONE, OPTION_STATE | OPTION_LOT, "list [--state S] [--lot L]",
      "what the database knows",
      "Lists units, one line per credential. --state is open, failed, passed, scrapped, pending (a\n"
-     "request to the CA is in progress), doubt, quarantined, withdrawn (out of use, and its CA has "
-     "not\n"
-     "said that it is revoked) or orphan (issued and not installed).\n\n"
+     "request to the CA is in progress), doubt, quarantined, withdrawn (out of use, and its CA "
+     "has\n"
+     "not said that it is revoked), revoked (and no other certificate took its place) or orphan\n"
+     "(issued and not installed).\n\n"
      "Example: birthcert list --state failed --lot 2026-03-A"},
     {"show", cmd_show, ARGUMENT_REQUIRED, 0, "show SERIAL", "a unit's whole life",
      "Shows what is on record of one unit, and every event of its life.\n\n"
@@ -118,7 +119,9 @@ const struct verb verb_table[] = {
      "whose\n"
      "camera then fails on a bench. The list has to be signed by the CA that issued, under a root "
      "of the\n"
-     "configuration. What is recorded as revoked, and on no list a day later, is named.\n\n"
+     "configuration. What is recorded as revoked, and on no list a day later, is named. Cameras "
+     "whose\n"
+     "certificate is revoked: birthcert list --state revoked.\n\n"
      "Example: birthcert crl import /media/stick/ca.crl"},
     {"scrap", cmd_scrap, ARGUMENT_REQUIRED, OPTION_REASON | OPTION_WAIT,
      "scrap SERIAL [--reason R] [--wait SECONDS]", "closes a camera for good",
