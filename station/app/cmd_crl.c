@@ -12,6 +12,7 @@
 #include "station/app/options.h"
 #include "station/app/trust.h"
 #include "station/app/writer.h"
+#include "station/base/array.h"
 #include "station/base/clock.h"
 
 // CAs need not list at once what they revoke; within a day they do.
@@ -117,16 +118,13 @@ static bool should_be_listed(const struct import *import, const struct store_cer
 }
 
 static bool keep(struct import *import, const struct store_certificate *stored) {
-    if (import->count == import->capacity) {
-        size_t capacity = import->capacity > 0 ? 2 * import->capacity : 64;
-        void *larger = realloc(import->listed, capacity * sizeof *import->listed);
-        if (larger == NULL) {
-            return error_set(&import->error, E_MEMORY, "no memory for a list");
-        }
-        import->listed = larger;
-        import->capacity = capacity;
+    struct listed *all =
+        array_reserve(import->listed, import->count, &import->capacity, sizeof *all);
+    if (all == NULL) {
+        return error_set(&import->error, E_MEMORY, "no memory for a list");
     }
-    struct listed *listed = &import->listed[import->count++];
+    import->listed = all;
+    struct listed *listed = &all[import->count++];
     listed->certificate_id = stored->certificate_id;
     memcpy(listed->serial, stored->serial, sizeof listed->serial);
     return true;

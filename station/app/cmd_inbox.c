@@ -12,6 +12,7 @@
 #include "station/app/input_file.h"
 #include "station/app/options.h"
 #include "station/app/reader.h"
+#include "station/base/array.h"
 #include "station/base/clock.h"
 
 // As many as the check of a certificate takes beside it; further ones are named in the configuration.
@@ -51,16 +52,12 @@ static const struct config_ca *find_ca(const struct inbox *inbox, const char *pr
 
 static bool add_wanted(struct inbox *inbox, const uint8_t spki_sha256[SHA256_SIZE],
                        const char *serial, const char *profile, const char *endpoint) {
-    if (inbox->count == inbox->capacity) {
-        size_t capacity = inbox->capacity > 0 ? 2 * inbox->capacity : 64;
-        void *larger = realloc(inbox->wanted, capacity * sizeof *inbox->wanted);
-        if (larger == NULL) {
-            return error_set(&inbox->error, E_MEMORY, "no memory for what is waited for");
-        }
-        inbox->wanted = larger;
-        inbox->capacity = capacity;
+    struct wanted *all = array_reserve(inbox->wanted, inbox->count, &inbox->capacity, sizeof *all);
+    if (all == NULL) {
+        return error_set(&inbox->error, E_MEMORY, "no memory for what is waited for");
     }
-    struct wanted *wanted = &inbox->wanted[inbox->count++];
+    inbox->wanted = all;
+    struct wanted *wanted = &all[inbox->count++];
     *wanted = (struct wanted){.ca = find_ca(inbox, profile)};
     memcpy(wanted->spki_sha256, spki_sha256, SHA256_SIZE);
     (void)text_copy(wanted->serial, sizeof wanted->serial, serial); // the same sizes

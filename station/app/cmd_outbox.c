@@ -15,6 +15,7 @@
 #include "station/app/doctor.h"
 #include "station/app/options.h"
 #include "station/app/reader.h"
+#include "station/base/array.h"
 #include "station/base/clock.h"
 
 struct outbox {
@@ -42,15 +43,12 @@ static const struct config_ca *offline_ca(const struct outbox *outbox,
 }
 
 static bool keep_key(struct outbox *outbox, const uint8_t spki_sha256[SHA256_SIZE]) {
-    if (outbox->count == outbox->capacity) {
-        size_t capacity = outbox->capacity > 0 ? 2 * outbox->capacity : 64;
-        void *larger = realloc(outbox->keys, capacity * sizeof *outbox->keys);
-        if (larger == NULL) {
-            return error_set(&outbox->error, E_MEMORY, "no memory for a bundle");
-        }
-        outbox->keys = larger;
-        outbox->capacity = capacity;
+    void *keys =
+        array_reserve(outbox->keys, outbox->count, &outbox->capacity, sizeof *outbox->keys);
+    if (keys == NULL) {
+        return error_set(&outbox->error, E_MEMORY, "no memory for a bundle");
     }
+    outbox->keys = keys;
     memcpy(outbox->keys[outbox->count++], spki_sha256, SHA256_SIZE);
     return true;
 }
