@@ -56,8 +56,8 @@ struct x509_crl_entry {
 // X509_SERIAL_MAX bytes; an empty one is listed nowhere. Quick, and whose word it is stays open.
 struct x509_crl_entry x509_crl_find(struct x509_crl *crl, struct slice serial);
 
-// The same of a certificate. Whether it is another CA's, by its issuer or as it cannot be read: of no
-// other does the list say anything.
+// The same for a certificate. True where another issuer's name is on it, or it cannot be read: of these the
+// list says nothing.
 bool x509_crl_is_foreign(struct x509_crl *crl, struct slice leaf_der, struct x509_crl_entry *entry);
 
 // After x509_crl_find_signer: whether the certificate was issued with the signer's key. A CA has several under
