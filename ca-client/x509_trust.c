@@ -297,8 +297,9 @@ bool x509_trust_verify(struct x509_trust *trust, X509 *leaf, struct slice extra_
     // X509_verify_cert follows the first issuer that fits, and comes back from no dead end: a CA that is
     // cross-signed by another root is there twice. What was tried first has the error.
     STACK_OF(X509) *chain = NULL;
+    struct error first;
     struct error other;
-    bool good = try_chain(trust, leaf, untrusted, time_ms, &chain, error);
+    bool good = try_chain(trust, leaf, untrusted, time_ms, &chain, &first);
     while (!good && drop_uppermost(untrusted, chain)) {
         sk_X509_pop_free(chain, X509_free);
         good = try_chain(trust, leaf, untrusted, time_ms, &chain, &other);
@@ -306,6 +307,7 @@ bool x509_trust_verify(struct x509_trust *trust, X509 *leaf, struct slice extra_
     if (good) {
         *verified = chain;
     } else {
+        *error = first;
         sk_X509_pop_free(chain, X509_free);
     }
     sk_X509_pop_free(untrusted, X509_free);

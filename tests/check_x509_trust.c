@@ -74,10 +74,11 @@ static bool check(const X509 *anchor, const X509 *intermediate, const struct buf
 
 static void expect_chain(const X509 *anchor, const X509 *intermediate, const struct buf *leaf,
                          struct slice extra, const struct buf *installed) {
-    struct error error;
+    struct error error = {0};
     struct buf *chain = buf_new(X509_OBJECT_MAX);
     ck_assert_msg(check(anchor, intermediate, leaf, extra, chain, &error), "%s", error.text);
     ck_assert(slice_equal(buf_slice(chain), buf_slice(installed)));
+    ck_assert_int_eq(error.code, ERROR_NONE);
     buf_free(chain);
 }
 

@@ -53,6 +53,7 @@ open_bundle() { # FILE
 }
 
 # Issues for every request of a bundle, into one PEM file.
+ISSUER=root
 issue() { # BUNDLE OUT
     local request
     : >"$2"
@@ -62,8 +63,8 @@ issue() { # BUNDLE OUT
             "extendedKeyUsage = " + (.extended_key_usages | join(", ")),
             "subjectAltName = " + (.dns_names | map("DNS:" + .) | join(", "))' \
             <<<"$request" >"$FOLDER/offline/extensions"
-        openssl x509 -req -in "$FOLDER/offline/csr.pem" -CA "$FOLDER/offline/root.pem" \
-            -CAkey "$FOLDER/offline/root.key" -extfile "$FOLDER/offline/extensions" \
+        openssl x509 -req -in "$FOLDER/offline/csr.pem" -CA "$FOLDER/offline/$ISSUER.pem" \
+            -CAkey "$FOLDER/offline/$ISSUER.key" -extfile "$FOLDER/offline/extensions" \
             -days "$(jq .validity_days <<<"$request")" 2>>"$FOLDER/openssl.log" >>"$2"
     done
 }
@@ -591,5 +592,34 @@ case_put_aside() {
     expect_certificates 'a file that is no good' 1
 }
 
+# The issuing CA is signed by two roots, of which the bench knows one.
+case_cross_signed() {
+    local signer
+    make_bench 2
+    make_offline
+    make_identity old '/CN=Old Root'
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=Sub' \
+        -keyout "$FOLDER/offline/sub.key" -out "$FOLDER/offline/sub.csr" 2>>"$FOLDER/openssl.log"
+    printf '%s\n' 'basicConstraints = critical, CA:TRUE' 'keyUsage = critical, keyCertSign' \
+        >"$FOLDER/offline/ca"
+    for signer in root old; do
+        openssl x509 -req -in "$FOLDER/offline/sub.csr" -CA "$FOLDER/offline/$signer.pem" -days 9000 \
+            -CAkey "$FOLDER/offline/$signer.key" -extfile "$FOLDER/offline/ca" \
+            -out "$FOLDER/offline/sub-$signer.pem" 2>>"$FOLDER/openssl.log"
+    done
+    cp "$FOLDER/offline/sub-root.pem" "$FOLDER/offline/sub.pem"
+    ISSUER=sub
+    start_cameras 2
+    tray
+    birthcert outbox export "$FOLDER/bundle.pem"
+    issue "$FOLDER/bundle.pem" "$FOLDER/certificates.pem"
+    cat "$FOLDER/offline/sub-old.pem" "$FOLDER/offline/sub-root.pem" >>"$FOLDER/certificates.pem"
+    birthcert inbox import "$FOLDER/certificates.pem"
+    expect_exit 'cross-signed' 0
+    tray
+    expect 'cross-signed' 0 '2 passed'
+    expect_certificates 'cross-signed' 2
+}
+
 run_cases trial carried given_up two_cas twice twice_apart beside signed bad bad_files kinds ended held released \
-    released_one not_released brought_early put_aside
+    released_one not_released brought_early put_aside cross_signed
