@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ca-client/x509_internal.h"
+#include "station/base/clock.h"
 
 struct x509_crl {
     X509_CRL *list;
@@ -24,7 +25,9 @@ static bool fail_file(struct slice file, struct error *error) {
     buf_free(der);
     return error_set(error, E_CRL_FILE, "no certificate revocation list in %zu bytes%s",
                      file.length,
-                     has_certificates ? ": these are certificates, which inbox import takes" : "");
+                     has_certificates ? ": it holds certificates, which inbox import takes (a list "
+                                        "in a PKCS #7 has to be taken out of it)"
+                                      : "");
 }
 
 static X509_CRL *decode_der(struct slice file, struct error *error) {
@@ -106,10 +109,14 @@ static bool check_distribution_point(const X509_CRL *list, bool *is_whole, struc
     ISSUING_DIST_POINT *point =
         X509_CRL_get_ext_d2i(list, NID_issuing_distribution_point, &found, NULL);
     bool is_indirect = point != NULL && point->indirectCRL != 0;
+    bool is_of_others = point != NULL && (point->onlyCA != 0 || point->onlyattr != 0);
     *is_whole = found == -1; // there is none
     ISSUING_DIST_POINT_free(point);
     if (point == NULL && found != -1) {
         return error_set(error, E_CRL_FILE, "its issuingDistributionPoint cannot be read");
+    }
+    if (is_of_others) {
+        return error_set(error, E_CRL_FILE, "it is of CAs or of attribute certificates alone");
     }
     return !is_indirect ||
            error_set(error, E_CRL_FILE, "it is an indirect list, of other CAs' certificates");
@@ -297,59 +304,86 @@ static bool is_signed_well(const X509_CRL *list) {
            (known != NULL && EVP_MD_get_size(known) >= 32);
 }
 
-static bool check_signature(struct x509_crl *crl, X509 *candidate, struct error *error) {
-    if (X509_CRL_verify(crl->list, X509_get0_pubkey(candidate)) != 1) {
-        return error_set(error, E_CRL_SIGNER, "it is not signed with the key of its issuer");
+static bool leads_to_root(struct x509_trust *trust, X509 *candidate, struct slice extra_der,
+                          int64_t time_ms, struct error *error) {
+    STACK_OF(X509) *chain = NULL;
+    bool good = x509_trust_verify(trust, candidate, extra_der, time_ms, &chain, error);
+    if (good) {
+        sk_X509_pop_free(chain, X509_free);
     }
-    if (!is_signed_well(crl->list)) {
-        return error_set(error, E_CRL_SIGNER, "it is signed with SHA-1, or worse");
-    }
-    return (X509_get_key_usage(candidate) & X509v3_KU_CRL_SIGN) != 0 ||
-           error_set(error, E_CRL_SIGNER, "its issuer may not sign lists (keyUsage)");
+    return good;
 }
 
-static bool check_signer(struct x509_crl *crl, struct x509_trust *trust, X509 *candidate,
-                         struct slice extra_der, struct error *error) {
-    STACK_OF(X509) *chain = NULL;
-    if (!check_signature(crl, candidate, error)) {
-        return false;
-    }
-    // A CA may say of its first list that it was made a little earlier, for clocks that are late.
+// A CA may say of its first list that it was made a little earlier, for clocks that are late. And a root may have
+// been renewed since, with the same key.
+static bool is_trusted(const struct x509_crl *crl, struct x509_trust *trust, X509 *candidate,
+                       struct slice extra_der, struct error *error) {
+    struct error ignored;
     int64_t at_ms = crl->this_update_ms;
     int64_t begin_ms = 0;
     if (x509_time_ms(X509_get0_notBefore(candidate), &begin_ms) && begin_ms > at_ms) {
         at_ms = begin_ms;
     }
-    bool good = x509_trust_verify(trust, candidate, extra_der, at_ms, &chain, error);
-    sk_X509_pop_free(chain, X509_free);
-    if (!good && error->code != E_MEMORY) {
-        error->code = E_CRL_SIGNER;
-        error_prefix(error, "its issuer does not lead to a root_file");
-    }
-    return good;
+    return leads_to_root(trust, candidate, extra_der, at_ms, error) ||
+           leads_to_root(trust, candidate, extra_der, clock_wall_ms(), &ignored);
 }
 
-bool x509_crl_find_signer(struct x509_crl *crl, struct x509_trust *trust, struct slice extra_der,
-                          struct error *error) {
+static enum x509_crl_signer judge_candidate(const struct x509_crl *crl, struct x509_trust *trust,
+                                            X509 *candidate, struct slice extra_der,
+                                            struct error *error) {
+    const X509_NAME *subject = X509_get_subject_name(candidate);
+    if (X509_NAME_cmp(subject, X509_CRL_get_issuer(crl->list)) != 0 ||
+        X509_check_ca(candidate) != 1) {
+        error_set(error, E_CRL_SIGNER, "no CA certificate of its issuer is known");
+        return X509_CRL_NOBODY;
+    }
+    if (X509_CRL_verify(crl->list, X509_get0_pubkey(candidate)) != 1) {
+        error_set(error, E_CRL_SIGNER, "it is not signed with the key of its issuer");
+        return X509_CRL_OTHER_KEY;
+    }
+    if (!is_trusted(crl, trust, candidate, extra_der, error)) {
+        error->code = error->code == E_MEMORY ? E_MEMORY : E_CRL_SIGNER;
+        error_prefix(error, "its issuer does not lead to a root_file");
+        return error->code == E_MEMORY ? X509_CRL_NOBODY : X509_CRL_UNTRUSTED;
+    }
+    if (!is_signed_well(crl->list)) {
+        error_set(error, E_CRL_SIGNER, "it is signed with SHA-1, or worse");
+        return X509_CRL_UNFIT;
+    }
+    if ((X509_get_key_usage(candidate) & X509v3_KU_CRL_SIGN) == 0) {
+        error_set(error, E_CRL_SIGNER, "its issuer may not sign lists (keyUsage)");
+        return X509_CRL_UNFIT;
+    }
+    return X509_CRL_SIGNED;
+}
+
+enum x509_crl_signer x509_crl_find_signer(struct x509_crl *crl, struct x509_trust *trust,
+                                          struct slice extra_der, struct error *error) {
+    enum x509_crl_signer best = X509_CRL_NOBODY;
     STACK_OF(X509) *candidates = x509_trust_candidates(trust, extra_der, error);
     if (candidates == NULL) {
-        return false;
+        return X509_CRL_NOBODY;
     }
-    struct error why;
-    error_set(&why, E_CERT_CHAIN, "no CA certificate of the list's issuer is known");
-    for (int i = 0; crl->signer == NULL && i < sk_X509_num(candidates); i++) {
+    struct error best_error;
+    error_set(&best_error, E_CRL_SIGNER, "no CA certificate of its issuer is known");
+    for (int i = 0; best != X509_CRL_SIGNED && i < sk_X509_num(candidates); i++) {
+        struct error why;
         X509 *candidate = sk_X509_value(candidates, i);
-        bool is_named =
-            X509_NAME_cmp(X509_get_subject_name(candidate), X509_CRL_get_issuer(crl->list)) == 0;
-        if (is_named && check_signer(crl, trust, candidate, extra_der, &why) &&
-            X509_up_ref(candidate) == 1) {
+        enum x509_crl_signer found = judge_candidate(crl, trust, candidate, extra_der, &why);
+        if (found == X509_CRL_SIGNED) {
+            X509_free(crl->signer);
+            X509_up_ref(candidate);
             crl->signer = candidate;
+        }
+        if (found > best) {
+            best = found;
+            best_error = why;
         }
     }
     sk_X509_pop_free(candidates, X509_free);
     ERR_clear_error();
-    if (crl->signer == NULL) {
-        *error = why;
+    if (best != X509_CRL_SIGNED) {
+        *error = best_error;
     }
-    return crl->signer != NULL;
+    return best;
 }

@@ -27,17 +27,25 @@ struct x509_crl_facts {
 
 // Reads a file with one list, PEM or DER. Whose signature it has is not looked at yet. One that says
 // less than it seems to is refused: a delta, an indirect one, one with a critical extension that is not
-// known, of the list or of an entry. The caller frees `crl`. E_CRL_FILE, with what the file is instead.
+// known, of the list or of an entry, one that is for no certificates of end entities. The caller frees `crl`. E_CRL_FILE, with what the file is instead.
 MUST_CHECK bool x509_crl_read(struct slice file, struct x509_crl **crl,
                               struct x509_crl_facts *facts, struct error *error);
 void x509_crl_free(struct x509_crl *crl); // takes NULL
 
+// How near one came to whom the list is of; the last is the signer.
+enum x509_crl_signer {
+    X509_CRL_NOBODY,    // no CA certificate with the list's issuer for its subject is known
+    X509_CRL_OTHER_KEY, // none of those has signed it
+    X509_CRL_UNTRUSTED, // one has that leads to no pinned root, neither when the list was made nor now
+    X509_CRL_UNFIT,     // one that may not sign lists (keyUsage, section 4.2.1.3), or with SHA-1
+    X509_CRL_SIGNED,
+};
+
 // Finds the CA certificate whose key signed the list, among the roots and intermediates of `trust` and in
-// `extra_der` (as for x509_check_certificate): it has the list's issuer for its subject, may sign lists
-// (keyUsage, section 4.2.1.3), led to a pinned root when the list was made, and did not sign with SHA-1.
-// E_CRL_SIGNER; E_CERT_CHAIN where there is none of that name; E_MEMORY.
-MUST_CHECK bool x509_crl_find_signer(struct x509_crl *crl, struct x509_trust *trust,
-                                     struct slice extra_der, struct error *error);
+// `extra_der` (as for x509_check_certificate), and remembers it. `error` tells of all but X509_CRL_SIGNED:
+// E_CRL_SIGNER; with X509_CRL_NOBODY also E_MEMORY, or E_CERT_MALFORMED for `extra_der`.
+MUST_CHECK enum x509_crl_signer x509_crl_find_signer(struct x509_crl *crl, struct x509_trust *trust,
+                                                     struct slice extra_der, struct error *error);
 
 enum x509_crl_word {
     X509_CRL_SILENT, // it does not list the certificate, or lists that it is good again

@@ -35,6 +35,12 @@ CRL_SECTIONS=
 
 trial_list() { make_list "$FOLDER/ca/root.pem" "$FOLDER/ca/root.key" "$@"; }
 
+# What became of certificates became of them two days ago.
+age() {
+    sqlite3 "$FOLDER/birthcert.db" "UPDATE certificate SET ended_ms = ended_ms - 172800000
+        WHERE ended_ms > 0"
+}
+
 hvca_list() { make_list "$FOLDER/hvca/issuing.pem" "$FOLDER/hvca/issuing.key" "$@"; }
 
 import() { birthcert crl import "${1:-$FOLDER/crl.pem}"; }
@@ -89,7 +95,7 @@ case_live() {
     expect_slot "live, and listed, on a bench" 1 'ALREADY PROVISIONED'
     expect_slot "live, and listed, on a bench" 2 FAIL E-UNIT-REVOKED
     birthcert list --state revoked
-    expect "live, and listed, list" 0 '^VX-000002 +PASSED'
+    expect "live, and listed, list" 0 '^VX-000002 +PASSED +https +revoked'
     ok "live, and listed, list: nobody else" not says VX-000001
     ok "live, and listed: the CA issued nothing" is "$(issued)" 2
     expect_sound live
@@ -163,6 +169,9 @@ case_on_hold() {
     expect "on hold no more" 0 'VX-000001 .*  revoked \(superseded\)'
     trial_list -- "$(certificate_of VX-000001),certificateHold"
     import
+    expect "revoked, and on hold a moment before" 3 'recorded before: 0'
+    age
+    import
     expect "revoked, and only on hold" 5 'VX-000001 .*recorded as revoked, and only on hold at its CA'
     ok "revoked, and only on hold: as it was" is "$(state_of VX-000001)" 4
 }
@@ -176,16 +185,16 @@ case_unlisted() {
     hvca_list -- 4711
     import
     expect "unlisted, the list of today" 3 'names 1 certificate;'
-    hvca_list '2 days' -- 4711
+    age
     import
-    expect "unlisted, the list of the day after tomorrow" 5 \
+    expect "unlisted, two days later" 5 \
         'VX-000001 .*recorded as revoked, and its CA does not list it \(superseded\); ask'
     # Of a part of what the CA issued, silence says nothing.
     CRL_SECTIONS=$'crl_extensions = ext\n[ext]\nissuingDistributionPoint = critical,@idp\n[idp]\nonlyuser = TRUE'
-    hvca_list '2 days' -- 4711
+    hvca_list -- 4711
     import
     expect "unlisted, in a part of a list" 3 'names 1 certificate;'
-    hvca_list '2 days' -- "$certificate"
+    hvca_list -- "$certificate"
     import
     expect "listed in a part of a list" 0 'recorded before: 1'
 }
@@ -237,17 +246,42 @@ case_renewed() {
     make_namesake "$FOLDER/hvca/issuing.pem"
     cat "$FOLDER/hvca/root.pem" "$FOLDER/other.pem" >"$FOLDER/hvca/roots.pem"
     sed -i 's|root_file = hvca/root.pem|root_file = hvca/roots.pem|' "$FOLDER/conf.d/30-ca.conf"
-    make_list "$FOLDER/other.pem" "$FOLDER/other.key" '2 days' -- 4711
+    age
+    make_list "$FOLDER/other.pem" "$FOLDER/other.key" -- 4711
     import
     expect "the new key's list" 3 'names 1 certificate; newly recorded as revoked: 0'
     make_list "$FOLDER/other.pem" "$FOLDER/other.key" -- "$(certificate_of VX-000002)"
     import
     expect "the new key's list, with an old certificate" 5 \
-        'VX-000002 .*its serial number is listed, with another key of that CA: not recorded'
+        'VX-000002 .*its serial number is listed, but another key issued it than signed the list: not recorded'
     ok "the new key's list: nothing is recorded" is "$(state_of VX-000002)" 1
     hvca_list -- "$certificate"
     import
     expect "the old key's list" 0 'recorded before: 1'
+}
+
+# Signed as it should be, but for the clock.
+case_future() {
+    make_passed 1
+    birthcert revoke VX-000001 --reason superseded
+    hvca_list '1 week' -- 4711
+    import
+    expect "of next week" 3 '^warning +crl: the list is of 20.*, which is to come'
+}
+
+# What came with a certificate in quarantine is in nobody's way.
+case_rubbish() {
+    make_bench 1
+    start_hvca --fault wrong-names=1
+    start_cameras 1
+    tray
+    hvca_list -- "$(certificate_of VX-000001)"
+    sqlite3 "$FOLDER/birthcert.db" "UPDATE intermediates SET der = x'0102'"
+    import
+    expect "no issuer on record" 5 'E-CRL-SIGNER .*no CA certificate of its issuer is known'
+    sed -i '/^root_file/a intermediates_file = hvca/issuing.pem' "$FOLDER/conf.d/30-ca.conf"
+    import
+    expect "its issuer in the configuration" 1 'was in quarantine, and its CA has revoked it'
 }
 
 # Each section counts by itself.
@@ -272,7 +306,7 @@ case_file() {
     import
     expect "no list" 2 'E-CRL-FILE .*crl.pem: no certificate revocation list in 9 bytes'
     import "$FOLDER/ca/root.pem"
-    expect "a certificate" 2 'E-CRL-FILE .*these are certificates, which inbox import takes'
+    expect "a certificate" 2 'E-CRL-FILE .*it holds certificates, which inbox import takes'
     trial_list -- 4711
     cat "$FOLDER/crl.pem" "$FOLDER/crl.pem" >"$FOLDER/two.pem"
     import "$FOLDER/two.pem"
@@ -331,5 +365,5 @@ case_left() {
     expect_exit "left over, list, at last" 3
 }
 
-run_cases withdrawn live quarantined requested certtool on_hold unlisted foreign renewed sections file \
-    locked left
+run_cases withdrawn live quarantined requested certtool on_hold unlisted foreign renewed future rubbish \
+    sections file locked left

@@ -81,7 +81,8 @@ static bool try_list(struct slice file) {
     const struct x509_crl_entry entry = x509_crl_find(crl, (struct slice){serial, sizeof serial});
     need(entry.reason != NULL && facts.issuer[sizeof facts.issuer - 1] == '\0');
     struct x509_crl_entry same;
-    bool is_believed = x509_crl_find_signer(crl, world.trust, (struct slice){NULL, 0}, &error) &&
+    bool is_believed = x509_crl_find_signer(crl, world.trust, (struct slice){NULL, 0}, &error) ==
+                           X509_CRL_SIGNED &&
                        !x509_crl_is_foreign(crl, buf_slice(world.leaf), &same) &&
                        x509_crl_is_of_signer(crl, buf_slice(world.leaf)) && same.word == entry.word;
     x509_crl_free(crl);

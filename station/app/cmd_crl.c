@@ -17,7 +17,9 @@
 
 // CAs need not list at once what they revoke; within a day they do.
 #define LISTED_WITHIN_MS INT64_C(86400000)
-// Of chains that came with certificates of one issuer. There are as many as it had CAs above it.
+// Clocks differ.
+#define FUTURE_MS INT64_C(300000)
+// Of chains that came with certificates of one issuer, so many are tried but once.
 #define CHAINS_MAX 64
 
 enum verdict {
@@ -26,7 +28,7 @@ enum verdict {
     VERDICT_ON_HOLD,  // neither good nor revoked
     VERDICT_HELD,     // recorded as revoked, and only on hold
     VERDICT_UNLISTED, // recorded as revoked, and not listed
-    VERDICT_DOUBT,    // listed, and issued with another key than the one that signed the list
+    VERDICT_DOUBT,    // listed, and another key issued it than signed the list
 };
 
 // A certificate of which there may be something to say.
@@ -51,12 +53,11 @@ struct import {
     size_t trust_count;
     struct x509_crl *crl;
     struct x509_crl_facts facts;
-    // Chains in which nobody was found who signed the list; and why.
-    uint8_t chains[CHAINS_MAX][SHA256_SIZE];
+    uint8_t chains[CHAINS_MAX][SHA256_SIZE]; // in which the signer was looked for
     size_t chain_count;
-    bool is_signed;
-    struct error doubt;
-    size_t of_issuer; // certificates on record
+    enum x509_crl_signer signer; // how near one came
+    struct error doubt;          // where that is not near enough
+    size_t of_issuer;            // certificates on record
     struct listed *listed;
     size_t count;
     size_t capacity;
@@ -79,42 +80,46 @@ static bool was_tried(struct import *import, struct slice chain) {
             return true;
         }
     }
-    if (import->chain_count == CHAINS_MAX) {
-        return true;
+    if (import->chain_count < CHAINS_MAX) {
+        memcpy(import->chains[import->chain_count++], sha256, SHA256_SIZE);
     }
-    memcpy(import->chains[import->chain_count++], sha256, SHA256_SIZE);
     return false;
 }
 
-// That there is a CA of that name says more than that there is none.
-static void note_doubt(struct import *import, const struct error *why) {
-    if (import->doubt.code == ERROR_NONE || import->doubt.code == E_CERT_CHAIN) {
-        import->doubt = *why;
-    }
-}
-
-// Who issued the certificate is in the chain that came with it, or in the configuration.
+// Whoever issued the certificate is in the configuration, or in the chain that came with it. The reason that is
+// nearest to it stays.
 static void look_for_signer(struct import *import, struct slice chain) {
-    struct error why;
-    if (import->is_signed || was_tried(import, chain)) {
+    if (import->signer == X509_CRL_SIGNED || was_tried(import, chain)) {
         return;
     }
-    for (size_t i = 0; !import->is_signed && i < import->trust_count; i++) {
-        import->is_signed = x509_crl_find_signer(import->crl, import->trusts[i], chain, &why);
-        if (!import->is_signed) {
-            note_doubt(import, &why);
+    for (size_t i = 0; import->signer != X509_CRL_SIGNED && i < import->trust_count; i++) {
+        struct error why;
+        enum x509_crl_signer found =
+            x509_crl_find_signer(import->crl, import->trusts[i], chain, &why);
+        bool is_nearer = found > import->signer || import->doubt.code == ERROR_NONE;
+        if (found != X509_CRL_SIGNED && is_nearer) {
+            import->doubt = why;
         }
+        import->signer = found > import->signer ? found : import->signer;
     }
 }
 
 // ---- what the list says -------------------------------------------------------------------------
 
+static bool is_from_future(const struct import *import) {
+    return import->facts.this_update_ms > clock_wall_ms() + FUTURE_MS;
+}
+
+// Whether the list was made when the CA had to know of a revocation that is on record.
+static bool must_know(const struct import *import, const struct store_certificate *stored) {
+    return stored->state == CERTIFICATE_REVOKED && !is_from_future(import) &&
+           stored->ended_ms + LISTED_WITHIN_MS < import->facts.this_update_ms;
+}
+
 // A list drops what has expired, and only a whole one says something by being silent.
 static bool should_be_listed(const struct import *import, const struct store_certificate *stored) {
-    int64_t as_of_ms = import->facts.this_update_ms;
-    return import->facts.is_whole && stored->state == CERTIFICATE_REVOKED &&
-           stored->certificate.not_after_ms > as_of_ms &&
-           stored->ended_ms + LISTED_WITHIN_MS < as_of_ms;
+    return import->facts.is_whole && must_know(import, stored) &&
+           stored->certificate.not_after_ms > import->facts.this_update_ms;
 }
 
 static bool keep(struct import *import, const struct store_certificate *stored) {
@@ -140,6 +145,7 @@ static bool visit_any(void *context, const struct store_certificate *stored) {
         return true;
     }
     import->of_issuer++;
+    look_for_signer(import, (struct slice){NULL, 0});
     look_for_signer(import, stored->intermediates);
     enum x509_crl_word word = x509_crl_find(import->crl, serial).word;
     bool is_known = word == X509_CRL_REVOKED && stored->state == CERTIFICATE_REVOKED;
@@ -163,7 +169,9 @@ static enum verdict judge(const struct import *import, const struct store_certif
     case X509_CRL_REVOKED:
         return is_revoked ? VERDICT_NONE : VERDICT_REVOKED;
     case X509_CRL_ON_HOLD:
-        return is_revoked ? VERDICT_HELD : VERDICT_ON_HOLD;
+        return !is_revoked                 ? VERDICT_ON_HOLD
+               : must_know(import, stored) ? VERDICT_HELD
+                                           : VERDICT_NONE;
     default:
         return should_be_listed(import, stored) ? VERDICT_UNLISTED : VERDICT_NONE;
     }
@@ -258,8 +266,12 @@ static bool settle(struct import *import, struct error *error) {
         return true;
     case VERDICT_DOUBT:
         import->contradictions++;
-        show(import, "its serial number is listed, with another key of that CA: not recorded",
-             "ask the CA's administrator for the list of the key that issued it");
+        show(import,
+             "its serial number is listed, but another key issued it than signed the list: not "
+             "recorded",
+             "ask the CA's administrator whether it is revoked; birthcert revoke takes it out of "
+             "use "
+             "here");
         return true;
     default:
         return true;
@@ -306,9 +318,9 @@ static bool find_listed(struct import *import, struct error *error) {
         *error = import->error;
         return false;
     }
-    if (import->of_issuer > 0 && !import->is_signed) {
+    if (import->of_issuer > 0 && import->signer != X509_CRL_SIGNED) {
         *error = import->doubt;
-        error->code = E_CRL_SIGNER;
+        error->code = error->code == E_MEMORY ? E_MEMORY : E_CRL_SIGNER;
         return error_prefix(error, "the list of \"%.120s\"", import->facts.issuer);
     }
     return true;
@@ -346,6 +358,10 @@ static void say_sum(struct import *import) {
     if (facts->next_update_ms != 0 && facts->next_update_ms < clock_wall_ms()) {
         doctor_warn(&import->says, "crl", "get the newest one",
                     "the list is out of date: since %s there is a newer one", next);
+    }
+    if (is_from_future(import)) {
+        doctor_warn(&import->says, "crl", "set the clock here, or tell the CA's administrator",
+                    "the list is of %s, which is to come", as_of);
     }
     if (import->of_issuer == 0) {
         doctor_warn(&import->says, "crl", "is it the list of the CA that issued?",

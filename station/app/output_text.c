@@ -46,10 +46,18 @@ static const char *result_word(const struct store_row *row) {
     return words[row->unit.result];
 }
 
+// Of what is out of use, how far that has come.
+static const char *state_word(const struct store_row *row) {
+    bool has_ended =
+        row->credential.request == REQUEST_WITHDRAWN && row->has_certificate && row->ended_ms != 0;
+    return row->credential.number == 0 ? ""
+           : has_ended                 ? output_certificate_state_name(row->certificate_state)
+                                       : request_state_name(row->credential.request);
+}
+
 static void put_unit(struct output *output, const struct store_row *row) {
     char time[CLOCK_TEXT_SIZE];
-    const char *state =
-        row->credential.number == 0 ? "" : request_state_name(row->credential.request);
+    const char *state = state_word(row);
     clock_format_utc(time, row->finished_ms != 0 ? row->finished_ms : row->admitted_ms);
     fprintf(output->results, "%-24s %-7s %-12s %-10s %-12s slot %-8s %s", SAFE(row->unit.serial),
             result_word(row), row->credential.number == 0 ? "-" : SAFE(row->credential.profile),

@@ -62,8 +62,11 @@ bool revoker_load(struct revoker *revoker, const struct store_filter *filter,
     if (!store_sqlite.select_certificates(revoker->store, filter, keep, revoker, error)) {
         return false;
     }
-    *error = revoker->load_error;
-    return error->code == ERROR_NONE;
+    if (revoker->load_error.code != ERROR_NONE) {
+        *error = revoker->load_error;
+        return false;
+    }
+    return true;
 }
 
 static bool note_row(void *context, const struct store_row *row) {

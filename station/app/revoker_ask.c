@@ -139,7 +139,9 @@ static void handle_repeat(void *context) {
                           revocation->stored.ca,
                           revoker->interrupted ? "before the interruption" : "in time");
             }
-            note_silent(revoker, revocation);
+            if (!revoker->interrupted) {
+                note_silent(revoker, revocation);
+            }
             give_up(revoker, revocation);
         } else if (revocation->repeat_ms != 0 && revocation->repeat_ms <= now_ms) {
             ask(revoker, revocation);
@@ -213,8 +215,10 @@ bool revoker_finish(struct revoker *revoker, uint32_t wait_s, size_t *unconfirme
         output_note(revoker->output, "asks for %zu revocation%s, for at most %" PRIu32 " s", open,
                     open == 1 ? "" : "s", wait_s);
         ask_all(revoker, wait_s);
-        *error = revoker->fault;
         done = revoker->fault.code == ERROR_NONE;
+        if (!done) {
+            *error = revoker->fault;
+        }
     }
     close_cas(revoker);
     for (size_t i = 0; i < revoker->count; i++) {
