@@ -269,9 +269,7 @@ static bool settle(struct import *import, struct error *error) {
         show(import,
              "its serial number is listed, but another key issued it than signed the list: not "
              "recorded",
-             "ask the CA's administrator whether it is revoked; birthcert revoke takes it out of "
-             "use "
-             "here");
+             "ask the CA's administrator whether it is; birthcert revoke takes it out of use here");
         return true;
     default:
         return true;
