@@ -21,13 +21,13 @@ struct x509_crl_facts {
     int64_t this_update_ms;           // wall clock: the CA knew all it says by then
     int64_t next_update_ms;           // by when there is a newer one; 0: it does not say
     size_t count;                     // of the certificates that it lists
-    bool
-        is_whole; // it is for all certificates of its issuer (no issuingDistributionPoint, section 5.2.5)
+    bool is_whole; // for all of its issuer: no issuingDistributionPoint (section 5.2.5)
 };
 
 // Reads a file with one list, PEM or DER. Whose signature it has is not looked at yet. One that says
-// less than it seems to is refused: a delta, an indirect one, one with a critical extension that is not
-// known, of the list or of an entry, one that is for no certificates of end entities. The caller frees `crl`. E_CRL_FILE, with what the file is instead.
+// less than it seems to is refused: a delta, an indirect one, one that is for no certificates of end
+// entities, one with a critical extension that is not known, of the list or of an entry. The caller
+// frees `crl`. E_CRL_FILE, with what the file is instead.
 MUST_CHECK bool x509_crl_read(struct slice file, struct x509_crl **crl,
                               struct x509_crl_facts *facts, struct error *error);
 void x509_crl_free(struct x509_crl *crl); // takes NULL
@@ -55,8 +55,7 @@ enum x509_crl_word {
 
 struct x509_crl_entry {
     enum x509_crl_word word;
-    const char
-        *reason; // the CRLReason's name (section 5.3.1), static; "unspecified" where there is none
+    const char *reason; // the CRLReason's name (section 5.3.1), static; "unspecified" for none
     int64_t revoked_ms; // wall clock; 0 where it cannot be read
 };
 
