@@ -16,6 +16,8 @@ ip link set lo up
 
 # shellcheck source=tests/e2e_lib.bash
 . tests/e2e_lib.bash
+# shellcheck source=tests/support_tls.bash
+. tests/support_tls.bash
 
 # ---- a CA ----------------------------------------------------------------------------------------
 
@@ -35,13 +37,11 @@ make_signer() { # NAME USAGE ROOT
         ) -out "$FOLDER/cmp/$1.pem" 2>/dev/null
 }
 
-# A port of its own for each case: they share the network.
-choose_port() { CA_PORT=$((7000 + $(cksum <<<"$FOLDER" | cut -d ' ' -f 1) % 20000)); }
-
 make_cmp_bench() { # COUNT
     make_bench "$1"
     start_cameras "$1"
-    choose_port
+    pick_port
+    CA_PORT=$PORT
     mkdir "$FOLDER/cmp"
     make_root root
     make_root stranger
@@ -81,21 +81,13 @@ issue_for() { # SERIAL [NAME-IN-IT]
         ) -out "$FOLDER/cmp/answer.pem" 2>/dev/null
 }
 
-await_port() {
-    local tries
-    for ((tries = 0; tries < 1500; tries++)); do
-        ! (: <>"/dev/tcp/127.0.0.1/$CA_PORT") 2>/dev/null || return 0
-        sleep 0.02
-    done
-}
-
 start_cmp() { # OPTION...
     openssl cmp -port "$CA_PORT" -srv_cert "$FOLDER/cmp/server.pem" \
         -srv_key "$FOLDER/cmp/server.key" -srv_trusted "$FOLDER/cmp/root.pem" \
         -rsp_cert "$FOLDER/cmp/answer.pem" -verbosity 7 "$@" >>"$FOLDER/cmp.log" 2>&1 &
     CA_PID=$!
     STARTED+=("$CA_PID")
-    await_port
+    await_port "$CA_PORT" "$CA_PID"
 }
 
 stop_cmp() {
