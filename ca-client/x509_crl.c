@@ -247,32 +247,28 @@ struct x509_crl_entry x509_crl_find(struct x509_crl *crl, struct slice serial) {
     return entry;
 }
 
-bool x509_crl_is_foreign(struct x509_crl *crl, struct slice leaf_der,
-                         struct x509_crl_entry *entry) {
+static enum x509_crl_scope scope_of(const struct x509_crl *crl, X509 *leaf) {
+    if (X509_NAME_cmp(X509_get_issuer_name(leaf), X509_CRL_get_issuer(crl->list)) != 0) {
+        return X509_CRL_OF_ANOTHER;
+    }
+    bool is_of_signer =
+        crl->signer != NULL && X509_verify(leaf, X509_get0_pubkey(crl->signer)) == 1;
+    return is_of_signer ? X509_CRL_OF_SIGNER : X509_CRL_OF_NAMESAKE;
+}
+
+enum x509_crl_scope x509_crl_judge(struct x509_crl *crl, struct slice leaf_der,
+                                   struct x509_crl_entry *entry) {
     struct error ignored;
     X509_REVOKED *revoked = NULL;
     X509 *leaf = x509_decode(leaf_der, "the certificate", &ignored);
-    bool is_foreign = leaf == NULL || X509_NAME_cmp(X509_get_issuer_name(leaf),
-                                                    X509_CRL_get_issuer(crl->list)) != 0;
+    enum x509_crl_scope scope = leaf != NULL ? scope_of(crl, leaf) : X509_CRL_OF_ANOTHER;
     *entry = (struct x509_crl_entry){.word = X509_CRL_SILENT, .reason = ""};
-    if (!is_foreign && X509_CRL_get0_by_cert(crl->list, &revoked, leaf) == 1) {
+    if (scope != X509_CRL_OF_ANOTHER && X509_CRL_get0_by_cert(crl->list, &revoked, leaf) == 1) {
         *entry = read_entry(revoked);
     }
     X509_free(leaf);
     ERR_clear_error();
-    return is_foreign;
-}
-
-bool x509_crl_is_of_signer(const struct x509_crl *crl, struct slice leaf_der) {
-    struct error ignored;
-    X509 *leaf = x509_decode(leaf_der, "the certificate", &ignored);
-    bool is_of_signer =
-        leaf != NULL && crl->signer != NULL &&
-        X509_NAME_cmp(X509_get_issuer_name(leaf), X509_get_subject_name(crl->signer)) == 0 &&
-        X509_verify(leaf, X509_get0_pubkey(crl->signer)) == 1;
-    X509_free(leaf);
-    ERR_clear_error();
-    return is_of_signer;
+    return scope;
 }
 
 // ---- whose word it is ---------------------------------------------------------------------------

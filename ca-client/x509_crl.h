@@ -63,12 +63,15 @@ struct x509_crl_entry {
 // X509_SERIAL_MAX bytes; an empty one is listed nowhere. Quick, and whose word it is stays open.
 struct x509_crl_entry x509_crl_find(struct x509_crl *crl, struct slice serial);
 
-// The same for a certificate. True where another issuer's name is on it, or it cannot be read: of these the
-// list says nothing.
-bool x509_crl_is_foreign(struct x509_crl *crl, struct slice leaf_der, struct x509_crl_entry *entry);
+// Whose a certificate is, beside a list.
+enum x509_crl_scope {
+    X509_CRL_OF_ANOTHER, // another issuer's name is on it, or it cannot be read: the list says nothing of it
+    X509_CRL_OF_NAMESAKE, // of the list's issuer, by another key: a CA has several in the course of time
+    X509_CRL_OF_SIGNER, // issued with the key that signed the list
+};
 
-// After x509_crl_find_signer: whether the certificate was issued with the signer's key. A CA has several under
-// one name in the course of time.
-bool x509_crl_is_of_signer(const struct x509_crl *crl, struct slice leaf_der);
+// After x509_crl_find_signer: whose the certificate is, and what the list says of its serial number.
+enum x509_crl_scope x509_crl_judge(struct x509_crl *crl, struct slice leaf_der,
+                                   struct x509_crl_entry *entry);
 
 #endif

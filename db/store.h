@@ -32,7 +32,8 @@ struct store_filter {
     char lot[NAME_SIZE];
     const char *state; // NULL, or "open", "failed", "passed", "scrapped", "pending" (a request in
         // progress), "doubt" (in doubt or held), "quarantined", "withdrawn" (out of use, and not
-        // revoked), "revoked" (and no other is live), "orphan" (issued, not installed), "resent" (sent again after a lost answer, and the CA could not be asked)
+        // revoked), "revoked" (and no other is live), "orphan" (issued, not installed), "resent"
+        // (sent again after a lost answer, and the CA could not be asked)
     bool all_boards;  // with the credentials of boards that were swapped
     int64_t since_ms; // by the time of the unit's last event
     int64_t until_ms;

@@ -331,22 +331,22 @@ static struct x509_crl *expect_signed(const struct list_spec *spec, struct slice
 }
 
 static void expect_word_on(const struct list_spec *spec, struct slice extra, struct slice leaf,
-                           bool is_foreign, bool is_of_signer) {
+                           enum x509_crl_scope scope) {
     struct x509_crl_entry entry;
     struct x509_crl *crl = expect_signed(spec, extra);
-    ck_assert(x509_crl_is_foreign(crl, leaf, &entry) == is_foreign);
-    ck_assert(x509_crl_is_of_signer(crl, leaf) == is_of_signer);
+    ck_assert_int_eq(x509_crl_judge(crl, leaf, &entry), scope);
     x509_crl_free(crl);
 }
 
 static void expect_disbelieved(const struct list_spec *spec, struct slice extra,
                                enum x509_crl_signer how_near, const char *part) {
     struct x509_crl *crl = NULL;
+    struct x509_crl_entry entry;
     struct error error;
     ck_assert_int_eq(find_signer(spec, extra, &crl, &error), how_near);
     ck_assert_int_eq(error.code, E_CRL_SIGNER);
     ck_assert_msg(strstr(error.text, part) != NULL, "%s", error.text);
-    ck_assert(!x509_crl_is_of_signer(crl, extra));
+    ck_assert_int_ne(x509_crl_judge(crl, extra, &entry), X509_CRL_OF_SIGNER);
     x509_crl_free(crl);
 }
 
@@ -364,13 +364,13 @@ START_TEST(the_issuers_own_word) {
     struct buf *renewed_der = pki_der(renewed.certificate);
     struct buf *other_der = pki_der(other.certificate);
     struct buf *both = pki_join(renewed_der, lower_der);
-    expect_word_on(&of_root, none, buf_slice(by_root), false, true);
-    expect_word_on(&of_root, none, buf_slice(by_lower), true, false);
-    expect_word_on(&of_lower, buf_slice(lower_der), buf_slice(by_lower), false, true);
-    expect_word_on(&of_lower, buf_slice(lower_der), buf_slice(by_root), true, false);
+    expect_word_on(&of_root, none, buf_slice(by_root), X509_CRL_OF_SIGNER);
+    expect_word_on(&of_root, none, buf_slice(by_lower), X509_CRL_OF_ANOTHER);
+    expect_word_on(&of_lower, buf_slice(lower_der), buf_slice(by_lower), X509_CRL_OF_SIGNER);
+    expect_word_on(&of_lower, buf_slice(lower_der), buf_slice(by_root), X509_CRL_OF_ANOTHER);
     // The same CA, with another key.
-    expect_word_on(&of_lower, buf_slice(both), buf_slice(by_lower), false, true);
-    expect_word_on(&of_lower, buf_slice(both), buf_slice(by_renewed), false, false);
+    expect_word_on(&of_lower, buf_slice(both), buf_slice(by_lower), X509_CRL_OF_SIGNER);
+    expect_word_on(&of_lower, buf_slice(both), buf_slice(by_renewed), X509_CRL_OF_NAMESAKE);
     expect_disbelieved(&of_lower, buf_slice(renewed_der), X509_CRL_OTHER_KEY,
                        "not signed with the key");
     expect_disbelieved(&of_lower, none, X509_CRL_NOBODY, "no CA certificate of its issuer");
@@ -379,7 +379,7 @@ START_TEST(the_issuers_own_word) {
                        "not signed with the key");
     expect_disbelieved(&of_other, buf_slice(other_der), X509_CRL_UNTRUSTED,
                        "does not lead to a root");
-    expect_word_on(&of_root, none, none, true, false);
+    expect_word_on(&of_root, none, none, X509_CRL_OF_ANOTHER);
     buf_free(both);
     buf_free(other_der);
     buf_free(renewed_der);
@@ -412,8 +412,7 @@ START_TEST(odd_certificates) {
         struct buf *leaf = pki_der(certificate);
         struct x509_crl *crl = expect_signed(&list, none);
         struct x509_crl_entry entry;
-        ck_assert(!x509_crl_is_foreign(crl, buf_slice(leaf), &entry));
-        ck_assert(x509_crl_is_of_signer(crl, buf_slice(leaf)));
+        ck_assert_int_eq(x509_crl_judge(crl, buf_slice(leaf), &entry), X509_CRL_OF_SIGNER);
         ck_assert_int_eq(entry.word, X509_CRL_REVOKED);
         ck_assert_str_eq(entry.reason, reasons[i]);
         x509_crl_free(crl);
@@ -459,7 +458,7 @@ START_TEST(issuers_of_lists) {
     if (issuers[_i].part != NULL) {
         expect_disbelieved(&spec, buf_slice(extra), issuers[_i].how_near, issuers[_i].part);
     } else {
-        expect_word_on(&spec, buf_slice(extra), buf_slice(leaf), false, true);
+        expect_word_on(&spec, buf_slice(extra), buf_slice(leaf), X509_CRL_OF_SIGNER);
     }
     buf_free(extra);
     buf_free(leaf);

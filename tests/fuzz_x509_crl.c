@@ -83,8 +83,8 @@ static bool try_list(struct slice file) {
     struct x509_crl_entry same;
     bool is_believed = x509_crl_find_signer(crl, world.trust, (struct slice){NULL, 0}, &error) ==
                            X509_CRL_SIGNED &&
-                       !x509_crl_is_foreign(crl, buf_slice(world.leaf), &same) &&
-                       x509_crl_is_of_signer(crl, buf_slice(world.leaf)) && same.word == entry.word;
+                       x509_crl_judge(crl, buf_slice(world.leaf), &same) == X509_CRL_OF_SIGNER &&
+                       same.word == entry.word;
     x509_crl_free(crl);
     return is_believed && entry.word == X509_CRL_REVOKED;
 }

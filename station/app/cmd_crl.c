@@ -157,12 +157,12 @@ static bool visit_any(void *context, const struct store_certificate *stored) {
 
 static enum verdict judge(const struct import *import, const struct store_certificate *stored,
                           struct x509_crl_entry *entry) {
-    struct slice leaf = stored->certificate.chain;
-    if (x509_crl_is_foreign(import->crl, leaf, entry)) {
+    bool is_revoked = stored->state == CERTIFICATE_REVOKED;
+    enum x509_crl_scope scope = x509_crl_judge(import->crl, stored->certificate.chain, entry);
+    if (scope == X509_CRL_OF_ANOTHER) {
         return VERDICT_NONE;
     }
-    bool is_revoked = stored->state == CERTIFICATE_REVOKED;
-    if (!x509_crl_is_of_signer(import->crl, leaf)) {
+    if (scope == X509_CRL_OF_NAMESAKE) {
         return entry->word == X509_CRL_SILENT || is_revoked ? VERDICT_NONE : VERDICT_DOUBT;
     }
     switch (entry->word) {

@@ -81,7 +81,7 @@
     X(E_CERT_UNCONFIRMED, "E-CERT-UNCONFIRMED", INTEGRITY, "the CA did not take the confirmation of its certificate", "birthcert inbox import takes the certificate where the CA's administrator finds it valid; birthcert revoke ends it where not") \
     X(E_CERT_WEAK, "E-CERT-WEAK", INTEGRITY, "the certificate or its chain uses cryptography that is too weak", "tell the PKI officer") \
     X(E_CERT_EXTENSION, "E-CERT-EXTENSION", INTEGRITY, "the certificate has a critical extension that is not understood", "tell the PKI officer: the CA's policy adds it") \
-    X(E_CRL_SIGNER, "E-CRL-SIGNER", INTEGRITY, "the certificate revocation list is not the word of the CA that issued", "ask the CA\'s administrator for the list that the issuing CA itself signs") \
+    X(E_CRL_SIGNER, "E-CRL-SIGNER", INTEGRITY, "the certificate revocation list is not the word of the CA that issued", "ask the CA's administrator for the list that the issuing CA itself signs") \
     /* the CA */ \
     X(E_CA_CONFIG, "E-CA-CONFIG", USAGE, "the CA's configuration cannot be used", "correct the [ca] section") \
     X(E_CA_UNREACHABLE, "E-CA-UNREACHABLE", RETRY, "the CA cannot be reached", "check the network; units wait and go on by themselves") \
